@@ -1,0 +1,18 @@
+// Command coderclaw runs isolated AI gateways on this machine, keeps them alive
+// and owns their service files. main only lends the process to run; everything
+// that can be tested happens below it.
+package main
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	code := run(ctx, os.Args, os.LookupEnv, os.Stdin, os.Stdout, os.Stderr)
+	stop()
+	os.Exit(int(code))
+}

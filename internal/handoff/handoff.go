@@ -1,0 +1,79 @@
+// Package handoff owns what a supervisor tells a gateway child at its birth, and
+// how: one inherited pipe that carries a single JSON document, and whose end of
+// file afterwards means that the supervisor is gone.
+//
+// Secrets travel only here, never in argv or environment. The package knows no
+// supervisor and no gateway code.
+package handoff
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+)
+
+// Environment variables that name the inherited descriptors.
+const (
+	// EnvListenFDs holds the number of listening sockets that the child inherits from FirstFD on.
+	EnvListenFDs = "CODERCLAW_LISTEN_FDS"
+	// EnvParentFD holds the number of the descriptor of the hand-off pipe.
+	EnvParentFD = "CODERCLAW_PARENT_FD"
+	// FirstFD is the first inherited descriptor, as in systemd's socket protocol.
+	FirstFD = 3
+)
+
+// maxSize bounds the document that a child is willing to read.
+const maxSize = 1 << 20
+
+// Message is the identity and the environment of one gateway child.
+type Message struct {
+	Profile    string            `json:"profile"`
+	Instance   string            `json:"instance"` // random id of this start
+	StateDir   string            `json:"stateDir"`
+	ConfigPath string            `json:"configPath"`
+	Workspace  string            `json:"workspace"`
+	Port       int               `json:"port"`  // effective port of the gateway
+	Drain      time.Duration     `json:"drain"` // how long a planned stop waits for runs, ns
+	Env        map[string]string `json:"env,omitempty"`
+}
+
+// Write sends m as one line.
+func Write(w io.Writer, m Message) error {
+	line, err := json.Marshal(m)
+	if err != nil {
+		return fmt.Errorf("hand-off of profile %q: %w", m.Profile, err)
+	}
+	_, err = w.Write(append(line, '\n'))
+	return err
+}
+
+// Read receives the one document of the pipe and leaves the pipe open, so that
+// the caller can go on to wait for its end of file.
+func Read(r io.Reader) (Message, error) {
+	var m Message
+	line := make([]byte, 0, 512)
+	var one [1]byte
+	// The pipe must not be read past the line: what follows is the end-of-file mark.
+	for len(line) <= maxSize {
+		n, err := r.Read(one[:])
+		if n == 1 {
+			if one[0] == '\n' {
+				if err := json.Unmarshal(line, &m); err != nil {
+					return m, fmt.Errorf("hand-off from the supervisor: %w", err)
+				}
+				return m, nil
+			}
+			line = append(line, one[0])
+			continue
+		}
+		if errors.Is(err, io.EOF) {
+			return m, errors.New("hand-off from the supervisor: it went away before it finished")
+		}
+		if err != nil {
+			return m, fmt.Errorf("hand-off from the supervisor: %w", err)
+		}
+	}
+	return m, fmt.Errorf("hand-off from the supervisor: longer than %d bytes", maxSize)
+}
