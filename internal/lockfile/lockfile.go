@@ -1,0 +1,94 @@
+// Package lockfile owns exclusive locks on files that die with their holder, and
+// the text by which a holder says who it is. It knows nothing of what the locks
+// are for.
+package lockfile
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+)
+
+// HeldError says that somebody else holds the lock.
+type HeldError struct {
+	Path    string
+	Content []byte // what the holder wrote about itself; empty where the system hides it
+}
+
+func (e *HeldError) Error() string {
+	first, _, _ := bytes.Cut(bytes.TrimSpace(e.Content), []byte("\n"))
+	if len(first) == 0 {
+		return e.Path + " is held"
+	}
+	return fmt.Sprintf("%s is held by %s", e.Path, first)
+}
+
+// Lock is a held lock. It belongs to the open file and not to the process, so
+// that a second TryLock in the same process fails too. Children do not inherit it.
+type Lock struct {
+	path string
+	file *os.File
+}
+
+// TryLock takes the lock on path, which is made with mode 0600 when it does not
+// exist. It returns a *HeldError when it is held.
+func TryLock(path string) (*Lock, error) {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("lock: %w", err)
+	}
+	ok, err := tryLock(f)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("lock %s: %w", path, err), f.Close())
+	}
+	if !ok {
+		content, _ := os.ReadFile(path) // only for the message
+		_ = f.Close() // nothing was written through it
+		return nil, &HeldError{Path: path, Content: content}
+	}
+	return &Lock{path: path, file: f}, nil
+}
+
+// Waits of Acquire between two tries.
+const (
+	firstWait = 5 * time.Millisecond
+	lastWait  = 50 * time.Millisecond
+)
+
+// Acquire takes the lock, waiting for it until ctx ends.
+func Acquire(ctx context.Context, path string) (*Lock, error) {
+	for wait := firstWait; ; wait = min(2*wait, lastWait) {
+		l, err := TryLock(path)
+		if _, held := errors.AsType[*HeldError](err); !held {
+			return l, err
+		}
+		timer := time.NewTimer(wait)
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return nil, fmt.Errorf("%w: %w", err, context.Cause(ctx))
+		case <-timer.C:
+		}
+	}
+}
+
+// SetContent makes b what others read of the holder. A reader may meet the file
+// half written; b should be something that then does not parse.
+func (l *Lock) SetContent(b []byte) error {
+	if err := l.file.Truncate(0); err != nil {
+		return fmt.Errorf("lock %s: %w", l.path, err)
+	}
+	if _, err := l.file.WriteAt(b, 0); err != nil {
+		return fmt.Errorf("lock %s: %w", l.path, err)
+	}
+	return nil
+}
+
+// Close empties the file and gives the lock back. The file stays: removing it
+// would let two holders lock two files of the same name.
+func (l *Lock) Close() error {
+	return errors.Join(l.SetContent(nil), l.file.Close())
+}

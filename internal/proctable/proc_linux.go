@@ -1,0 +1,108 @@
+package proctable
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"strconv"
+	"strings"
+	"syscall"
+)
+
+// Get reads the process from /proc. The error is fs.ErrNotExist when there is none.
+func Get(pid int) (Process, error) {
+	st, err := readStat(pid)
+	if err != nil {
+		return Process{}, err
+	}
+	p := Process{PID: pid, PPID: st.ppid, StartTime: st.start, UID: -1}
+	dir := "/proc/" + strconv.Itoa(pid)
+	if info, err := os.Stat(dir); err == nil {
+		p.UID = int(info.Sys().(*syscall.Stat_t).Uid)
+		p.User = UserName(p.UID)
+	}
+	if exe, err := os.Readlink(dir + "/exe"); err == nil {
+		p.Exe, p.ExeDeleted = strings.CutSuffix(exe, " (deleted)")
+	}
+	if raw, err := os.ReadFile(dir + "/cmdline"); err == nil && len(raw) > 0 {
+		p.Argv = strings.Split(strings.TrimSuffix(string(raw), "\x00"), "\x00")
+	}
+	if raw, err := os.ReadFile(dir + "/cgroup"); err == nil {
+		p.Unit = unitOf(string(raw))
+	}
+	return p, nil
+}
+
+// StartTime is field 22 of /proc/PID/stat: clock ticks since boot. A zombie has none.
+func StartTime(pid int) (uint64, error) {
+	st, err := readStat(pid)
+	if err == nil && st.state == 'Z' {
+		err = fmt.Errorf("pid %d: %w", pid, fs.ErrNotExist)
+	}
+	return st.start, err
+}
+
+func parent(pid int) (int, error) {
+	st, err := readStat(pid)
+	return st.ppid, err
+}
+
+type stat struct {
+	state byte
+	ppid  int
+	start uint64
+}
+
+func readStat(pid int) (stat, error) {
+	raw, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	if errors.Is(err, syscall.ESRCH) || errors.Is(err, fs.ErrNotExist) {
+		return stat{}, fmt.Errorf("pid %d: %w", pid, fs.ErrNotExist)
+	}
+	if err != nil {
+		return stat{}, err
+	}
+	return parseStat(raw)
+}
+
+// parseStat reads what we need of proc_pid_stat(5). The name in field 2 may hold
+// anything, so fields are counted from its closing parenthesis.
+func parseStat(raw []byte) (stat, error) {
+	bad := func() (stat, error) { return stat{}, fmt.Errorf("unexpected /proc/PID/stat: %q", raw) }
+	i := bytes.LastIndexByte(raw, ')')
+	if i < 0 {
+		return bad()
+	}
+	f := bytes.Fields(raw[i+1:])
+	if len(f) < 20 || len(f[0]) != 1 {
+		return bad()
+	}
+	ppid, err := strconv.Atoi(string(f[1])) // field 4
+	if err != nil {
+		return bad()
+	}
+	start, err := strconv.ParseUint(string(f[19]), 10, 64) // field 22
+	if err != nil {
+		return bad()
+	}
+	return stat{f[0][0], ppid, start}, nil
+}
+
+// unitOf finds the innermost service in the text of /proc/PID/cgroup, in the
+// unified hierarchy or in systemd's own one of older layouts.
+func unitOf(text string) string {
+	for line := range strings.Lines(text) {
+		fields := strings.SplitN(strings.TrimSuffix(line, "\n"), ":", 3)
+		if len(fields) != 3 || fields[1] != "" && fields[1] != "name=systemd" {
+			continue
+		}
+		for p := fields[2]; len(p) > 1; p = path.Dir(p) {
+			if base := path.Base(p); strings.HasSuffix(base, ".service") && !strings.HasPrefix(base, "user@") {
+				return base
+			}
+		}
+	}
+	return ""
+}

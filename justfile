@@ -1,0 +1,30 @@
+# Thin recipes; each is one command that also works without just.
+
+tags := "urfave_cli_no_template"
+
+# three isolated gateways, supervised, until Ctrl-C
+run *ARGS:
+    go run ./cmd/coderclaw up {{ARGS}}
+
+# the binary, as released
+build:
+    CGO_ENABLED=0 go build -tags {{tags}} -trimpath -ldflags "-s -w" -o bin/coderclaw ./cmd/coderclaw
+
+test *ARGS:
+    go test ./... {{ARGS}}
+
+# speed and memory beside a floor of the same run
+bench *ARGS:
+    go run ./internal/bench {{ARGS}}
+
+lint:
+    go vet ./...
+    go tool -modfile=tools.mod staticcheck ./...
+    gofmt -l .
+
+# rewrite the generated references and golden files
+update:
+    go test ./cmd/coderclaw ./servicegen -update
+
+ci:
+    .ci/run

@@ -1,0 +1,65 @@
+package profiles
+
+import (
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"github.com/coderclaw/coderclaw/internal/exitcode"
+)
+
+// Lookup reads one variable of an environment.
+type Lookup = func(name string) (value string, ok bool)
+
+var namePattern = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,31}$`)
+
+// reserved names would give a profile the service label of the default gateway or of the node host.
+var reserved = map[string]string{"gateway": "ai.coderclaw.gateway", "node": "ai.coderclaw.node"}
+
+// ParseName returns the canonical, lower-case form of a profile name that a person typed.
+func ParseName(s string) (string, error) {
+	name := strings.ToLower(s)
+	if !namePattern.MatchString(name) {
+		return "", exitcode.With(exitcode.Usage, fmt.Errorf(
+			"%q is not a profile name: use 1 to 32 of a-z, 0-9, _ and -, beginning with a letter or digit", s))
+	}
+	if label, ok := reserved[name]; ok {
+		return "", exitcode.With(exitcode.Usage, fmt.Errorf(
+			"a profile cannot be called %q: the service label %s belongs to another service; choose another name", name, label))
+	}
+	return name, nil
+}
+
+// ParsePort reads a TCP port: decimal digits only, 1 to 65535.
+func ParsePort(s string) (int, error) {
+	n, err := strconv.ParseUint(s, 10, 16)
+	if err != nil || n == 0 || s[0] < '0' || s[0] > '9' {
+		return 0, exitcode.With(exitcode.Usage, fmt.Errorf("%q is not a port: use a number from 1 to 65535", s))
+	}
+	return int(n), nil
+}
+
+// checkBase tells whether a port block may begin at base.
+func checkBase(base int) error {
+	if last := (Block{base}).Last(); base < 1 || last > 65535 {
+		return fmt.Errorf("port %d cannot be the base of a block: it takes %d ports up to %d, and 65535 is the last there is", base, BlockSize, last)
+	}
+	return nil
+}
+
+// IsBuiltin tells whether name is one of the profiles that always exist.
+func IsBuiltin(name string) bool { return builtinBase(name) != 0 }
+
+// builtinBase is the base port of a built-in profile, 0 for any other name.
+func builtinBase(name string) int {
+	switch name {
+	case Default:
+		return 18789
+	case Dev:
+		return 19001
+	case Rescue:
+		return 19789
+	}
+	return 0
+}

@@ -1,0 +1,236 @@
+package profiles
+
+import (
+	"bytes"
+	"cmp"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/pelletier/go-toml/v2"
+
+	"github.com/coderclaw/coderclaw/internal/exitcode"
+)
+
+// Registry is what one registry file says, checked: no two profiles of it
+// overlap. It is immutable and safe for concurrent use.
+type Registry struct {
+	path, home string
+	raw        []byte // nil when there is no file
+	entries    map[string]entry
+	profiles   []Profile // in the order of List
+}
+
+// entry is one table of the file: only what differs from the rules.
+type entry struct {
+	Port      int      `toml:"port,omitempty"`
+	StateDir  string   `toml:"state_dir,omitempty"`
+	Config    string   `toml:"config,omitempty"`
+	Workspace string   `toml:"workspace,omitempty"`
+	PassEnv   []string `toml:"pass_env,omitempty"`
+	Drain     string   `toml:"drain,omitempty"`
+}
+
+type document struct {
+	Profiles map[string]entry `toml:"profiles"`
+}
+
+// Load reads the registry at path; home is where state dirs lie by rule. A file
+// that does not exist holds the built-in profiles. Errors about the content
+// carry the place in the file and exitcode.Config.
+func Load(path, home string) (*Registry, error) {
+	raw, err := os.ReadFile(path)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, exitcode.With(exitcode.Config, fmt.Errorf("registry: %w", err))
+	}
+	r, err := parse(path, home, raw)
+	if err != nil {
+		return nil, exitcode.With(exitcode.Config, err)
+	}
+	return r, nil
+}
+
+// parse checks the text of a registry.
+func parse(path, home string, raw []byte) (*Registry, error) {
+	var doc document
+	dec := toml.NewDecoder(bytes.NewReader(raw)).DisallowUnknownFields()
+	if err := dec.Decode(&doc); err != nil {
+		return nil, tomlError(path, err)
+	}
+	r := &Registry{path: path, home: home, raw: raw, entries: doc.Profiles}
+	names := []string{Default, Dev, Rescue}
+	for _, name := range slices.Sorted(maps.Keys(doc.Profiles)) {
+		if canonical, err := ParseName(name); err != nil {
+			return nil, r.at(name, "", err)
+		} else if canonical != name {
+			return nil, r.at(name, "", fmt.Errorf("profile names are lower case; call it %q", canonical))
+		}
+		if !IsBuiltin(name) {
+			names = append(names, name)
+		}
+	}
+	for _, name := range names {
+		p, err := r.resolve(name, doc.Profiles[name])
+		if err != nil {
+			return nil, err
+		}
+		for _, other := range r.profiles {
+			if err := overlap(other, p); err != nil {
+				return nil, r.at(name, "", err)
+			}
+		}
+		r.profiles = append(r.profiles, p)
+	}
+	return r, nil
+}
+
+// resolve applies the rules to one entry.
+func (r *Registry) resolve(name string, e entry) (Profile, error) {
+	p := Profile{Name: name, Port: cmp.Or(e.Port, builtinBase(name)), PassEnv: e.PassEnv, Drain: DefaultDrain}
+	if p.Port == 0 {
+		return p, r.at(name, "", errors.New("it has no port; add one, for example port = 20000"))
+	}
+	if err := checkBase(p.Port); err != nil {
+		return p, r.at(name, "port", err)
+	}
+	var err error
+	place := func(key, value, rule string) string {
+		if value == "" {
+			return rule
+		}
+		if !filepath.IsAbs(value) && value != "~" && !strings.HasPrefix(value, "~/") {
+			err = cmp.Or(err, r.at(name, key, fmt.Errorf("%q must be absolute or begin with ~/", value)))
+			return rule
+		}
+		full, expandErr := expand(value, r.home)
+		if expandErr != nil {
+			err = cmp.Or(err, r.at(name, key, expandErr))
+		}
+		return full
+	}
+	p.StateDir = place("state_dir", e.StateDir, ruleStateDir(r.home, name))
+	p.ConfigPath = place("config", e.Config, filepath.Join(p.StateDir, configName))
+	p.Workspace = place("workspace", e.Workspace, filepath.Join(p.StateDir, workspaceName))
+	if err != nil {
+		return p, err
+	}
+	for _, v := range e.PassEnv {
+		if err := checkPassEnv(v); err != nil {
+			return p, r.at(name, "pass_env", err)
+		}
+	}
+	if e.Drain != "" {
+		if p.Drain, err = parseDrain(e.Drain); err != nil {
+			return p, r.at(name, "drain", err)
+		}
+	}
+	return p, nil
+}
+
+const (
+	configName    = "coderclaw.json"
+	workspaceName = "workspace"
+)
+
+// ruleStateDir is the state dir of a profile that names none.
+func ruleStateDir(home, name string) string {
+	if name == Default {
+		return filepath.Join(home, ".coderclaw")
+	}
+	return filepath.Join(home, ".coderclaw-"+name)
+}
+
+// Bounds of a drain; below the first nothing could end, beyond the second a stop seems to hang.
+const (
+	minDrain = time.Second
+	maxDrain = 10 * time.Minute
+)
+
+func parseDrain(s string) (time.Duration, error) {
+	d, err := time.ParseDuration(s)
+	if err != nil || d < minDrain || d > maxDrain {
+		return 0, fmt.Errorf("%q is no time from %s to %s, such as \"30s\"", s, minDrain, maxDrain)
+	}
+	return d, nil
+}
+
+func checkPassEnv(name string) error {
+	for i, c := range name {
+		if c == '_' || c >= 'A' && c <= 'Z' || c >= 'a' && c <= 'z' || i > 0 && c >= '0' && c <= '9' {
+			continue
+		}
+		return fmt.Errorf("%q is not the name of a variable", name)
+	}
+	if name == "" || strings.HasPrefix(name, "CODERCLAW_") {
+		return fmt.Errorf("%q cannot be passed on: it decides which gateway is meant", name)
+	}
+	return nil
+}
+
+// at adds to err the file, the line and the profile that it is about.
+func (r *Registry) at(name, key string, err error) error {
+	where := r.path
+	if line := lineOf(r.raw, name, key); line > 0 {
+		where = fmt.Sprintf("%s:%d", where, line)
+	}
+	if key != "" {
+		key = key + ": "
+	}
+	return fmt.Errorf("registry %s: profile %s: %s%w", where, name, key, err)
+}
+
+// tomlError gives a decoder's error the place in the file.
+func tomlError(path string, err error) error {
+	if e, ok := errors.AsType[*toml.StrictMissingError](err); ok && len(e.Errors) > 0 {
+		line, col := e.Errors[0].Position()
+		return fmt.Errorf("registry %s:%d:%d: unknown key %q; known are [profiles.NAME] with port, state_dir, config, workspace, pass_env, drain",
+			path, line, col, strings.Join(e.Errors[0].Key(), "."))
+	}
+	if e, ok := errors.AsType[*toml.DecodeError](err); ok {
+		line, col := e.Position()
+		return fmt.Errorf("registry %s:%d:%d: %s", path, line, col, strings.TrimPrefix(e.Error(), "toml: "))
+	}
+	return fmt.Errorf("registry %s: %w", path, err)
+}
+
+// Path is where the registry lies, whether or not there is a file.
+func (r *Registry) Path() string { return r.path }
+
+// Home is the directory below which its state dirs lie by rule.
+func (r *Registry) Home() string { return r.home }
+
+// List returns every profile: default, dev, rescue, then the others by name.
+func (r *Registry) List() []Profile { return slices.Clone(r.profiles) }
+
+// UnknownError says that the registry has no profile of this name.
+type UnknownError struct{ Name string }
+
+func (e *UnknownError) Error() string {
+	return fmt.Sprintf("profile %q does not exist; create it with: coderclaw profiles create %s", e.Name, e.Name)
+}
+
+// Get returns the profile of that canonical name, or an *UnknownError.
+func (r *Registry) Get(name string) (Profile, error) {
+	for _, p := range r.profiles {
+		if p.Name == name {
+			return p, nil
+		}
+	}
+	return Profile{}, exitcode.With(exitcode.Usage, &UnknownError{Name: name})
+}
+
+// Owner is the profile, other than except, whose block holds the port.
+func (r *Registry) Owner(port int, except string) (Profile, bool) {
+	for _, p := range r.profiles {
+		if p.Name != except && p.Block().Contains(port) {
+			return p, true
+		}
+	}
+	return Profile{}, false
+}
