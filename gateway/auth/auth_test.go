@@ -1,0 +1,279 @@
+package auth_test
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/coderclaw/coderclaw/gateway/auth"
+	"github.com/coderclaw/coderclaw/gateway/config"
+	"github.com/coderclaw/coderclaw/gateway/protocol"
+	"github.com/coderclaw/coderclaw/internal/exitcode"
+)
+
+func env(pairs ...string) func(string) (string, bool) {
+	return func(name string) (string, bool) {
+		for i := 0; i < len(pairs); i += 2 {
+			if pairs[i] == name {
+				return pairs[i+1], true
+			}
+		}
+		return "", false
+	}
+}
+
+func TestResolve(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		cfg   config.Auth
+		env   func(string) (string, bool)
+		flags auth.Flags
+		mode  string
+		token string
+		code  exitcode.Code
+	}{
+		"config token":          {cfg: config.Auth{Token: "a"}, mode: "token", token: "a"},
+		"config beats env":      {cfg: config.Auth{Token: "a"}, env: env(config.EnvToken, "b"), mode: "token", token: "a"},
+		"env token":             {env: env(config.EnvToken, "b"), mode: "token", token: "b"},
+		"flag beats both":       {cfg: config.Auth{Token: "a"}, env: env(config.EnvToken, "b"), flags: auth.Flags{Token: "c"}, mode: "token", token: "c"},
+		"password":              {cfg: config.Auth{Password: "p"}, mode: "password"},
+		"flag mode":             {cfg: config.Auth{Token: "a", Password: "p"}, flags: auth.Flags{Mode: "token"}, mode: "token", token: "a"},
+		"nothing":               {code: exitcode.Auth},
+		"token without one":     {cfg: config.Auth{Mode: "token"}, code: exitcode.Auth},
+		"password without one":  {flags: auth.Flags{Mode: "password"}, cfg: config.Auth{Token: "a"}, code: exitcode.Auth},
+		"none in so many words": {cfg: config.Auth{Mode: "none"}, mode: "none"},
+	} {
+		if tc.env == nil {
+			tc.env = env()
+		}
+		s, err := auth.Resolve(tc.cfg, tc.env, tc.flags)
+		if exitcode.Of(err) != tc.code || s.Mode != tc.mode || tc.token != "" && s.Token != tc.token {
+			t.Errorf("%s: got %q token %q, %v", name, s.Mode, s.Token, err)
+		}
+		if text := s.String() + s.GoString() + s.LogValue().String(); tc.token != "" && strings.Contains(text, "token "+tc.token) {
+			t.Errorf("%s: the secret shows", name)
+		}
+	}
+}
+
+func TestVerify(t *testing.T) {
+	t.Parallel()
+	token, password := auth.Settings{Mode: "token", Token: "t"}, auth.Settings{Mode: "password", Password: "p"}
+	for _, tc := range []struct {
+		s               auth.Settings
+		token, password string
+		ok              bool
+		reason          string
+	}{
+		{token, "t", "", true, ""},
+		{token, "", "p", false, auth.ReasonTokenMissing},
+		{token, "x", "", false, auth.ReasonTokenMismatch},
+		{password, "", "p", true, ""},
+		{password, "t", "", false, auth.ReasonPasswordMissing},
+		{password, "", "x", false, auth.ReasonPasswordMismatch},
+		{auth.Settings{Mode: "none"}, "t", "p", false, auth.ReasonOther},
+		{auth.Settings{Mode: "token"}, "", "", false, auth.ReasonTokenMissing},
+	} {
+		if ok, reason := tc.s.Verify(tc.token, tc.password); ok != tc.ok || reason != tc.reason {
+			t.Errorf("%v with %q, %q: got %v, %s", tc.s, tc.token, tc.password, ok, reason)
+		}
+	}
+	cli := protocol.ClientInfo{ID: "cli", Mode: "cli"}
+	if got := token.Message(auth.ReasonTokenMismatch, cli); got != "unauthorized: gateway token mismatch (set gateway.remote.token to match gateway.auth.token)" {
+		t.Errorf("got %q", got)
+	}
+}
+
+func request(remote, host string, headers ...string) *http.Request {
+	r := httptest.NewRequest(http.MethodGet, "/", nil)
+	r.RemoteAddr, r.Host = remote, host
+	for i := 0; i < len(headers); i += 2 {
+		r.Header.Set(headers[i], headers[i+1])
+	}
+	return r
+}
+
+func TestPeerOf(t *testing.T) {
+	t.Parallel()
+	trusted := []string{"10.0.0.0/8", "192.0.2.1"}
+	for name, tc := range map[string]struct {
+		r      *http.Request
+		local  bool
+		report string
+	}{
+		"loopback":            {request("127.0.0.1:5", "localhost:18789"), true, ""},
+		"mapped":              {request("[::ffff:127.0.0.1]:5", "127.0.0.1:1"), true, ""},
+		"ipv6":                {request("[::1]:5", "[::1]:18789"), true, ""},
+		"foreign name":        {request("127.0.0.1:5", "evil.example"), false, ""},
+		"remote":              {request("198.51.100.7:5", "localhost"), false, "198.51.100.7"},
+		"untrusted proxy":     {request("127.0.0.1:5", "localhost", "X-Forwarded-For", "127.0.0.1"), false, ""},
+		"trusted proxy":       {request("10.1.2.3:5", "localhost", "X-Forwarded-For", "198.51.100.9, 10.9.9.9"), false, "198.51.100.9"},
+		"trusted, client lo":  {request("192.0.2.1:5", "x.ts.net", "X-Real-Ip", "127.0.0.1"), true, ""},
+		"remote says it's lo": {request("198.51.100.7:5", "localhost", "X-Real-Ip", "127.0.0.1"), false, ""},
+	} {
+		if got := auth.PeerOf(tc.r, trusted); got.Local != tc.local || got.Report != tc.report {
+			t.Errorf("%s: got %+v", name, got)
+		}
+	}
+}
+
+func TestOriginAndHost(t *testing.T) {
+	t.Parallel()
+	ui := protocol.ClientInfo{ID: protocol.ControlUI, Mode: "webchat"}
+	for _, tc := range []struct {
+		host, origin string
+		want         bool
+	}{
+		{"gw:18789", "http://gw:18789", true},
+		{"127.0.0.1:18789", "http://localhost:5173", true},
+		{"gw:18789", "http://evil.example", false},
+		{"gw:18789", "", false},
+		{"gw:18789", "null", false},
+		{"gw:18789", "https://OK.example", true},
+	} {
+		r := request("127.0.0.1:1", tc.host, "Origin", tc.origin)
+		if got := auth.OriginAllowed(r, ui, []string{" https://ok.example "}); got != tc.want {
+			t.Errorf("%s from %q: %v", tc.host, tc.origin, got)
+		}
+		if !auth.OriginAllowed(r, protocol.ClientInfo{ID: "cli", Mode: "cli"}, nil) {
+			t.Error("the origin of a CLI counts")
+		}
+	}
+	for host, want := range map[string]bool{
+		"localhost:1": true, "127.0.0.1": true, "[::1]:18789": true, "x.localhost": true, "box.tail.ts.net": true,
+		"192.168.1.4:18789": true, "evil.example": false, "ok.example": true, "": true,
+	} {
+		if got := auth.HostAllowed(host, []string{"https://ok.example:8443"}); got != want {
+			t.Errorf("host %q: %v", host, got)
+		}
+	}
+}
+
+func TestLimiter(t *testing.T) {
+	t.Parallel()
+	now := time.Unix(1000, 0)
+	l := auth.NewLimiter(&config.RateLimit{MaxAttempts: 3, Window: time.Minute, Lockout: 5 * time.Minute, ExemptLoopback: true}, func() time.Time { return now })
+	ip, lo := netip.MustParseAddr("198.51.100.7"), netip.MustParseAddr("127.0.0.1")
+	for range 3 {
+		if l.Locked(auth.KindShared, ip) {
+			t.Error("locked too early")
+		}
+		l.Failed(auth.KindShared, ip)
+		l.Failed(auth.KindShared, lo)
+	}
+	if !l.Locked(auth.KindShared, ip) || l.Locked(auth.KindDevice, ip) || l.Locked(auth.KindShared, lo) {
+		t.Error("the wrong ones are locked")
+	}
+	now = now.Add(5 * time.Minute)
+	if l.Locked(auth.KindShared, ip) {
+		t.Error("the lock does not end")
+	}
+	l.Failed(auth.KindShared, ip)
+	l.Failed(auth.KindShared, ip)
+	now = now.Add(2 * time.Minute)
+	l.Failed(auth.KindShared, ip)
+	if l.Locked(auth.KindShared, ip) {
+		t.Error("failures outside the window count")
+	}
+	var none *auth.Limiter
+	none.Failed(auth.KindShared, ip)
+	if none.Locked(auth.KindShared, ip) {
+		t.Error("no limiter locks")
+	}
+}
+
+func TestPairing(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	now := time.UnixMilli(1_700_000_000_000)
+	clock := func() time.Time { return now }
+	d := auth.NewDevices(dir, clock)
+	c := auth.Connect{DeviceID: "d1", PublicKey: "k1", ClientID: "cli", Role: "operator", Scopes: []string{"b", "a"}, Silent: true}
+
+	out, err := d.Pair(c)
+	if err != nil || !out.Paired || !out.Silent {
+		t.Fatalf("silent pairing: %+v, %v", out, err)
+	}
+	tok, err := d.EnsureToken("d1", "operator", []string{"a"})
+	if err != nil || tok == nil || strings.Join(tok.Scopes, ",") != "a,b" {
+		t.Fatalf("token %+v, %v", tok, err)
+	}
+	file := filepath.Join(dir, "devices", "paired.json")
+	before, err := os.Stat(file)
+	if err != nil || before.Mode().Perm() != 0o600 {
+		t.Fatalf("%v, %v", before.Mode(), err)
+	}
+
+	d = auth.NewDevices(dir, clock) // as after a restart
+	if out, err := d.Pair(c); err != nil || !out.Paired || out.Created {
+		t.Errorf("known device: %+v, %v", out, err)
+	}
+	if after, _ := os.Stat(file); !after.ModTime().Equal(before.ModTime()) {
+		t.Error("a connect that changes nothing wrote the file")
+	}
+	for _, tc := range []struct {
+		id, role, token string
+		scopes          []string
+		want            bool
+	}{
+		{"d1", "operator", tok.Token, []string{"a"}, true},
+		{"d1", "operator", tok.Token, []string{"a", "c"}, false},
+		{"d1", "node", tok.Token, nil, false},
+		{"d2", "operator", tok.Token, nil, false},
+		{"d1", "operator", "", nil, false},
+		{"d2", "operator", "", nil, false},
+	} {
+		if ok, err := d.VerifyToken(tc.id, tc.role, tc.token, tc.scopes); err != nil || ok != tc.want {
+			t.Errorf("%+v: %v, %v", tc, ok, err)
+		}
+	}
+
+	c.Scopes, c.Silent = []string{"a", "c"}, false
+	out, err = d.Pair(c)
+	if err != nil || out.Paired || !out.Created || out.Request == nil || !out.Request.IsRepair {
+		t.Fatalf("a remote request for more: %+v, %v", out, err)
+	}
+	again, err := d.Pair(c)
+	if err != nil || again.Created || again.RequestID != out.RequestID {
+		t.Errorf("asked twice: %+v, %v", again, err)
+	}
+	c.Silent = true
+	if got, _ := d.Pair(c); got.Paired {
+		t.Error("an open request does not block a silent one")
+	}
+	now = now.Add(auth.PendingTTL + time.Second)
+	if got, err := d.Pair(c); err != nil || !got.Paired {
+		t.Errorf("after the request expired: %+v, %v", got, err)
+	}
+	c.PublicKey = "other"
+	c.Silent = false
+	if got, _ := d.Pair(c); got.Paired {
+		t.Error("another key passes for the device")
+	}
+}
+
+func TestDamagedStoreIsKept(t *testing.T) {
+	t.Parallel()
+	for _, text := range []string{"{", `{"d1":null}`, `{"d1":{"deviceId":"d2"}}`, `{"d1":{"deviceId":"d1","tokens":{"operator":null}}}`} {
+		dir := t.TempDir()
+		file := filepath.Join(dir, "devices", "paired.json")
+		if err := os.Mkdir(filepath.Dir(file), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		d := auth.NewDevices(dir, time.Now)
+		if _, err := d.Pair(auth.Connect{DeviceID: "d1", Role: "operator", Silent: true}); err == nil || !strings.Contains(err.Error(), file) {
+			t.Errorf("%s: %v", text, err)
+		}
+		if got, _ := os.ReadFile(file); string(got) != text {
+			t.Errorf("%s became %s", text, got)
+		}
+	}
+}

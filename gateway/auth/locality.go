@@ -1,0 +1,110 @@
+package auth
+
+import (
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/coderclaw/coderclaw/gateway/protocol"
+)
+
+// Peer is where a request comes from.
+type Peer struct {
+	IP     netip.Addr // of the client, as far as trusted proxies tell
+	Local  bool       // the client is on this machine, and no untrusted proxy stands between
+	Report string     // IP to store and show, "" for a local or doubtful one
+}
+
+// PeerOf judges a request. trusted lists the proxies, addresses or CIDR blocks,
+// whose headers are believed.
+func PeerOf(r *http.Request, trusted []string) Peer {
+	remote := parseIP(r.RemoteAddr)
+	proxied := r.Header.Get("X-Forwarded-For") != "" || r.Header.Get("X-Real-Ip") != "" || r.Header.Get("X-Forwarded-Host") != ""
+	believed := remote.IsValid() && slices.ContainsFunc(trusted, func(t string) bool { return matches(remote, t) })
+	p := Peer{IP: remote}
+	if believed {
+		forwarded, _, _ := strings.Cut(r.Header.Get("X-Forwarded-For"), ",")
+		for _, text := range []string{forwarded, r.Header.Get("X-Real-Ip")} {
+			if ip := parseIP(strings.TrimSpace(text)); ip.IsValid() {
+				p.IP = ip
+				break
+			}
+		}
+	}
+	p.Local = p.IP.IsLoopback() && localName(hostname(r.Host)) && (!proxied || believed)
+	if !p.Local && (!proxied || believed) && p.IP.IsValid() && !p.IP.IsLoopback() {
+		p.Report = p.IP.String()
+	}
+	return p
+}
+
+func parseIP(text string) netip.Addr {
+	if ap, err := netip.ParseAddrPort(text); err == nil {
+		return ap.Addr().Unmap()
+	}
+	ip, _ := netip.ParseAddr(text) // the zero Addr stands for "unknown"
+	return ip.Unmap()
+}
+
+func matches(ip netip.Addr, rule string) bool {
+	if prefix, err := netip.ParsePrefix(strings.TrimSpace(rule)); err == nil {
+		return prefix.Contains(ip)
+	}
+	return parseIP(strings.TrimSpace(rule)) == ip
+}
+
+// hostname is the name in a Host header, lower case, without port and brackets.
+func hostname(host string) string {
+	if h, _, err := net.SplitHostPort(host); err == nil {
+		host = h
+	}
+	return strings.ToLower(strings.Trim(host, "[]"))
+}
+
+func localName(name string) bool {
+	return name == "localhost" || name == "127.0.0.1" || name == "::1" || strings.HasSuffix(name, ".ts.net")
+}
+
+// OriginNotAllowed is the refusal of a page of another site.
+const OriginNotAllowed = "origin not allowed (open the Control UI from the gateway host or allow it in gateway.controlUi.allowedOrigins)"
+
+// OriginAllowed tells whether a page may connect. It is asked only about
+// clients in browsers; the Origin of others means nothing.
+func OriginAllowed(r *http.Request, client protocol.ClientInfo, allowed []string) bool {
+	if !client.IsControlUI() && !client.IsWebchat() {
+		return true
+	}
+	origin := strings.ToLower(strings.TrimSpace(r.Header.Get("Origin")))
+	u, err := url.Parse(origin)
+	if err != nil || u.Scheme == "" || u.Host == "" {
+		return false
+	}
+	for _, a := range allowed {
+		if strings.ToLower(strings.TrimSpace(a)) == origin {
+			return true
+		}
+	}
+	return u.Host == strings.ToLower(r.Host) || loopbackName(u.Hostname()) && loopbackName(hostname(r.Host))
+}
+
+func loopbackName(name string) bool {
+	ip := parseIP(name)
+	return name == "localhost" || ip.IsValid() && ip.IsLoopback()
+}
+
+// HostAllowed tells whether a gateway that is bound to loopback answers to this
+// Host header. A page of another site that has its own name resolve to
+// 127.0.0.1 shows that name, and is refused.
+func HostAllowed(host string, allowedOrigins []string) bool {
+	name := hostname(host)
+	if name == "" || strings.HasSuffix(name, ".localhost") || localName(name) || loopbackName(name) || parseIP(name).IsValid() {
+		return true
+	}
+	return slices.ContainsFunc(allowedOrigins, func(a string) bool {
+		u, err := url.Parse(strings.ToLower(strings.TrimSpace(a)))
+		return err == nil && u.Hostname() == name
+	})
+}

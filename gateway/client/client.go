@@ -1,0 +1,338 @@
+// Package client owns the client's side of the gateway's WebSocket protocol, for
+// the command line, for probes and for tests. It prints nothing.
+package client
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"runtime"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/coder/websocket"
+	"github.com/google/uuid"
+
+	"github.com/coderclaw/coderclaw/gateway/protocol"
+)
+
+// Options says whom to connect to, and as what.
+type Options struct {
+	URL             string // ws:// or wss://
+	Token, Password string
+	Identity        *Identity // nil: without a device
+	ClientID, Mode  string    // "" means "cli"
+	DisplayName     string
+	Version, Role   string // Role "" means operator
+	Scopes          []string
+	Timeout         time.Duration        // of the handshake; 0 means 10 s
+	OnEvent         func(protocol.Event) // called in order, from one goroutine; it must not call the client
+}
+
+// Client is one connection. Its methods are safe for concurrent use.
+type Client struct {
+	conn  *websocket.Conn
+	hello protocol.Hello
+	done  chan struct{} // closed when the connection has ended and err is set
+
+	mu      sync.Mutex // guards what follows
+	waiting map[string]chan protocol.Response
+	next    int
+	err     error
+	closed  bool // by Close
+}
+
+// CloseError says that the gateway closed the connection.
+type CloseError struct {
+	Code   int
+	Reason string
+}
+
+func (e *CloseError) Error() string {
+	note := ""
+	switch e.Code {
+	case protocol.CloseNormal:
+		note = " normal closure"
+	case 1006:
+		note = " abnormal closure (no close frame)"
+	}
+	reason := e.Reason
+	if reason == "" {
+		reason = "no close reason"
+	}
+	return "gateway closed (" + strconv.Itoa(e.Code) + note + "): " + reason
+}
+
+// RefusedError says that the gateway answered, and did not let the client in.
+type RefusedError struct {
+	Err  *protocol.Error
+	Code int // of the close that follows
+}
+
+func (e *RefusedError) Error() string {
+	return "gateway closed (" + strconv.Itoa(e.Code) + "): " + e.Err.Message
+}
+func (e *RefusedError) Unwrap() error { return e.Err }
+
+const defaultTimeout = 10 * time.Second
+
+// Dial connects and introduces itself. The error is a *RefusedError when the
+// gateway does not want the client.
+func Dial(ctx context.Context, o Options) (*Client, error) {
+	if o.Timeout == 0 {
+		o.Timeout = defaultTimeout
+	}
+	ctx, cancel := context.WithTimeout(ctx, o.Timeout)
+	defer cancel()
+	conn, _, err := websocket.Dial(ctx, o.URL, &websocket.DialOptions{CompressionMode: websocket.CompressionDisabled, HTTPHeader: http.Header{}})
+	if err != nil {
+		return nil, fmt.Errorf("gateway at %s: %w", o.URL, shorten(err))
+	}
+	conn.SetReadLimit(protocol.MaxPayload)
+	c := &Client{conn: conn, done: make(chan struct{}), waiting: map[string]chan protocol.Response{}}
+	if err := c.handshake(ctx, &o); err != nil {
+		_ = conn.CloseNow() // whatever it says, the handshake's error is the one that matters
+		return nil, err
+	}
+	go c.read(o.OnEvent)
+	return c, nil
+}
+
+// shorten takes the library's own words off a failed dial.
+func shorten(err error) error {
+	if inner := errors.Unwrap(err); inner != nil && strings.HasPrefix(err.Error(), "failed to WebSocket dial") {
+		return inner
+	}
+	return err
+}
+
+func (c *Client) handshake(ctx context.Context, o *Options) error {
+	var challenge protocol.Challenge
+	var ev protocol.Event
+	if err := c.readFrame(ctx, &ev); err != nil {
+		return err
+	}
+	if ev.Event != "connect.challenge" || json.Unmarshal(ev.Payload, &challenge) != nil {
+		return fmt.Errorf("%s is no gateway: it did not begin with connect.challenge", o.URL)
+	}
+	params := connectParams(o, challenge.Nonce, time.Now())
+	raw, err := json.Marshal(params)
+	if err != nil {
+		return err
+	}
+	const id = "connect"
+	if err := c.writeFrame(ctx, protocol.Request{Type: protocol.TypeRequest, ID: id, Method: "connect", Params: raw}); err != nil {
+		return err
+	}
+	var res protocol.Response
+	for res.ID != id {
+		if err := c.readFrame(ctx, &res); err != nil {
+			return err
+		}
+	}
+	if !res.OK {
+		return c.refused(ctx, o, params.Role, res.Error)
+	}
+	if err := json.Unmarshal(res.Payload, &c.hello); err != nil {
+		return fmt.Errorf("hello of %s: %w", o.URL, err)
+	}
+	if o.Identity != nil {
+		return o.Identity.remember(c.hello.Auth)
+	}
+	return nil
+}
+
+// refused reads the close that follows a refusal.
+func (c *Client) refused(ctx context.Context, o *Options, role string, e *protocol.Error) error {
+	if e == nil {
+		e = &protocol.Error{Code: protocol.CodeUnavailable, Message: "no reason given"}
+	}
+	refused := &RefusedError{Err: e, Code: protocol.ClosePolicy}
+	if closed, ok := errors.AsType[*CloseError](c.readFrame(ctx, &protocol.Event{})); ok {
+		refused.Code = closed.Code
+	}
+	if o.Identity != nil && strings.Contains(strings.ToLower(e.Message), "device token mismatch") {
+		if err := o.Identity.forget(role); err != nil {
+			return errors.Join(refused, err)
+		}
+	}
+	return refused
+}
+
+func connectParams(o *Options, nonce string, now time.Time) protocol.ConnectParams {
+	or := func(s, fallback string) string {
+		if s == "" {
+			return fallback
+		}
+		return s
+	}
+	p := protocol.ConnectParams{
+		MinProtocol: protocol.Version, MaxProtocol: protocol.Version,
+		Client: protocol.ClientInfo{ID: or(o.ClientID, "cli"), DisplayName: o.DisplayName, Version: or(o.Version, "dev"),
+			Platform: runtime.GOOS, Mode: or(o.Mode, "cli"), InstanceID: uuid.NewString()},
+		Role: or(o.Role, protocol.RoleOperator), Scopes: o.Scopes,
+	}
+	token := o.Token
+	if token == "" && o.Password == "" && o.Identity != nil {
+		token = o.Identity.tokens[p.Role].Token
+	}
+	if token != "" || o.Password != "" {
+		p.Auth = &protocol.ConnectAuth{Token: token, Password: o.Password}
+	}
+	if id := o.Identity; id != nil {
+		at := now.UnixMilli()
+		payload := protocol.DevicePayload(id.id, p.Client.ID, p.Client.Mode, p.Role, p.Scopes, at, token, nonce)
+		p.Device = &protocol.Device{ID: id.id, PublicKey: protocol.FormatPublicKey(id.public()),
+			Signature: protocol.Sign(id.key, payload), SignedAt: at, Nonce: nonce}
+	}
+	return p
+}
+
+func (c *Client) readFrame(ctx context.Context, into any) error {
+	_, raw, err := c.conn.Read(ctx)
+	if err != nil {
+		return closeError(err)
+	}
+	if err := json.Unmarshal(raw, into); err != nil {
+		return fmt.Errorf("frame of the gateway: %w", err)
+	}
+	return nil
+}
+
+func (c *Client) writeFrame(ctx context.Context, v any) error {
+	raw, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	if err := c.conn.Write(ctx, websocket.MessageText, raw); err != nil {
+		return closeError(err)
+	}
+	return nil
+}
+
+// closeError makes a broken read or write a *CloseError, unless the caller gave up.
+func closeError(err error) error {
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	if e, ok := errors.AsType[websocket.CloseError](err); ok {
+		return &CloseError{Code: int(e.Code), Reason: e.Reason}
+	}
+	return &CloseError{Code: 1006}
+}
+
+// Hello is what the gateway said when it let the client in.
+func (c *Client) Hello() protocol.Hello { return c.hello }
+
+// Done is closed when the connection has ended.
+func (c *Client) Done() <-chan struct{} { return c.done }
+
+// read hands out answers and events until the connection ends.
+func (c *Client) read(onEvent func(protocol.Event)) {
+	for {
+		var frame struct {
+			protocol.Response
+			Event        string                 `json:"event"`
+			Seq          *int64                 `json:"seq"`
+			StateVersion *protocol.StateVersion `json:"stateVersion"`
+		}
+		if err := c.readFrame(context.Background(), &frame); err != nil {
+			c.end(err)
+			return
+		}
+		switch frame.Type {
+		case protocol.TypeResponse:
+			c.deliver(frame.Response)
+		case protocol.TypeEvent:
+			if onEvent != nil {
+				onEvent(protocol.Event{Type: frame.Type, Event: frame.Event, Payload: frame.Payload, Seq: frame.Seq, StateVersion: frame.StateVersion})
+			}
+		}
+	}
+}
+
+func (c *Client) deliver(res protocol.Response) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if ch, ok := c.waiting[res.ID]; ok {
+		delete(c.waiting, res.ID)
+		ch <- res // it has room for the one answer
+	}
+}
+
+func (c *Client) end(err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.err = err
+	close(c.done)
+}
+
+// Call makes a request and decodes its result. The error is a *protocol.Error
+// when the gateway refused it. A ctx that ends gives up on the answer and
+// leaves the connection as it is.
+func (c *Client) Call(ctx context.Context, method string, params, result any) error {
+	raw, err := json.Marshal(params)
+	if err != nil {
+		return fmt.Errorf("%s params: %w", method, err)
+	}
+	answer := make(chan protocol.Response, 1)
+	c.mu.Lock()
+	c.next++
+	id := strconv.Itoa(c.next)
+	c.waiting[id] = answer
+	c.mu.Unlock()
+	defer func() {
+		c.mu.Lock()
+		delete(c.waiting, id)
+		c.mu.Unlock()
+	}()
+	// The library closes a connection whose write is given up, so the write has no deadline of the caller's.
+	if err := c.writeFrame(context.WithoutCancel(ctx), protocol.Request{Type: protocol.TypeRequest, ID: id, Method: method, Params: raw}); err != nil {
+		return c.ended() // a write fails only when the connection has ended, and the reader knows how
+	}
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-c.done:
+		return c.ended()
+	case res := <-answer:
+		if !res.OK {
+			if res.Error == nil {
+				return &protocol.Error{Code: protocol.CodeUnavailable, Message: method + " failed without a reason"}
+			}
+			return res.Error
+		}
+		if result == nil {
+			return nil
+		}
+		if err := json.Unmarshal(res.Payload, result); err != nil {
+			return fmt.Errorf("result of %s: %w", method, err)
+		}
+		return nil
+	}
+}
+
+// ended waits for the end of the connection and says how it came.
+func (c *Client) ended() error {
+	<-c.done
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.err
+}
+
+// Close ends the connection and waits for what reads it.
+func (c *Client) Close() error {
+	c.mu.Lock()
+	again := c.closed
+	c.closed = true
+	c.mu.Unlock()
+	if !again {
+		_ = c.conn.Close(websocket.StatusNormalClosure, "") // the gateway may have closed it first
+	}
+	<-c.done
+	return nil
+}

@@ -1,0 +1,162 @@
+package client
+
+import (
+	"crypto/ed25519"
+	"crypto/x509"
+	"encoding/json"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/coderclaw/coderclaw/gateway/protocol"
+	"github.com/coderclaw/coderclaw/internal/atomicfile"
+)
+
+// Identity is the key by which the gateway knows this device, and the tokens
+// that it was given. It is not safe for concurrent use.
+type Identity struct {
+	dir    string
+	id     string
+	key    ed25519.PrivateKey
+	tokens map[string]deviceToken // by role
+}
+
+type deviceFile struct {
+	Version       int    `json:"version"`
+	DeviceID      string `json:"deviceId"`
+	PublicKeyPem  string `json:"publicKeyPem"`
+	PrivateKeyPem string `json:"privateKeyPem"`
+	CreatedAtMs   int64  `json:"createdAtMs"`
+}
+
+type tokenFile struct {
+	Version  int                    `json:"version"`
+	DeviceID string                 `json:"deviceId"`
+	Tokens   map[string]deviceToken `json:"tokens"`
+}
+
+type deviceToken struct {
+	Token       string   `json:"token"`
+	Role        string   `json:"role"`
+	Scopes      []string `json:"scopes"`
+	UpdatedAtMs int64    `json:"updatedAtMs"`
+}
+
+const (
+	deviceName = "device.json"
+	tokenName  = "device-auth.json"
+)
+
+// LoadIdentity reads the identity below a state dir, and makes one where there
+// is none or it cannot be read: a device that lost its key is a new device.
+func LoadIdentity(stateDir string) (*Identity, error) {
+	i := &Identity{dir: filepath.Join(stateDir, "identity"), tokens: map[string]deviceToken{}}
+	raw, err := os.ReadFile(filepath.Join(i.dir, deviceName))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("device identity: %w", err)
+	}
+	file, key, err := parseDevice(raw)
+	if err != nil {
+		return i, i.create()
+	}
+	i.key, i.id = key, protocol.DeviceID(key.Public().(ed25519.PublicKey))
+	if file.DeviceID != i.id {
+		file.DeviceID = i.id
+		if err := i.write(deviceName, file); err != nil {
+			return nil, err
+		}
+	}
+	i.loadTokens()
+	return i, nil
+}
+
+// ID is the device's name.
+func (i *Identity) ID() string { return i.id }
+
+func parseDevice(raw []byte) (deviceFile, ed25519.PrivateKey, error) {
+	var file deviceFile
+	if err := json.Unmarshal(raw, &file); err != nil {
+		return file, nil, err
+	}
+	block, _ := pem.Decode([]byte(file.PrivateKeyPem))
+	if block == nil {
+		return file, nil, errors.New("no private key")
+	}
+	parsed, err := x509.ParsePKCS8PrivateKey(block.Bytes)
+	if err != nil {
+		return file, nil, err
+	}
+	key, ok := parsed.(ed25519.PrivateKey)
+	if !ok {
+		return file, nil, errors.New("not an Ed25519 key")
+	}
+	return file, key, nil
+}
+
+func (i *Identity) create() error {
+	pub, key, err := ed25519.GenerateKey(nil)
+	if err != nil {
+		return fmt.Errorf("device identity: %w", err)
+	}
+	private, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		return fmt.Errorf("device identity: %w", err)
+	}
+	public, err := x509.MarshalPKIXPublicKey(pub)
+	if err != nil {
+		return fmt.Errorf("device identity: %w", err)
+	}
+	i.key, i.id = key, protocol.DeviceID(pub)
+	return i.write(deviceName, deviceFile{
+		Version: 1, DeviceID: i.id, CreatedAtMs: time.Now().UnixMilli(),
+		PublicKeyPem:  string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: public})),
+		PrivateKeyPem: string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private})),
+	})
+}
+
+func (i *Identity) write(name string, v any) error {
+	if err := os.MkdirAll(i.dir, 0o700); err != nil {
+		return fmt.Errorf("device identity: %w", err)
+	}
+	text, err := json.MarshalIndent(v, "", "  ")
+	if err != nil {
+		return fmt.Errorf("device identity: %w", err)
+	}
+	return atomicfile.WriteFile(filepath.Join(i.dir, name), append(text, '\n'), 0o600)
+}
+
+// loadTokens reads the tokens; those of another device, or that cannot be read, do not count.
+func (i *Identity) loadTokens() {
+	raw, err := os.ReadFile(filepath.Join(i.dir, tokenName))
+	if err != nil {
+		return
+	}
+	var file tokenFile
+	if json.Unmarshal(raw, &file) == nil && file.DeviceID == i.id && file.Tokens != nil {
+		i.tokens = file.Tokens
+	}
+}
+
+// remember keeps the token that hello-ok brought; one that is known writes nothing.
+func (i *Identity) remember(a *protocol.HelloAuth) error {
+	if a == nil || i.tokens[a.Role].Token == a.DeviceToken {
+		return nil
+	}
+	i.tokens[a.Role] = deviceToken{Token: a.DeviceToken, Role: a.Role, Scopes: a.Scopes, UpdatedAtMs: time.Now().UnixMilli()}
+	return i.write(tokenName, tokenFile{Version: 1, DeviceID: i.id, Tokens: i.tokens})
+}
+
+// forget drops the token of a role, which the gateway no longer takes.
+func (i *Identity) forget(role string) error {
+	if _, ok := i.tokens[role]; !ok {
+		return nil
+	}
+	delete(i.tokens, role)
+	return i.write(tokenName, tokenFile{Version: 1, DeviceID: i.id, Tokens: i.tokens})
+}
+
+func (i *Identity) public() ed25519.PublicKey { return i.key.Public().(ed25519.PublicKey) }

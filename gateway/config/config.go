@@ -1,0 +1,129 @@
+// Package config owns the configuration file of one gateway: its schema, how it is
+// read (includes, variables, strict keys), what a person is told when it is wrong,
+// the addresses and the credential that follow from it, and the first-time setup
+// that writes it. Edits change only the bytes of the value that was asked for.
+//
+// It starts and listens to nothing. What a running gateway does with a change
+// belongs to the gateway; which profiles exist belongs to package profiles.
+package config
+
+import (
+	"encoding/json"
+	"log/slog"
+	"time"
+)
+
+// Config is the part of the file that this version acts on, with the defaults of
+// the schema filled in. It is a value; copies share the slices and must not
+// change them.
+type Config struct {
+	Gateway Gateway
+	Agents  Agents
+	Logging Logging
+}
+
+// Gateway is the block "gateway".
+type Gateway struct {
+	Port           int    // 0 when the file does not say: the base port of the profile counts
+	Mode           string // "local", "remote", or "" when the file does not say
+	Bind           string // BindLoopback unless set
+	CustomBindHost string
+	Auth           Auth
+	ControlUI      ControlUI
+	TrustedProxies []string // addresses and CIDR ranges
+	Remote         Remote
+}
+
+// ControlUI is the block "gateway.controlUi".
+type ControlUI struct {
+	Enabled                      *bool // nil when the file does not say
+	BasePath                     string
+	AllowedOrigins               []string
+	AllowInsecureAuth            bool
+	DangerouslyDisableDeviceAuth bool
+}
+
+// Auth is the block "gateway.auth". Its text forms show whether a secret is set,
+// never the secret.
+type Auth struct {
+	Mode      string // an Auth… constant, "" when the file does not say
+	Token     string
+	Password  string
+	RateLimit *RateLimit // nil: failed attempts are not counted
+}
+
+// The values of gateway.auth.mode.
+const (
+	AuthToken    = "token"
+	AuthPassword = "password"
+	AuthNone     = "none" // never inferred, and only on loopback
+)
+
+// RateLimit is the block "gateway.auth.rateLimit", defaults of the schema filled in.
+type RateLimit struct {
+	MaxAttempts    int           // failures within Window that lead to a lockout
+	Window         time.Duration // over which failures are counted
+	Lockout        time.Duration // how long the address is refused then
+	ExemptLoopback bool          // connections from this host are never locked out
+}
+
+// Remote is the block "gateway.remote": the gateway that commands on this machine
+// talk to when it is not the local one. Its text forms hide the secrets.
+type Remote struct {
+	URL      string
+	Token    string
+	Password string
+}
+
+// Agents is the block "agents".
+type Agents struct{ Defaults AgentDefaults }
+
+// AgentDefaults is the block "agents.defaults".
+type AgentDefaults struct {
+	Workspace     string // "" when the file does not say; a leading ~ is expanded
+	SkipBootstrap bool   // make no first files in the workspace
+}
+
+// Logging is the block "logging".
+type Logging struct {
+	Level        string // of the log file: silent, fatal, error, warn, info, debug or trace
+	ConsoleLevel string // of the console, same words
+}
+
+// hidden is what stands in text forms for a secret that is set.
+func hidden(secret string) string {
+	if secret == "" {
+		return ""
+	}
+	return Sentinel
+}
+
+func (a Auth) String() string {
+	return "{mode:" + a.Mode + " token:" + hidden(a.Token) + " password:" + hidden(a.Password) + "}"
+}
+
+// GoString keeps %#v from printing the secrets.
+func (a Auth) GoString() string { return "config.Auth" + a.String() }
+
+// LogValue keeps the secrets out of logs.
+func (a Auth) LogValue() slog.Value { return slog.StringValue(a.String()) }
+
+// MarshalJSON keeps the secrets out of JSON logs and dumps.
+func (a Auth) MarshalJSON() ([]byte, error) {
+	return json.Marshal(map[string]string{"mode": a.Mode, "token": hidden(a.Token), "password": hidden(a.Password)})
+}
+
+func (r Remote) String() string {
+	return "{url:" + r.URL + " token:" + hidden(r.Token) + " password:" + hidden(r.Password) + "}"
+}
+
+// GoString keeps %#v from printing the secrets.
+func (r Remote) GoString() string { return "config.Remote" + r.String() }
+
+// LogValue keeps the secrets out of logs.
+func (r Remote) LogValue() slog.Value { return slog.StringValue(r.String()) }
+
+// MarshalJSON keeps the secrets out of JSON logs and dumps.
+func (r Remote) MarshalJSON() ([]byte, error) {
+	return json.Marshal(map[string]string{"url": r.URL, "token": hidden(r.Token), "password": hidden(r.Password)})
+}

@@ -1,0 +1,116 @@
+package config
+
+import (
+	"time"
+
+	"github.com/coderclaw/coderclaw/internal/json5"
+)
+
+// defaultLevel is the severity from which lines are logged (spec/config §6).
+const defaultLevel = "info"
+
+// decode reads what this version acts on. A value of the wrong type counts as
+// absent; validate has made a problem of it. root may be nil.
+func decode(root *node) Config {
+	gw := reader{root.get("gateway")}
+	auth, ui, remote := gw.at("auth"), gw.at("controlUi"), gw.at("remote")
+	log, agent := reader{root.get("logging")}, reader{root.get("agents", "defaults")}
+	return Config{
+		Gateway: Gateway{
+			Port:           gw.int("port", 0),
+			Mode:           gw.text("mode", ""),
+			Bind:           gw.text("bind", BindLoopback),
+			CustomBindHost: gw.text("customBindHost", ""),
+			Auth: Auth{
+				Mode:      auth.text("mode", ""),
+				Token:     auth.text("token", ""),
+				Password:  auth.text("password", ""),
+				RateLimit: auth.rateLimit("rateLimit"),
+			},
+			ControlUI: ControlUI{
+				Enabled:                      ui.boolPtr("enabled"),
+				BasePath:                     ui.text("basePath", ""),
+				AllowedOrigins:               ui.texts("allowedOrigins"),
+				AllowInsecureAuth:            ui.bool("allowInsecureAuth", false),
+				DangerouslyDisableDeviceAuth: ui.bool("dangerouslyDisableDeviceAuth", false),
+			},
+			TrustedProxies: gw.texts("trustedProxies"),
+			Remote: Remote{
+				URL:      remote.text("url", ""),
+				Token:    remote.text("token", ""),
+				Password: remote.text("password", ""),
+			},
+		},
+		Agents: Agents{Defaults: AgentDefaults{
+			Workspace:     agent.text("workspace", ""),
+			SkipBootstrap: agent.bool("skipBootstrap", false),
+		}},
+		Logging: Logging{
+			Level:        log.text("level", defaultLevel),
+			ConsoleLevel: log.text("consoleLevel", defaultLevel),
+		},
+	}
+}
+
+// reader takes typed values out of an object, which may be nil.
+type reader struct{ n *node }
+
+func (r reader) at(key string) reader { return reader{r.n.get(key)} }
+
+func (r reader) text(key, def string) string {
+	if n := r.n.get(key); n != nil && n.kind == json5.String {
+		return n.text
+	}
+	return def
+}
+
+func (r reader) int(key string, def int) int {
+	if n := r.n.get(key); n != nil && accepts(isInt, n) && n.kind == json5.Number {
+		return int(n.num)
+	}
+	return def
+}
+
+func (r reader) boolPtr(key string) *bool {
+	if n := r.n.get(key); n != nil && n.kind == json5.Bool {
+		b := n.b
+		return &b
+	}
+	return nil
+}
+
+func (r reader) bool(key string, def bool) bool {
+	if b := r.boolPtr(key); b != nil {
+		return *b
+	}
+	return def
+}
+
+func (r reader) texts(key string) []string {
+	n := r.n.get(key)
+	if n == nil || n.kind != json5.Array {
+		return nil
+	}
+	var out []string
+	for _, item := range n.items {
+		if item.kind == json5.String {
+			out = append(out, item.text)
+		}
+	}
+	return out
+}
+
+// rateLimit is nil when the block is absent: then failures are not counted.
+func (r reader) rateLimit(key string) *RateLimit {
+	n := r.n.get(key)
+	if n == nil || n.kind != json5.Object {
+		return nil
+	}
+	l := reader{n}
+	return &RateLimit{
+		MaxAttempts:    l.int("maxAttempts", 10),
+		Window:         time.Duration(l.int("windowMs", 60_000)) * time.Millisecond,
+		Lockout:        time.Duration(l.int("lockoutMs", 300_000)) * time.Millisecond,
+		ExemptLoopback: l.bool("exemptLoopback", true),
+	}
+}

@@ -1,0 +1,163 @@
+// Package gateway owns the child's program: one server that answers WebSocket
+// RPC and HTTP on the listeners it is given, from its start to an orderly end.
+// Features plug into it; it binds no port, takes no lock and reads no flag.
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/coderclaw/coderclaw/gateway/auth"
+	"github.com/coderclaw/coderclaw/gateway/channels"
+	"github.com/coderclaw/coderclaw/gateway/config"
+	"github.com/coderclaw/coderclaw/gateway/configview"
+	"github.com/coderclaw/coderclaw/gateway/health"
+	"github.com/coderclaw/coderclaw/gateway/logs"
+	"github.com/coderclaw/coderclaw/gateway/presence"
+	"github.com/coderclaw/coderclaw/gateway/protocol"
+	"github.com/coderclaw/coderclaw/gateway/rpc"
+)
+
+// ErrRestart, as the cause of the context of Serve, makes the end one that
+// announces a successor.
+var ErrRestart = errors.New("restart")
+
+// Options is what a gateway must know. All of it is required but Profile, which
+// is "" for a gateway that no registry knows, Commit and Ready.
+type Options struct {
+	Profile  string
+	Instance string // random id of this start
+
+	StateDir   string
+	ConfigPath string
+	Workspace  string
+	LogDir     string
+
+	Port       int
+	Listeners  []net.Listener // owned by the gateway from New on
+	Config     *config.Snapshot
+	LoadConfig func() (*config.Snapshot, error) // reads the config anew
+	Auth       auth.Settings
+
+	Version string
+	Commit  string
+	Drain   time.Duration // how long the end waits for what runs
+	Log     *slog.Logger
+	Ready   func() // called once clients are answered
+}
+
+// Gateway is one server. Serve is to be called once.
+type Gateway struct {
+	o            Options
+	started      time.Time
+	loopbackOnly bool
+
+	mux      *rpc.Mux
+	hub      *rpc.Hub
+	devices  *auth.Devices
+	limiter  *auth.Limiter
+	presence *presence.Store
+	health   *health.Feature
+
+	server   *http.Server
+	draining atomic.Bool
+	conns    *tracker
+	sessions sync.WaitGroup // one for each WebSocket
+	counts   chan int       // how many clients there are, for the pulse; holds the latest
+}
+
+// New makes the gateway; it neither reads files nor answers anybody yet.
+func New(o Options) (*Gateway, error) {
+	if len(o.Listeners) == 0 {
+		return nil, errors.New("a gateway needs a listener")
+	}
+	g := &Gateway{o: o, started: time.Now(), loopbackOnly: true, mux: &rpc.Mux{}, conns: newTracker(), counts: make(chan int, 1)}
+	for _, l := range o.Listeners {
+		if a, ok := l.Addr().(*net.TCPAddr); ok && !a.IP.IsLoopback() {
+			g.loopbackOnly = false
+		}
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		return nil, fmt.Errorf("host name: %w", err)
+	}
+	g.hub = rpc.NewHub(g.mux, o.Log)
+	g.hub.OnCount(g.countChanged)
+	g.devices = auth.NewDevices(o.StateDir, time.Now)
+	g.limiter = auth.NewLimiter(o.Auth.RateLimit, time.Now)
+	g.presence = presence.New(presence.Self{Host: host, Version: o.Version, Platform: runtime.GOOS, DeviceFamily: family(), Arch: runtime.GOARCH}, time.Now)
+	chans := channels.New(g.hub.Count, time.Now)
+	identity := protocol.Identity{Profile: o.Profile, Instance: o.Instance, PID: os.Getpid(), Build: build(o)}
+	g.health = health.New(identity, o.StateDir, chans, time.Now)
+	for _, f := range []interface{ Register(*rpc.Mux) }{
+		g.health, logs.New(o.LogDir), chans, configview.New(o.LoadConfig), g.presence,
+	} {
+		f.Register(g.mux)
+	}
+	g.server = &http.Server{
+		Handler:           g.routes(),
+		ReadHeaderTimeout: handshakeTimeout,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    64 << 10,
+		ConnState:         g.conns.state,
+		ErrorLog:          slog.NewLogLogger(o.Log.Handler(), slog.LevelDebug),
+	}
+	return g, nil
+}
+
+func build(o Options) string {
+	if o.Commit == "" {
+		return o.Version
+	}
+	return o.Version + "+" + o.Commit
+}
+
+func family() string {
+	switch runtime.GOOS {
+	case "darwin":
+		return "Mac"
+	case "windows":
+		return "Windows"
+	}
+	return "Linux"
+}
+
+// Serve answers until ctx ends, then drains and returns nil. Everything that it
+// started has ended by then.
+func (g *Gateway) Serve(ctx context.Context) error {
+	ours, stop := context.WithCancel(context.WithoutCancel(ctx)) // outlives ctx until everything is drained
+	defer stop()
+	g.server.BaseContext = func(net.Listener) context.Context { return ours }
+	served := make(chan error, len(g.o.Listeners))
+	for _, l := range g.o.Listeners {
+		go func() { served <- g.server.Serve(l) }()
+	}
+	var pulse sync.WaitGroup
+	pulse.Go(func() { g.pulse(ours) })
+	if g.o.Ready != nil {
+		g.o.Ready()
+	}
+	var failed error
+	running := len(g.o.Listeners)
+	select {
+	case <-ctx.Done():
+	case failed = <-served: // a listener broke: end in order all the same
+		running--
+	}
+	g.drain(context.Cause(ctx), served, running)
+	stop()
+	pulse.Wait()
+	if errors.Is(failed, net.ErrClosed) || errors.Is(failed, http.ErrServerClosed) {
+		return nil
+	}
+	return failed
+}

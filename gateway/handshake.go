@@ -1,0 +1,296 @@
+package gateway
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"reflect"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/coderclaw/coderclaw/gateway/auth"
+	"github.com/coderclaw/coderclaw/gateway/config"
+	"github.com/coderclaw/coderclaw/gateway/protocol"
+	"github.com/coderclaw/coderclaw/gateway/rpc"
+)
+
+// clockSkew is how far the clock of a device may be off.
+const clockSkew = 10 * time.Minute
+
+// refusal ends a handshake: the error answers the request, then the connection
+// is closed with the code and, unless reason says otherwise, the error's message.
+type refusal struct {
+	err  *protocol.Error
+	code int
+}
+
+func refuse(message string) *refusal {
+	return &refusal{protocol.Invalid(message), protocol.ClosePolicy}
+}
+
+// handshake reads the first request and lets the client in or not. It reports
+// whether it did; if not, the session has been told to close.
+func (g *Gateway) handshake(ctx context.Context, s *rpc.Session, r *http.Request) bool {
+	nonce := uuid.NewString()
+	if err := s.Event("connect.challenge", protocol.Challenge{Nonce: nonce, TS: time.Now().UnixMilli()}); err != nil {
+		g.o.Log.Error("challenge", "err", err)
+	}
+	raw, err := s.Read(ctx)
+	if err != nil {
+		return false
+	}
+	req, _, wrong := rpc.ParseRequest(raw)
+	switch {
+	case errors.Is(wrong, rpc.ErrNotJSON):
+		s.Close(protocol.CloseNormal, "")
+		return false
+	case wrong != nil:
+		s.Close(protocol.ClosePolicy, "invalid request frame")
+		return false
+	}
+	hello, no := g.connect(s, r, req, nonce)
+	if no != nil {
+		g.o.Log.Info("a client was refused", "conn", s.ID, "client", s.Client.ID, "remote", r.RemoteAddr, "why", no.err.Message)
+		s.Fail(req.ID, no.err)
+		s.Close(no.code, no.err.Message)
+		return false
+	}
+	frame, err := rpc.Success(req.ID, hello)
+	if err != nil {
+		g.o.Log.Error("hello", "err", err)
+		s.Close(protocol.ClosePolicy, "internal error")
+		return false
+	}
+	g.hub.Welcome(s, frame)
+	return true
+}
+
+// connect checks a client in the order that the protocol fixes, so that a
+// client of the family meets the refusal that it knows how to handle.
+func (g *Gateway) connect(s *rpc.Session, r *http.Request, req protocol.Request, nonce string) (protocol.Hello, *refusal) {
+	none := protocol.Hello{}
+	if req.Method != "connect" {
+		return none, refuse("invalid handshake: first request must be connect")
+	}
+	params := req.Params
+	if len(params) == 0 {
+		params = json.RawMessage("{}")
+	}
+	if wrong := rpc.Validate(params, reflect.TypeFor[protocol.ConnectParams]()); wrong != "" {
+		return none, refuse("invalid connect params: " + wrong)
+	}
+	var p protocol.ConnectParams
+	if err := json.Unmarshal(params, &p); err != nil {
+		return none, refuse("invalid connect params: " + err.Error())
+	}
+	s.Client = p.Client
+	if p.MaxProtocol < protocol.Version || p.MinProtocol > protocol.Version {
+		no := refuse("protocol mismatch")
+		no.err.Details = map[string]int{"expectedProtocol": protocol.Version}
+		no.code = protocol.CloseProtocol
+		return none, no
+	}
+	if p.Role == "" {
+		p.Role = protocol.RoleOperator
+	}
+	if p.Role != protocol.RoleOperator && p.Role != protocol.RoleNode {
+		return none, refuse("invalid role")
+	}
+	cfg := g.o.Config.Config.Gateway
+	if !auth.OriginAllowed(r, p.Client, cfg.ControlUI.AllowedOrigins) {
+		return none, refuse(auth.OriginNotAllowed)
+	}
+	a := attempt{g: g, p: &p, peer: auth.PeerOf(r, cfg.TrustedProxies), nonce: nonce, ui: cfg.ControlUI}
+	if no := a.run(); no != nil {
+		return none, no
+	}
+	s.Role, s.Scopes, s.RemoteIP = p.Role, p.Scopes, a.peer.Report
+	if p.Device != nil {
+		s.DeviceID = p.Device.ID
+	}
+	g.presence.Connected(s)
+	return g.hello(s, a.token), nil
+}
+
+// attempt is one client's try to get in.
+type attempt struct {
+	g     *Gateway
+	p     *protocol.ConnectParams
+	peer  auth.Peer
+	nonce string
+	ui    config.ControlUI
+	key   string // normalised public key of the device
+	token *auth.DeviceToken
+}
+
+// run is steps 5 to 11 of the protocol's order of checks. It may change the
+// parameters: a client without a device loses its scopes.
+func (a *attempt) run() *refusal {
+	g, p := a.g, a.p
+	secret, password := "", ""
+	if p.Auth != nil {
+		secret, password = p.Auth.Token, p.Auth.Password
+	}
+	deviceToken := secret != "" && p.Device != nil // the token may be the device's own
+	ok, reason := g.o.Auth.Verify(secret, password)
+	locked := g.limiter.Locked(auth.KindShared, a.peer.IP)
+	switch {
+	case locked && (!deviceToken || ok):
+		ok, reason = false, auth.ReasonRateLimited
+	case ok:
+		g.limiter.Succeeded(auth.KindShared, a.peer.IP)
+	case !deviceToken && (secret != "" || password != ""):
+		g.limiter.Failed(auth.KindShared, a.peer.IP)
+	}
+	bypass := p.Client.IsControlUI() && (a.ui.AllowInsecureAuth || a.ui.DangerouslyDisableDeviceAuth)
+	if p.Client.IsControlUI() && a.ui.DangerouslyDisableDeviceAuth {
+		p.Device = nil
+	}
+	if p.Device == nil {
+		return a.withoutDevice(ok, reason, bypass, secret != "" || password != "")
+	}
+	if message := a.checkDevice(secret); message != "" {
+		return refuse(message)
+	}
+	if !ok && secret != "" {
+		var err error
+		if ok, reason, err = a.byDeviceToken(secret); err != nil {
+			return a.broken(err)
+		}
+	}
+	if !ok {
+		return refuse(g.o.Auth.Message(reason, p.Client))
+	}
+	if bypass {
+		return nil
+	}
+	return a.pair()
+}
+
+func (a *attempt) withoutDevice(ok bool, reason string, bypass, tried bool) *refusal {
+	if !bypass {
+		a.p.Scopes = nil
+	}
+	switch {
+	case a.p.Client.IsControlUI() && !bypass:
+		return refuse("control ui requires HTTPS or localhost (secure context)")
+	case ok:
+		return nil
+	case tried:
+		return refuse(a.g.o.Auth.Message(reason, a.p.Client))
+	}
+	return &refusal{&protocol.Error{Code: protocol.CodeNotPaired, Message: "device identity required"}, protocol.ClosePolicy}
+}
+
+// checkDevice verifies that the client holds the device's key, and returns what
+// is wrong, "" if nothing is.
+func (a *attempt) checkDevice(secret string) string {
+	d := a.p.Device
+	key, err := protocol.ParsePublicKey(d.PublicKey)
+	nonce := strings.TrimSpace(d.Nonce)
+	skew := time.Since(time.UnixMilli(d.SignedAt)).Abs()
+	switch {
+	case err == nil && protocol.DeviceID(key) != d.ID:
+		return "device identity mismatch"
+	case err != nil:
+		return err.Error()
+	case skew > clockSkew:
+		return "device signature expired"
+	case nonce == "" && !a.peer.Local:
+		return "device nonce required"
+	case nonce != "" && nonce != a.nonce:
+		return "device nonce mismatch"
+	}
+	payload := protocol.DevicePayload(d.ID, a.p.Client.ID, a.p.Client.Mode, a.p.Role, a.p.Scopes, d.SignedAt, secret, nonce)
+	if !protocol.Verify(key, payload, d.Signature) {
+		return "device signature invalid"
+	}
+	a.key = protocol.FormatPublicKey(key)
+	return ""
+}
+
+// byDeviceToken tries the token as the one that the device was given at pairing.
+func (a *attempt) byDeviceToken(secret string) (bool, string, error) {
+	lim := a.g.limiter
+	if lim.Locked(auth.KindDevice, a.peer.IP) {
+		return false, auth.ReasonRateLimited, nil
+	}
+	ok, err := a.g.devices.VerifyToken(a.p.Device.ID, a.p.Role, secret, a.p.Scopes)
+	switch {
+	case err != nil:
+		return false, "", err
+	case ok:
+		lim.Succeeded(auth.KindDevice, a.peer.IP)
+		return true, "", nil
+	}
+	lim.Failed(auth.KindDevice, a.peer.IP)
+	return false, auth.ReasonDeviceToken, nil
+}
+
+// pair makes sure that the device is paired and has a token.
+func (a *attempt) pair() *refusal {
+	g, p := a.g, a.p
+	out, err := g.devices.Pair(auth.Connect{
+		DeviceID: p.Device.ID, PublicKey: a.key, DisplayName: p.Client.DisplayName, Platform: p.Client.Platform,
+		ClientID: p.Client.ID, ClientMode: p.Client.Mode, Role: p.Role, Scopes: p.Scopes, RemoteIP: a.peer.Report, Silent: a.peer.Local,
+	})
+	if err != nil {
+		return a.broken(err)
+	}
+	if out.Silent {
+		g.broadcast("device.pair.resolved", protocol.PairResolvedEvent{RequestID: out.RequestID, DeviceID: p.Device.ID,
+			Decision: "approved", TS: time.Now().UnixMilli()}, rpc.Delivery{Drop: true, Need: rpc.ScopePairing})
+	}
+	if !out.Paired {
+		if out.Created {
+			g.broadcast("device.pair.requested", out.Request, rpc.Delivery{Drop: true, Need: rpc.ScopePairing})
+		}
+		return &refusal{&protocol.Error{Code: protocol.CodeNotPaired, Message: "pairing required",
+			Details: map[string]string{"requestId": out.RequestID}}, protocol.ClosePolicy}
+	}
+	if a.token, err = g.devices.EnsureToken(p.Device.ID, p.Role, p.Scopes); err != nil {
+		return a.broken(err)
+	}
+	return nil
+}
+
+// broken refuses a client because the store of devices cannot be used.
+func (a *attempt) broken(err error) *refusal {
+	a.g.o.Log.Error("device store", "err", err)
+	return &refusal{&protocol.Error{Code: protocol.CodeUnavailable, Message: "Error: the store of paired devices cannot be used; see the gateway's log"}, protocol.ClosePolicy}
+}
+
+// Events that this gateway can send.
+func events() []string {
+	return []string{"connect.challenge", "presence", "tick", "shutdown", "health", "device.pair.requested", "device.pair.resolved"}
+}
+
+// hello is what a client that was let in is told.
+func (g *Gateway) hello(s *rpc.Session, token *auth.DeviceToken) protocol.Hello {
+	h := protocol.Hello{
+		Type: protocol.TypeHello, Protocol: protocol.Version,
+		Server:   protocol.Server{Version: g.o.Version, Commit: g.o.Commit, ConnID: s.ID},
+		Features: protocol.Features{Methods: g.mux.Methods(), Events: events()},
+		Snapshot: protocol.Snapshot{
+			Presence: g.presence.List(), Health: struct{}{}, StateVersion: *g.versions(), UptimeMs: time.Since(g.started).Milliseconds(),
+			ConfigPath: g.o.ConfigPath, StateDir: g.o.StateDir, AuthMode: g.o.Auth.Mode,
+			SessionDefaults: &protocol.SessionDefaults{DefaultAgentID: "main", MainKey: "main", MainSessionKey: "agent:main:main", Scope: "per-sender"},
+		},
+		Policy: protocol.Policy{MaxPayload: protocol.MaxPayload, MaxBufferedBytes: protocol.MaxBufferedBytes, TickIntervalMs: protocol.TickIntervalMs},
+	}
+	if raw, _ := g.health.Cached(); raw != nil {
+		h.Snapshot.Health = raw
+	}
+	for _, e := range h.Snapshot.Presence {
+		if e.Reason == "self" {
+			h.Server.Host = e.Host
+		}
+	}
+	if token != nil {
+		h.Auth = &protocol.HelloAuth{DeviceToken: token.Token, Role: token.Role, Scopes: token.Scopes, IssuedAtMs: token.IssuedAtMs()}
+	}
+	return h
+}

@@ -1,0 +1,140 @@
+// Package health owns what the gateway says of its own health: the methods
+// health and status, and the payload of the health event.
+package health
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/coderclaw/coderclaw/gateway/protocol"
+	"github.com/coderclaw/coderclaw/gateway/rpc"
+)
+
+// Fresh is how long a summary is answered from memory.
+const Fresh = 60 * time.Second
+
+// agentID is the one agent that exists.
+const agentID = "main"
+
+// Source says what channels there are; the channels feature provides it.
+type Source interface {
+	Health() (channels map[string]protocol.ChannelHealth, order []string, labels map[string]string)
+}
+
+// Feature holds the last summary. It is safe for concurrent use.
+type Feature struct {
+	identity protocol.Identity
+	stateDir string
+	channels Source
+	now      func() time.Time
+
+	mu      sync.Mutex // guards what follows; held while a summary is made, so that those who ask at once share it
+	encoded json.RawMessage
+	made    time.Time
+	version int64
+}
+
+// New returns the feature; the first summary is made when it is asked for.
+func New(identity protocol.Identity, stateDir string, channels Source, now func() time.Time) *Feature {
+	return &Feature{identity: identity, stateDir: stateDir, channels: channels, now: now, version: 1}
+}
+
+// Summary returns the encoded summary and its version, a new one if the last is
+// no longer fresh or probe is set.
+func (f *Feature) Summary(probe bool) (json.RawMessage, int64, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	start := f.now()
+	if !probe && f.encoded != nil && start.Sub(f.made) < Fresh {
+		return f.encoded, f.version, nil
+	}
+	h, err := f.make(start)
+	if err != nil {
+		return nil, 0, err
+	}
+	raw, err := json.Marshal(h)
+	if err != nil {
+		return nil, 0, fmt.Errorf("health: %w", err)
+	}
+	f.encoded, f.made = raw, start
+	f.version++
+	return raw, f.version, nil
+}
+
+// Cached returns the last summary, nil when there is none yet, and its version.
+func (f *Feature) Cached() (json.RawMessage, int64) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.encoded, f.version
+}
+
+func (f *Feature) make(start time.Time) (protocol.HealthSummary, error) {
+	sessions, err := f.sessions()
+	if err != nil {
+		return protocol.HealthSummary{}, err
+	}
+	channels, order, labels := f.channels.Health()
+	return protocol.HealthSummary{
+		OK: true, TS: start.UnixMilli(), DurationMs: f.now().Sub(start).Milliseconds(),
+		Channels: channels, ChannelOrder: order, ChannelLabels: labels, DefaultAgentID: agentID,
+		Agents:   []protocol.AgentHealth{{AgentID: agentID, IsDefault: true, Heartbeat: protocol.AgentHeartbeat{Every: "off", Target: "none"}, Sessions: sessions}},
+		Sessions: sessions, Coderclaw: &f.identity,
+	}, nil
+}
+
+// sessions counts the transcripts of the agent.
+func (f *Feature) sessions() (protocol.SessionsHealth, error) {
+	dir := filepath.Join(f.stateDir, "agents", agentID, "sessions")
+	s := protocol.SessionsHealth{Path: filepath.Join(dir, "sessions.json"), Recent: []protocol.SessionBrief{}}
+	entries, err := os.ReadDir(dir)
+	if err != nil && !os.IsNotExist(err) {
+		return s, fmt.Errorf("sessions: %w", err)
+	}
+	for _, e := range entries {
+		if strings.HasSuffix(e.Name(), ".jsonl") {
+			s.Count++
+		}
+	}
+	return s, nil
+}
+
+// Register adds the methods health and status.
+func (f *Feature) Register(m *rpc.Mux) {
+	rpc.HandleLoose(m, "health", rpc.ScopeRead, func(_ context.Context, _ *rpc.Session, p protocol.HealthParams) (json.RawMessage, error) {
+		raw, _, err := f.Summary(p.Probe)
+		return raw, err
+	})
+	rpc.HandleLoose(m, "status", rpc.ScopeRead, f.status)
+}
+
+// status hides paths from those who may not administer.
+func (f *Feature) status(_ context.Context, s *rpc.Session, _ protocol.Empty) (protocol.StatusSummary, error) {
+	sessions, err := f.sessions()
+	if err != nil {
+		return protocol.StatusSummary{}, err
+	}
+	out := protocol.StatusSummary{
+		Heartbeat:          protocol.StatusHeartbeat{DefaultAgentID: agentID, Agents: []protocol.StatusAgentHeartbeat{{AgentID: agentID, Every: "off"}}},
+		ChannelSummary:     []string{},
+		QueuedSystemEvents: []string{},
+		Sessions: protocol.StatusSessions{
+			Paths: []string{sessions.Path}, Count: sessions.Count, Recent: []protocol.SessionBrief{},
+			ByAgent: []protocol.StatusByAgent{{AgentID: agentID, Path: sessions.Path, Count: sessions.Count, Recent: []protocol.SessionBrief{}}},
+		},
+	}
+	_, order, labels := f.channels.Health()
+	for _, id := range order {
+		out.ChannelSummary = append(out.ChannelSummary, labels[id]+": configured")
+	}
+	if !s.Has(rpc.ScopeAdmin) {
+		out.Sessions.Paths = []string{}
+		out.Sessions.ByAgent[0].Path = "[redacted]"
+	}
+	return out, nil
+}

@@ -1,0 +1,134 @@
+package rpc
+
+import (
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"sync"
+
+	"github.com/coderclaw/coderclaw/gateway/protocol"
+)
+
+// Hub is the set of connected clients. Its methods are safe for concurrent use
+// and never wait for a client.
+type Hub struct {
+	mux *Mux
+	log *slog.Logger
+
+	mu       sync.Mutex        // guards what follows; taken before any Session.mu
+	sessions map[*Session]bool // every connection; true once it was welcomed
+	count    int               // of those that were
+	seq      int64
+	changed  func(n int) // told, under mu, how many clients there are
+}
+
+// NewHub returns a hub whose clients call the methods of mux.
+func NewHub(mux *Mux, log *slog.Logger) *Hub {
+	return &Hub{mux: mux, log: log, sessions: map[*Session]bool{}}
+}
+
+// OnCount has fn told whenever the number of clients changes. fn must not call
+// the hub. It is to be called before the first client comes.
+func (h *Hub) OnCount(fn func(n int)) { h.changed = fn }
+
+// Count is the number of clients that have been welcomed.
+func (h *Hub) Count() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.count
+}
+
+// Delivery says how an event is sent.
+type Delivery struct {
+	Drop    bool                   // skip clients that do not keep up, instead of closing them
+	Need    Scope                  // send it only to operators with this scope; "" sends to all
+	Version *protocol.StateVersion // of presence and health events
+}
+
+// Broadcast sends an event to every client, encoded once.
+func (h *Hub) Broadcast(event string, payload any, d Delivery) error {
+	raw, err := json.Marshal(payload)
+	if err != nil {
+		return fmt.Errorf("event %s: %w", event, err)
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.count == 0 {
+		return nil
+	}
+	h.seq++
+	seq := h.seq
+	frame, err := json.Marshal(protocol.Event{Type: protocol.TypeEvent, Event: event, Payload: raw, Seq: &seq, StateVersion: d.Version})
+	if err != nil {
+		return fmt.Errorf("event %s: %w", event, err)
+	}
+	for s, welcomed := range h.sessions {
+		if !welcomed {
+			continue
+		}
+		if d.Need == "" || s.Role == protocol.RoleOperator && (s.Has(ScopeAdmin) || s.Has(d.Need)) {
+			s.offer(frame, d.Drop)
+		}
+	}
+	return nil
+}
+
+// Send sends an event to one client, without a number.
+func (h *Hub) Send(s *Session, event string, payload any, version *protocol.StateVersion) error {
+	raw, err := json.Marshal(payload)
+	if err != nil {
+		return fmt.Errorf("event %s: %w", event, err)
+	}
+	frame, err := json.Marshal(protocol.Event{Type: protocol.TypeEvent, Event: event, Payload: raw, StateVersion: version})
+	if err != nil {
+		return fmt.Errorf("event %s: %w", event, err)
+	}
+	s.offer(frame, false)
+	return nil
+}
+
+// Welcome makes s one of those who receive broadcasts, after queuing the frame
+// that greets it: no broadcast overtakes the greeting.
+func (h *Hub) Welcome(s *Session, greeting []byte) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	s.offer(greeting, false)
+	h.sessions[s] = true
+	h.countLocked(1)
+}
+
+func (h *Hub) countLocked(by int) {
+	h.count += by
+	if h.changed != nil {
+		h.changed(h.count)
+	}
+}
+
+// leave takes s out.
+func (h *Hub) leave(s *Session) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	welcomed := h.sessions[s]
+	delete(h.sessions, s)
+	if welcomed {
+		h.countLocked(-1)
+	}
+}
+
+// CloseAll closes every connection with the code, after what is queued for it.
+func (h *Hub) CloseAll(code int, reason string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for s := range h.sessions {
+		s.Close(code, reason)
+	}
+}
+
+// Kill drops every connection that is left, without a word.
+func (h *Hub) Kill() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for s := range h.sessions {
+		_ = s.conn.CloseNow() // it may have ended by itself
+	}
+}

@@ -1,0 +1,164 @@
+// Package rpc owns the control plane's machinery: the table of methods with the
+// scopes they need, the sessions of connected clients with their bounded
+// queues, and the fan-out of events. It knows no method and no handshake.
+package rpc
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"reflect"
+	"slices"
+
+	"github.com/coderclaw/coderclaw/gateway/protocol"
+)
+
+// Scope is a permission of an operator.
+type Scope string
+
+// The scopes. Admin includes all; write includes read.
+const (
+	ScopeAdmin     Scope = "operator.admin"
+	ScopeRead      Scope = "operator.read"
+	ScopeWrite     Scope = "operator.write"
+	ScopeApprovals Scope = "operator.approvals"
+	ScopePairing   Scope = "operator.pairing"
+)
+
+// Mux is a table of methods. Filled before it is used, it is then safe for
+// concurrent use. The zero value is an empty table.
+type Mux struct {
+	methods map[string]method
+	order   []string
+}
+
+type method struct {
+	need Scope
+	call func(ctx context.Context, s *Session, params json.RawMessage) (any, error)
+}
+
+// Handle adds a method whose parameters are validated against P, see Validate.
+func Handle[P, R any](m *Mux, name string, need Scope, fn func(context.Context, *Session, P) (R, error)) {
+	t := reflect.TypeFor[P]()
+	m.add(name, need, func(ctx context.Context, s *Session, raw json.RawMessage) (any, error) {
+		if wrong := Validate(raw, t); wrong != "" {
+			return nil, protocol.Invalid("invalid " + name + " params: " + wrong)
+		}
+		var p P
+		if err := json.Unmarshal(raw, &p); err != nil {
+			return nil, protocol.Invalid("invalid " + name + " params: " + err.Error())
+		}
+		return fn(ctx, s, p)
+	})
+}
+
+// HandleLoose adds a method that ignores parameters which it does not know or
+// whose type is wrong.
+func HandleLoose[P, R any](m *Mux, name string, need Scope, fn func(context.Context, *Session, P) (R, error)) {
+	m.add(name, need, func(ctx context.Context, s *Session, raw json.RawMessage) (any, error) {
+		var p P
+		_ = json.Unmarshal(raw, &p) // what does not fit is ignored
+		return fn(ctx, s, p)
+	})
+}
+
+func (m *Mux) add(name string, need Scope, call func(context.Context, *Session, json.RawMessage) (any, error)) {
+	if m.methods == nil {
+		m.methods = map[string]method{}
+	}
+	if _, twice := m.methods[name]; twice {
+		panic("rpc: method " + name + " is registered twice")
+	}
+	m.methods[name] = method{need, call}
+	m.order = append(m.order, name)
+}
+
+// Methods lists the methods in the order in which they were added.
+func (m *Mux) Methods() []string { return slices.Clone(m.order) }
+
+// nodeOnly are the methods that only a node may call, whether or not they exist.
+func nodeOnly(name string) bool {
+	return name == "node.invoke.result" || name == "node.event" || name == "skills.bins"
+}
+
+// authorise checks role and scopes before it matters whether the method exists,
+// so that a refusal tells nothing of what does.
+func (m *Mux) authorise(s *Session, name string) *protocol.Error {
+	if nodeOnly(name) != (s.Role == protocol.RoleNode) {
+		return protocol.Invalid("unauthorized role: " + s.Role)
+	}
+	if s.Role == protocol.RoleNode || s.Has(ScopeAdmin) {
+		return nil
+	}
+	need := ScopeAdmin // of every method that is not known
+	if known, ok := m.methods[name]; ok {
+		need = known.need
+	}
+	if s.Has(need) || need == ScopeRead && s.Has(ScopeWrite) {
+		return nil
+	}
+	return protocol.Invalid("missing scope: " + string(need))
+}
+
+// dispatch carries out one request and returns the frame that answers it.
+func (m *Mux) dispatch(ctx context.Context, s *Session, req protocol.Request) (frame []byte) {
+	defer func() {
+		if p := recover(); p != nil {
+			s.hub.log.Error("a method panicked", "method", req.Method, "panic", p, "stack", stack())
+			frame = failure(req.ID, &protocol.Error{Code: protocol.CodeUnavailable, Message: "Error: " + req.Method + " failed inside the gateway"})
+		}
+	}()
+	if err := m.authorise(s, req.Method); err != nil {
+		return failure(req.ID, err)
+	}
+	if req.Method == "connect" {
+		return failure(req.ID, protocol.Invalid("connect is only valid as the first request"))
+	}
+	known, ok := m.methods[req.Method]
+	if !ok {
+		return failure(req.ID, protocol.Invalid("unknown method: "+req.Method))
+	}
+	params := req.Params
+	if len(params) == 0 || bytes.Equal(bytes.TrimSpace(params), []byte("null")) {
+		params = json.RawMessage("{}")
+	}
+	result, err := known.call(ctx, s, params)
+	if err != nil {
+		return failure(req.ID, wireError(err))
+	}
+	frame, err = Success(req.ID, result)
+	if err != nil {
+		return failure(req.ID, wireError(err))
+	}
+	return frame
+}
+
+// Success is the frame that answers request id with result.
+func Success(id string, result any) ([]byte, error) {
+	payload, ok := result.(json.RawMessage)
+	if !ok {
+		var err error
+		if payload, err = json.Marshal(result); err != nil {
+			return nil, fmt.Errorf("result: %w", err)
+		}
+	}
+	return json.Marshal(protocol.Response{Type: protocol.TypeResponse, ID: id, OK: true, Payload: payload})
+}
+
+// failure is the frame that refuses request id.
+func failure(id string, e *protocol.Error) []byte {
+	frame, err := json.Marshal(protocol.Response{Type: protocol.TypeResponse, ID: id, Error: e})
+	if err != nil { // Details that cannot be marshalled
+		frame, _ = json.Marshal(protocol.Response{Type: protocol.TypeResponse, ID: id, Error: &protocol.Error{Code: e.Code, Message: e.Message}})
+	}
+	return frame
+}
+
+// wireError is how an error of a handler goes over the wire.
+func wireError(err error) *protocol.Error {
+	if e, ok := err.(*protocol.Error); ok { //nolint:errorlint // a handler returns it as it is
+		return e
+	}
+	return &protocol.Error{Code: protocol.CodeUnavailable, Message: "Error: " + err.Error()}
+}

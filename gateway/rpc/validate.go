@@ -1,0 +1,165 @@
+package rpc
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"math"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/coderclaw/coderclaw/gateway/protocol"
+)
+
+// Validate holds a JSON text against a Go type and its `rule` tags, and returns
+// everything that is wrong, joined as clients of the family expect it; "" when
+// nothing is. Objects are closed: a key that the type lacks is wrong.
+//
+// Rules: required; nonempty (a string, or each string of a list); min=N, max=N;
+// enum=NAME, one of protocol.Enum(NAME).
+func Validate(raw json.RawMessage, t reflect.Type) string {
+	var v any
+	dec := json.NewDecoder(bytes.NewReader(raw))
+	dec.UseNumber()
+	if err := dec.Decode(&v); err != nil {
+		return "must be object"
+	}
+	c := checker{}
+	c.value("", v, t, nil)
+	return strings.Join(slices.Compact(c.parts), "; ")
+}
+
+type checker struct{ parts []string }
+
+func (c *checker) add(at, message string) {
+	if at != "" {
+		message = "at " + at + ": " + message
+	}
+	if !slices.Contains(c.parts, message) {
+		c.parts = append(c.parts, message)
+	}
+}
+
+func (c *checker) value(at string, v any, t reflect.Type, rules map[string]string) {
+	if t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	switch t.Kind() {
+	case reflect.String:
+		c.text(at, v, rules)
+	case reflect.Bool:
+		if _, ok := v.(bool); !ok {
+			c.add(at, "must be boolean")
+		}
+	case reflect.Int, reflect.Int64:
+		c.integer(at, v, rules)
+	case reflect.Slice:
+		c.list(at, v, t, rules)
+	case reflect.Map:
+		m, ok := v.(map[string]any)
+		if !ok {
+			c.add(at, "must be object")
+			return
+		}
+		for _, k := range slices.Sorted(maps.Keys(m)) {
+			c.value(at+"/"+pointer(k), m[k], t.Elem(), nil)
+		}
+	case reflect.Struct:
+		c.object(at, v, t)
+	}
+}
+
+func (c *checker) text(at string, v any, rules map[string]string) {
+	s, ok := v.(string)
+	if !ok {
+		c.add(at, "must be string")
+		return
+	}
+	if _, on := rules["nonempty"]; on && utf8.RuneCountInString(s) == 0 {
+		c.add(at, "must NOT have fewer than 1 characters")
+	}
+	if name, on := rules["enum"]; on && !slices.Contains(protocol.Enum(name), s) {
+		c.add(at, "must be equal to constant")
+		c.add(at, "must match a schema in anyOf")
+	}
+}
+
+func (c *checker) integer(at string, v any, rules map[string]string) {
+	n, ok := v.(json.Number)
+	f, err := n.Float64()
+	if !ok || err != nil || f != math.Trunc(f) || math.Abs(f) > 1<<53 {
+		c.add(at, "must be integer")
+		return
+	}
+	if text, on := rules["min"]; on {
+		if limit, _ := strconv.ParseFloat(text, 64); f < limit {
+			c.add(at, "must be >= "+text)
+		}
+	}
+	if text, on := rules["max"]; on {
+		if limit, _ := strconv.ParseFloat(text, 64); f > limit {
+			c.add(at, "must be <= "+text)
+		}
+	}
+}
+
+func (c *checker) list(at string, v any, t reflect.Type, rules map[string]string) {
+	items, ok := v.([]any)
+	if !ok {
+		c.add(at, "must be array")
+		return
+	}
+	for i, item := range items {
+		c.value(at+"/"+strconv.Itoa(i), item, t.Elem(), rules)
+	}
+}
+
+func (c *checker) object(at string, v any, t reflect.Type) {
+	m, ok := v.(map[string]any)
+	if !ok {
+		c.add(at, "must be object")
+		return
+	}
+	known := map[string]bool{}
+	for i := range t.NumField() {
+		f := t.Field(i)
+		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		known[name] = true
+		rules := parseRules(f.Tag.Get("rule"))
+		item, there := m[name]
+		if _, required := rules["required"]; !there && required {
+			c.add(at, fmt.Sprintf("must have required property '%s'", name))
+		}
+		if there {
+			c.value(at+"/"+pointer(name), item, f.Type, rules)
+		}
+	}
+	for _, k := range slices.Sorted(maps.Keys(m)) {
+		if !known[k] {
+			where := at
+			if where == "" {
+				where = "root"
+			}
+			c.add(where, fmt.Sprintf("unexpected property '%s'", k))
+		}
+	}
+}
+
+func parseRules(tag string) map[string]string {
+	rules := map[string]string{}
+	for part := range strings.SplitSeq(tag, ",") {
+		if key, value, _ := strings.Cut(part, "="); key != "" {
+			rules[key] = value
+		}
+	}
+	return rules
+}
+
+// pointer escapes a key for a JSON pointer (RFC 6901).
+func pointer(key string) string {
+	return strings.NewReplacer("~", "~0", "/", "~1").Replace(key)
+}

@@ -1,0 +1,72 @@
+package gateway
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/coder/websocket"
+	"github.com/google/uuid"
+
+	"github.com/coderclaw/coderclaw/gateway/presence"
+	"github.com/coderclaw/coderclaw/gateway/protocol"
+	"github.com/coderclaw/coderclaw/gateway/rpc"
+)
+
+// handshakeTimeout is how long a connection may take to say who it is.
+const handshakeTimeout = 10 * time.Second
+
+// upgrade makes the connection a WebSocket and returns; what serves it goes on
+// in goroutines of its own, so that an idle client does not hold the buffers of
+// an HTTP request.
+func (g *Gateway) upgrade(w http.ResponseWriter, r *http.Request) {
+	greeted := g.conns.greeting()
+	conn, err := websocket.Accept(w, r, &websocket.AcceptOptions{
+		InsecureSkipVerify: true, // the origin counts for some clients only, and is checked once the client is known
+		CompressionMode:    websocket.CompressionDisabled,
+	})
+	if err != nil {
+		greeted()
+		g.o.Log.Debug("upgrade", "err", err) // Accept has answered
+		return
+	}
+	// The request is over for net/http, but its headers are looked at later.
+	kept := &http.Request{Method: r.Method, Host: r.Host, RemoteAddr: r.RemoteAddr, Header: r.Header.Clone()}
+	ctx := context.WithoutCancel(r.Context()) // of the server, see http.Request.Context
+	g.sessions.Go(func() { g.serveSession(ctx, conn, kept, greeted) })
+}
+
+// serveSession lives as long as the connection.
+func (g *Gateway) serveSession(ctx context.Context, conn *websocket.Conn, r *http.Request, greeted func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer greeted()
+	s := g.hub.NewSession(uuid.NewString(), conn)
+	g.sessions.Go(func() { s.Write(ctx) })
+	limit := time.AfterFunc(handshakeTimeout, func() { s.Close(protocol.CloseNormal, "") })
+	ok := g.handshake(ctx, s, r)
+	limit.Stop()
+	greeted()
+	if !ok {
+		s.Discard(ctx)
+		return
+	}
+	g.greet(s)
+	s.Serve(ctx)
+	if presence.Tracked(s.Client) {
+		g.presence.Disconnected(s)
+		g.broadcast("presence", protocol.PresenceEvent{Presence: g.presence.List()}, rpc.Delivery{Drop: true, Version: g.versions()})
+	}
+}
+
+// greet sends the newcomer a fresh health. Sending it to everybody, as others
+// do, costs n² events for n clients.
+func (g *Gateway) greet(s *rpc.Session) {
+	raw, _, err := g.health.Summary(false)
+	if err == nil {
+		err = g.hub.Send(s, "health", raw, g.versions())
+	}
+	if err != nil {
+		g.o.Log.Error("health", "err", err)
+	}
+}
