@@ -1,0 +1,240 @@
+package servicegen
+
+import (
+	"bytes"
+	"fmt"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/coderclaw/coderclaw/internal/exitcode"
+)
+
+// Numbers of the unit (design: "Service files"). Five starts within a minute
+// are more than a healthy supervisor ever needs; systemd gives up after them.
+const (
+	restartDelay       = time.Second
+	startLimitInterval = time.Minute
+	startLimitBurst    = 5
+	watchdogInterval   = 30 * time.Second
+	exitNeverRestart   = int(exitcode.Config) // another try would end the same way
+)
+
+type setting struct{ section, key, value string }
+
+// Systemd returns the text of the unit file.
+func (s Spec) Systemd() ([]byte, error) {
+	if err := s.Validate(); err != nil {
+		return nil, err
+	}
+	var b bytes.Buffer
+	section := ""
+	for _, set := range s.settings() {
+		if set.section != section {
+			if section != "" {
+				b.WriteByte('\n')
+			}
+			section = set.section
+			fmt.Fprintf(&b, "[%s]\n", section)
+		}
+		fmt.Fprintf(&b, "%s=%s\n", set.key, set.value)
+	}
+	return append([]byte(s.unitHeader(b.Bytes())+"\n"), b.Bytes()...), nil
+}
+
+func (s Spec) unitHeader(rest []byte) string {
+	edit := "systemctl --user edit "
+	if s.Scope == ScopeSystem {
+		edit = "systemctl edit "
+	}
+	return "# " + headerText(s.Version, rest) + "; put settings of your own into a drop-in: " + edit + s.Name
+}
+
+// settings lists what the unit says, in order. Values are ready to write.
+func (s Spec) settings() []setting {
+	system := s.Scope == ScopeSystem
+	wantedBy := "default.target"
+	out := []setting{{"Unit", "Description", escapePercent(s.Description)}}
+	if system {
+		wantedBy = "multi-user.target"
+		out = append(out,
+			setting{"Unit", "After", "network-online.target"},
+			setting{"Unit", "Wants", "network-online.target"})
+	}
+	out = append(out,
+		setting{"Unit", "StartLimitIntervalSec", plainSpan(startLimitInterval)},
+		setting{"Unit", "StartLimitBurst", strconv.Itoa(startLimitBurst)},
+		setting{"Service", "Type", "notify"},
+		setting{"Service", "NotifyAccess", "main"},
+		setting{"Service", "ExecStart", joinExec(execWords(s.Exec))},
+	)
+	for _, v := range s.Env {
+		out = append(out, setting{"Service", "Environment", envAssignment(v)})
+	}
+	if system && s.User != "" {
+		out = append(out, setting{"Service", "User", s.User})
+	}
+	return append(out,
+		setting{"Service", "Restart", "on-failure"},
+		setting{"Service", "RestartSec", plainSpan(restartDelay)},
+		setting{"Service", "RestartPreventExitStatus", strconv.Itoa(exitNeverRestart)},
+		setting{"Service", "KillMode", "mixed"},
+		setting{"Service", "Delegate", "yes"},
+		setting{"Service", "WatchdogSec", plainSpan(watchdogInterval)},
+		setting{"Service", "TimeoutStopSec", plainSpan(s.StopTimeout)},
+		setting{"Service", "UMask", "0077"},
+		setting{"Install", "WantedBy", wantedBy},
+	)
+}
+
+// plainSpan writes whole seconds without a unit, as the keys named …Sec allow.
+func plainSpan(d time.Duration) string {
+	if d%time.Second == 0 {
+		return strconv.FormatInt(int64(d/time.Second), 10)
+	}
+	return formatSpan(d)
+}
+
+func envAssignment(v EnvVar) string { return quoteIfNeeded(v.Name + "=" + escapePercent(v.Value)) }
+
+// systemd refuses a program whose path holds a quote or a backslash, however it
+// is quoted, and reads "$" in that place differently from anywhere else. Such a
+// program is started through the shell, which replaces itself with it at once.
+var shellStart = []string{"/bin/sh", "-c", `exec "$$0" "$$@"`}
+
+func needsShell(exe string) bool { return strings.ContainsAny(exe, `"'\$`) }
+
+// execWords turns an argv into the words of ExecStart, before quoting.
+func execWords(argv []string) []string {
+	words := make([]string, 0, len(argv))
+	for _, a := range argv {
+		words = append(words, escapeDollar(escapePercent(a)))
+	}
+	if len(argv) > 0 && needsShell(argv[0]) {
+		return slices.Concat(shellStart, words)
+	}
+	return words
+}
+
+// joinExec quotes words. The program is always quoted, to be found by the eye.
+func joinExec(words []string) string {
+	out := make([]string, 0, len(words))
+	for i, w := range words {
+		if i == 0 {
+			out = append(out, quoteWord(w))
+			continue
+		}
+		out = append(out, quoteIfNeeded(w))
+	}
+	return strings.Join(out, " ")
+}
+
+// unwrapShell undoes what execWords added.
+func unwrapShell(words []string) []string {
+	n := len(shellStart)
+	if len(words) > n && slices.Equal(words[:n], shellStart) {
+		return words[n:]
+	}
+	return words
+}
+
+// ReadSpec reads a service file back into the spec that would render it, as far
+// as the file follows the shape of ours. name is that of the file.
+func ReadSpec(f Format, name string, src []byte) (Spec, error) {
+	version, _, _, _ := splitHeader(src)
+	s := Spec{Format: f, Scope: ScopeUser, Name: name, Version: version}
+	switch f {
+	case FormatLaunchd:
+		return s, s.readPlist(src)
+	case FormatKardianos:
+		return Spec{}, fmt.Errorf("format %q has no file to read", f)
+	}
+	u, err := ParseUnit(src)
+	if err != nil {
+		return Spec{}, err
+	}
+	if d := u.Values("Unit", "Description"); len(d) > 0 {
+		s.Description = unescapePercent(d[len(d)-1])
+	}
+	if slices.Contains(u.Values("Install", "WantedBy"), "multi-user.target") {
+		s.Scope = ScopeSystem
+	}
+	if v := u.Values("Service", "User"); len(v) > 0 && s.Scope == ScopeSystem {
+		s.User = v[len(v)-1]
+	}
+	if v := u.Values("Service", "TimeoutStopSec"); len(v) > 0 {
+		if s.StopTimeout, err = parseSpan(v[len(v)-1]); err != nil {
+			return Spec{}, fmt.Errorf("TimeoutStopSec: %w", err)
+		}
+	}
+	for _, a := range environment(u) {
+		if strings.HasPrefix(a.name, envPrefix) {
+			s.Env = setEnv(s.Env, EnvVar{a.name, unescapePercent(a.value)})
+		}
+	}
+	lines := u.Values("Service", "ExecStart")
+	if len(lines) == 0 {
+		return Spec{}, fmt.Errorf("ExecStart is missing")
+	}
+	words, err := Words(lines[len(lines)-1])
+	if err != nil {
+		return Spec{}, fmt.Errorf("ExecStart: %w", err)
+	}
+	s.Exec = execArgv(words)
+	s.Profile = profileOf(s.Exec)
+	return s, nil
+}
+
+// execArgv decodes the words of an ExecStart into the argv that they stand for.
+func execArgv(words []string) []string {
+	words = unwrapShell(words)
+	argv := make([]string, 0, len(words))
+	for _, w := range words {
+		argv = append(argv, unescapePercent(unescapeDollar(w)))
+	}
+	return argv
+}
+
+// setEnv keeps env sorted with one value per name, the last.
+func setEnv(env []EnvVar, v EnvVar) []EnvVar {
+	i, found := slices.BinarySearchFunc(env, v, func(a, b EnvVar) int { return strings.Compare(a.Name, b.Name) })
+	if found {
+		env[i] = v
+		return env
+	}
+	return slices.Insert(env, i, v)
+}
+
+// profileOf returns the value of --profile in argv, "" when there is none.
+func profileOf(argv []string) string {
+	for i := range argv {
+		if v, ok := strings.CutPrefix(argv[i], "--profile="); ok {
+			return v
+		}
+		if argv[i] == "--profile" && i+1 < len(argv) {
+			return argv[i+1]
+		}
+	}
+	return ""
+}
+
+// canonicalExec brings the value of ExecStart into the form of joinExec.
+func canonicalExec(value string) string {
+	words, err := Words(value)
+	if err != nil || len(words) == 0 {
+		return value
+	}
+	words = unwrapShell(words)
+	words[0] = cleanProgram(words[0])
+	return joinExec(words)
+}
+
+func cleanProgram(word string) string {
+	rest := strings.TrimLeft(word, "@-:+!")
+	if !strings.HasPrefix(rest, "/") {
+		return word
+	}
+	return word[:len(word)-len(rest)] + path.Clean(rest)
+}

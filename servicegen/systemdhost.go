@@ -1,0 +1,256 @@
+package servicegen
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	sd "github.com/coreos/go-systemd/v22/dbus"
+	"github.com/godbus/dbus/v5"
+)
+
+// Systemd is the Host of one systemd manager, spoken to over D-Bus. Every call
+// opens a connection of its own (about 1 ms).
+type Systemd struct{ o HostOptions }
+
+// NewSystemd returns the host of the manager of o.UID, or of the machine in
+// system scope. Nothing is opened yet.
+func NewSystemd(o HostOptions) *Systemd { return &Systemd{o.filled()} }
+
+// Format implements Host.
+func (h *Systemd) Format() Format { return FormatSystemd }
+
+// Reload implements Host: systemd reads all its files again.
+func (h *Systemd) Reload(ctx context.Context, u Unit) error {
+	return h.do(ctx, u, "reload the manager for", func(c *sd.Conn) error { return c.ReloadContext(ctx) })
+}
+
+// Enable implements Host. The manager reads its files again afterwards, since it
+// would go on answering what it knew of their links.
+func (h *Systemd) Enable(ctx context.Context, u Unit) error {
+	return h.do(ctx, u, "enable", func(c *sd.Conn) error {
+		for _, runtime := range []bool{false, true} {
+			if _, err := c.UnmaskUnitFilesContext(ctx, []string{u.Name}, runtime); err != nil {
+				return fmt.Errorf("lift the mask: %w", err)
+			}
+		}
+		file := u.Name
+		if u.Path != "" {
+			file = u.Path // works, by a link, from directories that the manager does not search
+		}
+		if _, _, err := c.EnableUnitFilesContext(ctx, []string{file}, false, true); err != nil {
+			return err
+		}
+		return c.ReloadContext(ctx)
+	})
+}
+
+// Disable implements Host. Links to a file that is gone are removed as well.
+func (h *Systemd) Disable(ctx context.Context, u Unit) error {
+	return h.do(ctx, u, "disable", func(c *sd.Conn) error {
+		if _, err := c.DisableUnitFilesContext(ctx, []string{u.Name}, false); err != nil {
+			return err
+		}
+		return c.ReloadContext(ctx)
+	})
+}
+
+// Start implements Host. Starts that a person asks for must not use up what the
+// unit's start limit leaves for real failures, so the count is reset first.
+func (h *Systemd) Start(ctx context.Context, u Unit) error {
+	return h.job(ctx, u, "start", func(c *sd.Conn, done chan<- string) error {
+		if err := ignoreUnknown(c.ResetFailedUnitContext(ctx, u.Name)); err != nil {
+			return err
+		}
+		_, err := c.StartUnitContext(ctx, u.Name, "replace", done)
+		return err
+	})
+}
+
+// Stop implements Host.
+func (h *Systemd) Stop(ctx context.Context, u Unit) error {
+	return h.job(ctx, u, "stop", func(c *sd.Conn, done chan<- string) error {
+		_, err := c.StopUnitContext(ctx, u.Name, "replace", done)
+		if err != nil && ignoreUnknown(err) == nil {
+			done <- jobDone
+			return nil
+		}
+		return err
+	})
+}
+
+// Restart implements Host.
+func (h *Systemd) Restart(ctx context.Context, u Unit) error {
+	return h.job(ctx, u, "restart", func(c *sd.Conn, done chan<- string) error {
+		if err := ignoreUnknown(c.ResetFailedUnitContext(ctx, u.Name)); err != nil {
+			return err
+		}
+		_, err := c.RestartUnitContext(ctx, u.Name, "replace", done)
+		return err
+	})
+}
+
+// ResetFailed implements Host; a unit that is not loaded has nothing to forget.
+func (h *Systemd) ResetFailed(ctx context.Context, u Unit) error {
+	return h.do(ctx, u, "reset", func(c *sd.Conn) error {
+		return ignoreUnknown(c.ResetFailedUnitContext(ctx, u.Name))
+	})
+}
+
+// State implements Host.
+func (h *Systemd) State(ctx context.Context, u Unit) (State, error) {
+	all, err := h.states(ctx, []Unit{u})
+	if err != nil {
+		return State{}, err
+	}
+	return all[0], nil
+}
+
+func (h *Systemd) states(ctx context.Context, units []Unit) ([]State, error) {
+	out := make([]State, 0, len(units))
+	if len(units) == 0 {
+		return out, nil
+	}
+	err := h.do(ctx, units[0], "read the state of", func(c *sd.Conn) error {
+		for _, u := range units {
+			props, err := c.GetAllPropertiesContext(ctx, u.Name)
+			if err != nil {
+				return fmt.Errorf("unit %s: %w", u.Name, err)
+			}
+			out = append(out, stateOf(u.Scope, props))
+		}
+		return nil
+	})
+	return out, err
+}
+
+// jobDone is the result of a job that did what it should.
+const jobDone = "done"
+
+// job runs one job and waits for its result.
+func (h *Systemd) job(ctx context.Context, u Unit, verb string, start func(*sd.Conn, chan<- string) error) error {
+	return h.do(ctx, u, verb, func(c *sd.Conn) error {
+		done := make(chan string, 1) // an unread result must not block the connection
+		if err := start(c, done); err != nil {
+			return err
+		}
+		var result string
+		select {
+		case result = <-done:
+		case <-ctx.Done():
+			return fmt.Errorf("still under way: %w", context.Cause(ctx))
+		}
+		if result == jobDone {
+			return nil
+		}
+		e := &JobError{Unit: u.Name, Verb: verb, Result: result}
+		if props, err := c.GetAllPropertiesContext(ctx, u.Name); err == nil {
+			s := stateOf(u.Scope, props)
+			e.Detail = fmt.Sprintf("%s/%s, result %s, last exit status %d", s.ActiveState, s.SubState, s.Result, s.ExecMainStatus)
+		}
+		return e
+	})
+}
+
+// do runs fn on a fresh connection and says in its error what failed for whom.
+func (h *Systemd) do(ctx context.Context, u Unit, verb string, fn func(*sd.Conn) error) error {
+	c, err := h.connect(ctx)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	err = fn(c)
+	if _, ok := errors.AsType[*JobError](err); ok || err == nil {
+		return err
+	}
+	if ctx.Err() != nil && !errors.Is(err, context.Cause(ctx)) { // the library says only that it was closed
+		err = context.Cause(ctx)
+	}
+	return fmt.Errorf("%s %s: %w", verb, u.Name, err)
+}
+
+// connect opens the bus of the manager, else the manager's own socket, which
+// exists where no bus daemon is installed.
+func (h *Systemd) connect(ctx context.Context) (*sd.Conn, error) {
+	bus, private, err := h.addresses()
+	if err != nil {
+		return nil, err
+	}
+	c, err := sd.NewConnection(func() (*dbus.Conn, error) { return h.dial(ctx, bus, true) })
+	if err == nil {
+		return c, nil
+	}
+	if ctx.Err() != nil {
+		return nil, fmt.Errorf("connect to %s: %w", bus, context.Cause(ctx))
+	}
+	if c, err := sd.NewConnection(func() (*dbus.Conn, error) { return h.dial(ctx, private, false) }); err == nil {
+		return c, nil
+	}
+	return nil, &NoBusError{Address: bus, Hint: h.hint(), Err: err}
+}
+
+func (h *Systemd) addresses() (bus, private string, err error) {
+	if h.o.Scope == ScopeSystem {
+		bus, ok := h.o.Env("DBUS_SYSTEM_BUS_ADDRESS")
+		if !ok || bus == "" {
+			bus = "unix:path=/run/dbus/system_bus_socket"
+		}
+		return bus, "unix:path=/run/systemd/private", nil
+	}
+	dir, ok := h.o.Env("XDG_RUNTIME_DIR")
+	if !ok || !filepath.IsAbs(dir) {
+		dir = "/run/user/" + strconv.Itoa(h.o.UID)
+	}
+	bus = "unix:path=" + dbus.EscapeBusAddressValue(filepath.Join(dir, "bus"))
+	private = "unix:path=" + dbus.EscapeBusAddressValue(filepath.Join(dir, "systemd", "private"))
+	if info, err := os.Stat(dir); err == nil {
+		if uid, known := ownerOf(info); known && uid != h.o.UID {
+			return "", "", &NoBusError{
+				Address: bus,
+				Hint:    "unset XDG_RUNTIME_DIR, or run this as that user",
+				Err:     fmt.Errorf("%s belongs to user id %d, not %d", dir, uid, h.o.UID),
+			}
+		}
+	}
+	return bus, private, nil
+}
+
+// dial connects and names no user but the id: the name needs a lookup, and the
+// library's own session bus would start a stray bus daemon where none runs.
+func (h *Systemd) dial(ctx context.Context, address string, hello bool) (*dbus.Conn, error) {
+	c, err := dbus.Dial(address, dbus.WithContext(ctx))
+	if err != nil {
+		return nil, err
+	}
+	err = c.Auth([]dbus.Auth{dbus.AuthExternal(strconv.Itoa(h.o.UID))})
+	if err == nil && hello {
+		err = c.Hello()
+	}
+	if err != nil {
+		return nil, errors.Join(err, c.Close())
+	}
+	return c, nil
+}
+
+func (h *Systemd) hint() string {
+	if h.o.Scope == ScopeSystem || !h.o.Exists("/run/systemd/system") {
+		return "this machine seems not to run systemd: keep `coderclaw supervisor run` up with the init that it has"
+	}
+	name, ok := h.o.Env("USER")
+	if !ok || name == "" || (h.o.UID == 0) != (name == "root") {
+		name = strconv.Itoa(h.o.UID)
+	}
+	return "log in as the user (sudo and su do not), or let the manager run without a login: loginctl enable-linger " + name
+}
+
+// ignoreUnknown drops the error for a unit that the manager does not know.
+func ignoreUnknown(err error) error {
+	if e, ok := errors.AsType[dbus.Error](err); ok && strings.HasSuffix(e.Name, ".NoSuchUnit") {
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,125 @@
+package servicegen
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+)
+
+// UninstallOptions changes what Uninstall does.
+type UninstallOptions struct {
+	Force   bool // removes a file that is not ours, too
+	Offline bool // as in InstallOptions
+}
+
+// UninstallReport says what Uninstall did.
+type UninstallReport struct {
+	Path    string
+	Found   bool // there was something to remove
+	Removed bool // the file is gone; false when there was none
+	Stopped bool // it was running
+	DropIns []string
+}
+
+// Uninstall stops u, takes it out of what starts by itself, removes its file and
+// makes the manager forget it, so that no unit stays behind as "not-found".
+// Drop-ins belong to whoever wrote them: they stay and are reported. Where
+// nothing is installed it does nothing.
+func Uninstall(ctx context.Context, h Host, u Unit, o UninstallOptions) (UninstallReport, error) {
+	r := UninstallReport{Path: u.Path}
+	state, err := h.State(ctx, u)
+	offline := errors.Is(err, ErrNoBus) && o.Offline
+	if err != nil && !offline {
+		return r, err
+	}
+	var disk OnDisk
+	if u.Path != "" {
+		disk = Observe(h.Format(), u.Path)
+		for _, d := range disk.DropIns {
+			r.DropIns = append(r.DropIns, d.Path)
+		}
+	}
+	if err := mayRemove(h.Format(), disk, o); err != nil {
+		return r, err
+	}
+	onDisk := u.Path != "" && disk.State != FileMissing
+	known := state.LoadState != LoadNotFound && state.LoadState != ""
+	up := state.Running() || (state.ActiveState != "inactive" && state.ActiveState != "")
+	r.Found = onDisk || known || up || len(disk.Targets) > 0
+	if !r.Found {
+		return r, nil
+	}
+	if offline {
+		return r, r.removeFiles(u, onDisk)
+	}
+	// launchd has a loaded job even when no process of it runs.
+	if up || (known && h.Format() == FormatLaunchd) {
+		if err := h.Stop(ctx, u); err != nil {
+			return r, err
+		}
+		r.Stopped = up
+	}
+	// launchd's "disabled" would outlive the plist and refuse the next one.
+	if h.Format() != FormatLaunchd {
+		if err := h.Disable(ctx, u); err != nil {
+			return r, err
+		}
+	}
+	if err := r.removeFiles(u, onDisk); err != nil {
+		return r, err
+	}
+	if h.Format() == FormatSystemd {
+		if err := h.Reload(ctx, u); err != nil {
+			return r, err
+		}
+		if err := h.ResetFailed(ctx, u); err != nil {
+			return r, err
+		}
+	}
+	return r, verifyGone(ctx, h, u)
+}
+
+func mayRemove(f Format, disk OnDisk, o UninstallOptions) error {
+	switch disk.State {
+	case FileText:
+		if origin := OriginOf(f, disk.Raw); (origin.Kind == OriginNode || origin.Kind == OriginOther) && !o.Force {
+			return &ForeignFileError{Path: disk.Path, Origin: origin}
+		}
+	case FileDirectory, FileSpecial:
+		return fmt.Errorf("%s is not a file; move it away", disk.Path)
+	case FileUnreadable:
+		return fmt.Errorf("service file: %w", disk.Err)
+	}
+	return nil
+}
+
+func (r *UninstallReport) removeFiles(u Unit, onDisk bool) error {
+	if u.Path == "" {
+		return nil
+	}
+	for _, link := range wantLinks(u.Path) {
+		if err := removeIfThere(link); err != nil {
+			return fmt.Errorf("service %s: %w", u.Name, err)
+		}
+	}
+	if !onDisk {
+		return nil
+	}
+	if err := os.Remove(u.Path); err != nil {
+		return fmt.Errorf("service %s: %w", u.Name, err)
+	}
+	r.Removed = true
+	return nil
+}
+
+func verifyGone(ctx context.Context, h Host, u Unit) error {
+	s, err := h.State(ctx, u)
+	if err != nil {
+		return err
+	}
+	if s.LoadState != LoadNotFound {
+		return fmt.Errorf("service %s: still %s after its removal, from %q", u.Name, s.LoadState, s.FragmentPath)
+	}
+	return nil
+}
