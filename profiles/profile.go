@@ -62,9 +62,10 @@ func (p Profile) LaunchdLabel() string {
 }
 
 // Flag is what a person types after "coderclaw" to mean this profile: "" for the
-// default, else "--profile NAME ". It ends in a space when it is not empty.
+// default and for a gateway that the environment describes, else
+// "--profile NAME ". It ends in a space when it is not empty.
 func (p Profile) Flag() string {
-	if p.Name == Default {
+	if p.Name == Default || !p.Registered() {
 		return ""
 	}
 	return "--profile " + p.Name + " "

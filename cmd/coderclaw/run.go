@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/urfave/cli/v3"
 
@@ -15,9 +16,10 @@ import (
 // lookupEnv reads one variable of the caller's environment.
 type lookupEnv func(name string) (value string, ok bool)
 
-// app is what every verb shares: the standard streams and the environment. One
-// app serves one invocation and is not used concurrently.
+// app is what every verb shares: the command's name, the standard streams and
+// the environment. One app serves one invocation and is not used concurrently.
 type app struct {
+	argv0          string
 	env            lookupEnv
 	stdin          io.Reader
 	stdout, stderr io.Writer
@@ -29,7 +31,7 @@ type app struct {
 // run executes one command line and returns the exit code. It prints the error
 // that ends the command, once, and never ends the process itself.
 func run(ctx context.Context, args []string, env lookupEnv, stdin io.Reader, stdout, stderr io.Writer) exitcode.Code {
-	a := &app{env: env, stdin: stdin, stdout: stdout, stderr: stderr}
+	a := &app{argv0: args[0], env: env, stdin: stdin, stdout: stdout, stderr: stderr}
 	err := a.root().Run(ctx, args)
 	if err != nil && !errors.Is(err, errQuiet) {
 		fmt.Fprintf(stderr, "coderclaw: %v\n", err)
@@ -40,13 +42,16 @@ func run(ctx context.Context, args []string, env lookupEnv, stdin io.Reader, std
 // errQuiet ends a command whose output already said everything; wrap it with exitcode.With.
 var errQuiet = errors.New("said already")
 
+// quiet is the error of a command that has explained itself and ends with code c.
+func quiet(c exitcode.Code) error { return exitcode.With(c, errQuiet) }
+
 // usageError marks a wrong command line.
 func usageError(format string, args ...any) error {
 	return exitcode.With(exitcode.Usage, fmt.Errorf(format, args...))
 }
 
 func (a *app) root() *cli.Command {
-	return &cli.Command{
+	root := &cli.Command{
 		Name:      "coderclaw",
 		Usage:     "isolated AI gateways on your own machine, supervised",
 		Version:   buildinfo.Version(),
@@ -60,9 +65,49 @@ func (a *app) root() *cli.Command {
 		Commands:       a.commands(),
 		ExitErrHandler: func(context.Context, *cli.Command, error) {},
 	}
+	strict(root)
+	return root
 }
 
 // commands lists the verbs in the order of the help text, one file per verb.
 func (a *app) commands() []*cli.Command {
-	return []*cli.Command{}
+	return []*cli.Command{
+		a.setupCommand(),
+		a.upCommand(),
+		a.downCommand(),
+		a.psCommand(),
+		a.gatewayCommand(),
+		a.supervisorCommand(),
+		a.statusCommand(),
+		a.healthCommand(),
+		a.logsCommand(),
+		a.channelsCommand(),
+		a.configCommand(),
+		a.doctorCommand(),
+		a.profilesCommand(),
+	}
+}
+
+// strict makes every command of the tree answer a wrong flag, an unknown
+// subcommand or a stray argument with exit code 2, and a bare group with its help.
+func strict(c *cli.Command) {
+	c.OnUsageError = func(_ context.Context, _ *cli.Command, err error, _ bool) error {
+		return exitcode.With(exitcode.Usage, fmt.Errorf("%w (see: %s --help)", err, c.FullName()))
+	}
+	action, group := c.Action, len(c.Commands) > 0 // before the library adds its help command
+	c.Action = func(ctx context.Context, cmd *cli.Command) error {
+		extra := cmd.Args().Slice()
+		switch {
+		case group && len(extra) > 0:
+			return usageError("unknown command %q (see: %s --help)", extra[0], c.FullName())
+		case action == nil:
+			return cli.ShowSubcommandHelp(cmd)
+		case c.ArgsUsage == "" && len(extra) > 0:
+			return usageError("%s takes no argument, got %q", c.FullName(), strings.Join(extra, " "))
+		}
+		return action(ctx, cmd)
+	}
+	for _, sub := range c.Commands {
+		strict(sub)
+	}
 }

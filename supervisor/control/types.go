@@ -5,44 +5,30 @@
 // It does not supervise; package supervisor serves what is defined here.
 package control
 
-import "time"
+import (
+	"time"
 
-// State is what an instance is doing. The values are part of `ps --json`.
-type State string
-
-// The states of an instance (design: "States of an instance").
-const (
-	Stopped     State = "stopped"
-	Starting    State = "starting"
-	Ready       State = "ready"
-	Unhealthy   State = "unhealthy"
-	Draining    State = "draining"
-	BackingOff  State = "backing-off"
-	Blocked     State = "blocked"
-	Quarantined State = "quarantined"
+	"github.com/coderclaw/coderclaw/instance"
 )
 
-// Exit describes the death of one child.
-type Exit struct {
-	Class  string    `json:"class"`            // clean, config, port, auth, crash, oom, killed
-	Code   int       `json:"code"`             // exit status, -1 when a signal ended it
-	Signal string    `json:"signal,omitempty"` // e.g. "SIGKILL"
-	At     time.Time `json:"at"`
-	Fast   bool      `json:"fast,omitempty"` // died before it was ready
-}
+// What the file that records a person's wish holds (profiles.Profile.DesiredFile).
+const (
+	WantRunning = "running"
+	WantStopped = "stopped"
+)
 
 // Instance is one line of `ps`.
 type Instance struct {
-	Profile    string    `json:"profile"`
-	State      State     `json:"state"`
-	Reason     string    `json:"reason"` // why it is in that state, for people
-	PID        int       `json:"pid"`    // 0 when no child lives
-	Port       int       `json:"port"`
-	URL        string    `json:"url"`
-	Since      time.Time `json:"since"` // when the state was entered
-	Restarts   int       `json:"restarts"`
-	LastExit   *Exit     `json:"lastExit"`   // null until a child died
-	Supervisor int       `json:"supervisor"` // pid of the supervisor, 0 when none holds the profile
+	Profile    string         `json:"profile"`
+	State      instance.State `json:"state"`
+	Reason     string         `json:"reason"` // why it is in that state, for people
+	PID        int            `json:"pid"`    // 0 when no child lives
+	Port       int            `json:"port"`
+	URL        string         `json:"url"`
+	Since      time.Time      `json:"since"` // when the state was entered
+	Restarts   int            `json:"restarts"`
+	LastExit   *instance.Exit `json:"lastExit"`   // null until a child died
+	Supervisor int            `json:"supervisor"` // pid of the supervisor, 0 when none holds the profile
 
 	ID      string     `json:"instance,omitempty"` // random id of this start
 	NextTry *time.Time `json:"nextTry,omitempty"`  // set while backing off
@@ -74,4 +60,12 @@ type LockInfo struct {
 	Socket    string    `json:"socket"`
 	Origin    string    `json:"origin"` // "up" or "run"
 	Version   string    `json:"version"`
+}
+
+// Result is the answer to a request to start, stop or restart an instance.
+type Result struct {
+	OK       bool      `json:"ok"`
+	Instance *Instance `json:"instance,omitempty"` // how it is now, when that is known
+	Error    string    `json:"error,omitempty"`
+	Code     int       `json:"code,omitempty"` // exit code for a command that asked, 0 when ok
 }

@@ -1,0 +1,128 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/coderclaw/coderclaw/internal/exitcode"
+	"github.com/coderclaw/coderclaw/internal/proctable"
+	"github.com/coderclaw/coderclaw/supervisor/control"
+)
+
+const (
+	// forceTerm is how long --force waits after SIGTERM before it kills.
+	forceTerm = 5 * time.Second
+	// forceFree is how long --force waits for a port to become free after that.
+	forceFree = 5 * time.Second
+	// forcePoll is how often --force looks whether the holder has gone.
+	forcePoll = 50 * time.Millisecond
+)
+
+// freePort ends what listens on port: one of our supervisors is asked to stop
+// the one profile, another process of this user gets SIGTERM and then SIGKILL,
+// another user's process is refused by name.
+func (a *app) freePort(ctx context.Context, port int) error {
+	listeners, err := proctable.Listeners(port)
+	if err != nil {
+		return err
+	}
+	for _, l := range listeners {
+		if l.PID == 0 {
+			return exitcode.With(exitcode.Busy, fmt.Errorf("port %d is held by %s, which is not yours to end", port, proctable.Describe(l)))
+		}
+		ours, err := a.stopOwner(ctx, port, l.PID)
+		if err != nil {
+			return err
+		}
+		if ours {
+			continue
+		}
+		if l.UID != os.Getuid() {
+			return exitcode.With(exitcode.Busy, fmt.Errorf("port %d is held by %s, which is not yours to end", port, proctable.Describe(l)))
+		}
+		fmt.Fprintf(a.stderr, "coderclaw: --force ends %s\n", proctable.Describe(l))
+		if err := endProcess(ctx, l.PID); err != nil {
+			return err
+		}
+	}
+	return waitUntil(ctx, forceFree, func() (bool, error) {
+		left, err := proctable.Listeners(port)
+		return len(left) == 0, err
+	}, fmt.Sprintf("port %d is still held", port))
+}
+
+// stopOwner asks the supervisor that pid is, or descends from, to stop the
+// profile whose gateway holds port. It reports false when pid is no supervisor's.
+func (a *app) stopOwner(ctx context.Context, port, pid int) (bool, error) {
+	r, err := a.registry()
+	if err != nil {
+		return false, err
+	}
+	for _, p := range r.List() {
+		client, info, err := control.Find(p)
+		if err != nil || !proctable.IsDescendant(pid, info.PID) {
+			continue
+		}
+		status, err := client.Status(ctx)
+		if err != nil {
+			return false, err
+		}
+		for _, i := range status.Instances {
+			if i.Profile == p.Name && i.Port == port {
+				fmt.Fprintf(a.stderr, "coderclaw: --force stops profile %s of supervisor pid %d\n", p.Name, info.PID)
+				return true, client.Stop(ctx, p.Name)
+			}
+		}
+	}
+	return false, nil
+}
+
+// endProcess sends SIGTERM, waits, and sends SIGKILL. It holds on to the process
+// itself (a pidfd on Linux), so a recycled pid is never hit.
+func endProcess(ctx context.Context, pid int) error {
+	p, err := os.FindProcess(pid)
+	if err != nil {
+		return fmt.Errorf("pid %d: %w", pid, err)
+	}
+	defer p.Release()
+	start, err := proctable.StartTime(pid)
+	if err != nil {
+		return nil // it has gone meanwhile
+	}
+	gone := func() (bool, error) { return !proctable.Alive(pid, start), nil }
+	if err := terminate(p); err != nil {
+		if ok, _ := gone(); ok {
+			return nil
+		}
+		return fmt.Errorf("pid %d cannot be ended: %w", pid, err)
+	}
+	if waitUntil(ctx, forceTerm, gone, "") == nil {
+		return nil
+	}
+	if err := p.Kill(); err != nil {
+		if ok, _ := gone(); !ok {
+			return fmt.Errorf("pid %d cannot be killed: %w", pid, err)
+		}
+	}
+	return waitUntil(ctx, forceFree, gone, fmt.Sprintf("pid %d does not end", pid))
+}
+
+// waitUntil polls done until it is true; after limit it fails with what.
+func waitUntil(ctx context.Context, limit time.Duration, done func() (bool, error), what string) error {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	tick := time.NewTicker(forcePoll)
+	defer tick.Stop()
+	for {
+		if ok, err := done(); ok || err != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return exitcode.With(exitcode.Busy, fmt.Errorf("%s after %s", what, limit))
+		case <-tick.C:
+		}
+	}
+}

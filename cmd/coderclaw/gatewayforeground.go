@@ -1,0 +1,232 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"os"
+	"slices"
+	"syscall"
+	"time"
+
+	"github.com/lmittmann/tint"
+	"github.com/urfave/cli/v3"
+
+	"github.com/coderclaw/coderclaw/gateway"
+	"github.com/coderclaw/coderclaw/gateway/auth"
+	"github.com/coderclaw/coderclaw/gateway/config"
+	"github.com/coderclaw/coderclaw/gateway/statelock"
+	"github.com/coderclaw/coderclaw/internal/buildinfo"
+	"github.com/coderclaw/coderclaw/internal/exitcode"
+	"github.com/coderclaw/coderclaw/internal/logfile"
+	"github.com/coderclaw/coderclaw/internal/proctable"
+	"github.com/coderclaw/coderclaw/profiles"
+)
+
+// gatewayForeground runs a gateway that a person typed: it works alone, reads
+// flags and environment, and writes its own log file.
+func (a *app) gatewayForeground(ctx context.Context, c *cli.Command) error {
+	p, r, err := a.profile()
+	if err != nil {
+		return err
+	}
+	lookup, _, err := config.Environment(p, a.env)
+	if err != nil {
+		return err
+	}
+	snap, err := config.LoadProfile(p, lookup)
+	if err != nil {
+		return err
+	}
+	if err := snap.Err(); err != nil {
+		return err
+	}
+	cfg := snap.Config.Gateway
+	if p.Port, err = a.gatewayPort(c, p, r, cfg.Port); err != nil {
+		return err
+	}
+	if !c.Bool("allow-unconfigured") {
+		if err := config.ModeGate(snap); err != nil {
+			return err
+		}
+	}
+	settings, bind, err := a.gatewayAuth(c, cfg, p)
+	if err != nil {
+		return err
+	}
+	addrs, err := config.BindAddrs(bind, cfg.CustomBindHost, p.Port)
+	if err != nil {
+		return err
+	}
+	if err := snap.AuthGate(addrs, settings.Token != "", settings.Password != ""); err != nil {
+		return err
+	}
+	if c.Bool("force") {
+		if err := a.freePort(ctx, p.Port); err != nil {
+			return fmt.Errorf("--force: %w", err)
+		}
+	}
+	if err := os.MkdirAll(p.StateDir, 0o700); err != nil {
+		return fmt.Errorf("state dir of %s: %w; create it or name another", hint(p, "gateway"), err)
+	}
+	lock, err := statelock.Take(p)
+	if err != nil {
+		return err
+	}
+	defer lock.Close()
+	listeners, err := listenAddrs(ctx, addrs)
+	if err != nil {
+		return err
+	}
+	return a.serveForeground(ctx, c, p, snap, lookup, settings, listeners)
+}
+
+func (a *app) serveForeground(ctx context.Context, c *cli.Command, p profiles.Profile, snap *config.Snapshot, lookup func(string) (string, bool), settings auth.Settings, listeners []net.Listener) error {
+	file, err := logfile.Open(logfile.Options{Dir: p.LogDir()})
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	consoleLevel := logLevel(firstOf(snap.Config.Logging.ConsoleLevel, snap.Config.Logging.Level))
+	if c.Bool("verbose") {
+		consoleLevel = slog.LevelDebug
+	}
+	log := slog.New(slog.NewMultiHandler(
+		tint.NewTextHandler(a.stderr, &tint.Options{Level: consoleLevel, TimeFormat: time.TimeOnly, NoColor: !a.colour()}),
+		slog.NewJSONHandler(file, &slog.HandlerOptions{Level: logLevel(snap.Config.Logging.Level)}),
+	))
+	for _, w := range snap.Warnings {
+		log.Warn("config", "at", w.String())
+	}
+	g, err := gateway.New(gateway.Options{
+		Profile: p.Name, Instance: rand.Text(), StateDir: p.StateDir, ConfigPath: p.ConfigPath,
+		Workspace: p.Workspace, LogDir: p.LogDir(), Port: p.Port, Listeners: listeners, Config: snap, Auth: settings,
+		LoadConfig: func() (*config.Snapshot, error) { return config.LoadProfile(p, lookup) },
+		Version:    buildinfo.Version(), Commit: buildinfo.Commit(), Drain: p.Drain, Log: log,
+		Ready: func() {
+			for _, l := range listeners {
+				log.Info("gateway ready", "url", "ws://"+l.Addr().String(), "profile", p.Name, "pid", os.Getpid())
+			}
+		},
+	})
+	if err != nil {
+		return err
+	}
+	return g.Serve(ctx)
+}
+
+// gatewayPort applies the order of a gateway typed by a person: flag,
+// environment, config, the profile's base. What it finds may not lie in the
+// block of another profile.
+func (a *app) gatewayPort(c *cli.Command, p profiles.Profile, r *profiles.Registry, configured int) (int, error) {
+	port, source := p.Port, "the profile's base"
+	if configured != 0 {
+		port, source = configured, "gateway.port of "+p.ConfigPath
+	}
+	for _, s := range []struct {
+		name, value string
+	}{{"CODERCLAW_GATEWAY_PORT", envValue(a.env, "CODERCLAW_GATEWAY_PORT")}, {"--port", c.String("port")}} {
+		if s.value == "" && !(s.name == "--port" && c.IsSet("port")) {
+			continue
+		}
+		n, err := profiles.ParsePort(s.value)
+		if err != nil {
+			return 0, fmt.Errorf("%s: %w", s.name, err)
+		}
+		port, source = n, s.name
+	}
+	if owner, taken := r.Owner(port, p.Name); taken {
+		return 0, exitcode.With(exitcode.Busy, fmt.Errorf("port %d (%s) belongs to profile %s; choose a port outside its block %d-%d",
+			port, source, owner.Name, owner.Port, owner.Block().Last()))
+	}
+	return port, nil
+}
+
+func envValue(env lookupEnv, name string) string {
+	v, _ := env(name)
+	return v
+}
+
+// gatewayAuth resolves the credential and the bind mode from flags, config and environment.
+func (a *app) gatewayAuth(c *cli.Command, cfg config.Gateway, p profiles.Profile) (auth.Settings, string, error) {
+	if kind := c.String("auth"); c.IsSet("auth") && !slices.Contains([]string{"token", "password"}, kind) {
+		return auth.Settings{}, "", usageError("--auth %q is not a kind of secret; use token or password", kind)
+	}
+	bind := cfg.Bind
+	if c.IsSet("bind") {
+		bind = c.String("bind")
+		if !slices.Contains([]string{"loopback", "lan", "tailnet", "auto", "custom"}, bind) {
+			return auth.Settings{}, "", usageError("--bind %q is not a bind mode; use loopback, lan, tailnet, auto or custom", bind)
+		}
+	}
+	lookup, _, err := config.Environment(p, a.env)
+	if err != nil {
+		return auth.Settings{}, "", err
+	}
+	env := func(name string) (string, bool) {
+		if v, ok := a.env(name); ok && v != "" {
+			return v, true
+		}
+		return lookup(name)
+	}
+	s, err := auth.Resolve(cfg.Auth, env, auth.Flags{Mode: c.String("auth"), Token: c.String("token"), Password: c.String("password")})
+	return s, bind, err
+}
+
+func listenAll(ctx context.Context, bind, host string, port int) ([]net.Listener, error) {
+	addrs, err := config.BindAddrs(bind, host, port)
+	if err != nil {
+		return nil, err
+	}
+	return listenAddrs(ctx, addrs)
+}
+
+// listenAddrs binds the addresses; only the first must succeed.
+func listenAddrs(ctx context.Context, addrs []netip.AddrPort) ([]net.Listener, error) {
+	var out []net.Listener
+	for i, addr := range addrs {
+		l, err := new(net.ListenConfig).Listen(ctx, "tcp", addr.String())
+		if err == nil {
+			out = append(out, l)
+			continue
+		}
+		if i > 0 {
+			continue
+		}
+		if !errors.Is(err, syscall.EADDRINUSE) {
+			return nil, exitcode.With(exitcode.Busy, fmt.Errorf("failed to bind gateway socket on ws://%s: %w", addr, err))
+		}
+		return nil, exitcode.With(exitcode.Busy, fmt.Errorf("another gateway instance is already listening on ws://%s\n  held by %s\n  stop it with: coderclaw gateway stop, or choose another --port",
+			addr, portHolder(int(addr.Port()))))
+	}
+	return out, nil
+}
+
+// portHolder names who listens on port, as far as this user may see.
+func portHolder(port int) string {
+	ls, err := proctable.Listeners(port)
+	if err != nil || len(ls) == 0 {
+		return "a process that cannot be seen"
+	}
+	return proctable.Describe(ls[0])
+}
+
+// logLevel maps a level of the config to slog; an empty one means info.
+func logLevel(name string) slog.Level {
+	switch name {
+	case "trace", "debug":
+		return slog.LevelDebug
+	case "warn":
+		return slog.LevelWarn
+	case "error", "fatal":
+		return slog.LevelError
+	case "silent":
+		return slog.LevelError + 100
+	default:
+		return slog.LevelInfo
+	}
+}

@@ -1,0 +1,416 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io/fs"
+	"net"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strconv"
+
+	"github.com/urfave/cli/v3"
+
+	"github.com/coderclaw/coderclaw/gateway/config"
+	"github.com/coderclaw/coderclaw/gateway/protocol"
+	"github.com/coderclaw/coderclaw/gateway/statelock"
+	"github.com/coderclaw/coderclaw/instance"
+	"github.com/coderclaw/coderclaw/internal/exitcode"
+	"github.com/coderclaw/coderclaw/internal/proctable"
+	"github.com/coderclaw/coderclaw/servicegen"
+	"github.com/coderclaw/coderclaw/supervisor/control"
+)
+
+// gatewayStatus is the machine form of `gateway status --json`: the family's
+// keys, and under "coderclaw" what only we know.
+type gatewayStatus struct {
+	Service       serviceStatus  `json:"service"`
+	Config        configStatus   `json:"config"`
+	Gateway       gatewayAddress `json:"gateway"`
+	Port          portStatus     `json:"port"`
+	LastError     string         `json:"lastError,omitempty"`
+	RPC           *rpcStatus     `json:"rpc,omitempty"` // absent with --no-probe
+	ExtraServices []extraService `json:"extraServices"`
+	Coderclaw     ownStatus      `json:"coderclaw"`
+}
+
+type serviceStatus struct {
+	Label         string          `json:"label"`
+	Loaded        bool            `json:"loaded"`
+	LoadedText    string          `json:"loadedText"`
+	NotLoadedText string          `json:"notLoadedText"`
+	Command       *serviceCommand `json:"command"` // null: nothing is installed
+	Runtime       runtimeStatus   `json:"runtime"`
+	ConfigAudit   auditStatus     `json:"configAudit"`
+}
+
+type serviceCommand struct {
+	ProgramArguments []string          `json:"programArguments"`
+	Environment      map[string]string `json:"environment,omitempty"`
+	SourcePath       string            `json:"sourcePath,omitempty"`
+}
+
+type runtimeStatus struct {
+	Status         string `json:"status"` // running, stopped or unknown
+	State          string `json:"state,omitempty"`
+	SubState       string `json:"subState,omitempty"`
+	PID            int    `json:"pid,omitempty"`
+	LastExitStatus *int   `json:"lastExitStatus,omitempty"`
+	Detail         string `json:"detail,omitempty"`
+	MissingUnit    bool   `json:"missingUnit,omitempty"`
+}
+
+type auditStatus struct {
+	OK     bool         `json:"ok"`
+	Issues []auditIssue `json:"issues"`
+}
+
+type auditIssue struct {
+	Code    string `json:"code"`
+	Message string `json:"message"`
+	Detail  string `json:"detail,omitempty"`
+	Level   string `json:"level,omitempty"`
+}
+
+type configStatus struct {
+	CLI    configFile `json:"cli"`
+	Daemon configFile `json:"daemon"` // what the service uses: the registry's config of the profile
+}
+
+type configFile struct {
+	Path   string        `json:"path"`
+	Exists bool          `json:"exists"`
+	Valid  bool          `json:"valid"`
+	Issues []configIssue `json:"issues,omitempty"`
+}
+
+type configIssue struct {
+	Path    string `json:"path"`
+	Message string `json:"message"`
+}
+
+type gatewayAddress struct {
+	BindMode       string `json:"bindMode"`
+	BindHost       string `json:"bindHost"`
+	CustomBindHost string `json:"customBindHost,omitempty"`
+	Port           int    `json:"port"`
+	PortSource     string `json:"portSource"`
+	ProbeURL       string `json:"probeUrl"`
+	ProbeNote      string `json:"probeNote,omitempty"`
+}
+
+type portStatus struct {
+	Port      int            `json:"port"`
+	Status    string         `json:"status"` // free, busy or unknown
+	Listeners []portListener `json:"listeners"`
+	Hints     []string       `json:"hints"`
+}
+
+type portListener struct {
+	PID         int    `json:"pid,omitempty"`
+	Command     string `json:"command,omitempty"`
+	CommandLine string `json:"commandLine,omitempty"`
+	User        string `json:"user,omitempty"`
+	Address     string `json:"address"`
+}
+
+type rpcStatus struct {
+	OK    bool   `json:"ok"`
+	Error string `json:"error,omitempty"`
+	URL   string `json:"url"`
+}
+
+type extraService struct {
+	Platform string `json:"platform"`
+	Label    string `json:"label"`
+	Detail   string `json:"detail"`
+	Scope    string `json:"scope"`
+}
+
+// ownStatus keeps apart what people easily take for one thing. Each fact is
+// "yes", "no" or "unknown".
+type ownStatus struct {
+	Profile       string                  `json:"profile"`
+	Registered    string                  `json:"registered"` // a service file is in its place
+	Loaded        string                  `json:"loaded"`     // the service manager has it
+	Alive         string                  `json:"alive"`      // a gateway process lives
+	OwnsPort      string                  `json:"ownsPort"`   // and the port is its own, or its supervisor's
+	Ready         string                  `json:"ready"`
+	Authenticated string                  `json:"authenticated"` // it accepted our credential
+	Supervisor    *control.Supervisor     `json:"supervisor,omitempty"`
+	Instance      *control.Instance       `json:"instance,omitempty"`
+	Health        *protocol.HealthSummary `json:"health,omitempty"` // with --deep
+}
+
+const (
+	yes     = "yes"
+	no      = "no"
+	unknown = "unknown"
+)
+
+func (a *app) gatewayStatusCommand() *cli.Command {
+	return &cli.Command{
+		Name:  "status",
+		Usage: "the service, the process, the port and the RPC of a gateway, each by itself",
+		Flags: append(clientFlags(true),
+			&cli.BoolFlag{Name: "no-probe", Usage: "do not connect to the gateway"},
+			&cli.BoolFlag{Name: "deep", Usage: "ask the gateway for its health, and look for other gateway services"},
+			&cli.BoolFlag{Name: "require-rpc", Usage: "exit 3 unless the gateway answers its RPC"},
+		),
+		Action: func(ctx context.Context, c *cli.Command) error {
+			t, err := a.target(c)
+			if err != nil {
+				return err
+			}
+			st, err := a.gatewayStatus(ctx, t, !c.Bool("no-probe"), c.Bool("deep"))
+			if err != nil {
+				return err
+			}
+			if c.Bool("json") {
+				err = a.printJSON(st)
+			} else {
+				a.printGatewayStatus(t, st)
+			}
+			if err == nil && c.Bool("require-rpc") && (st.RPC == nil || !st.RPC.OK) {
+				return quiet(exitcode.NotRunning)
+			}
+			return err
+		},
+	}
+}
+
+// gatewayStatus gathers everything; what cannot be found out is unknown, not an error.
+func (a *app) gatewayStatus(ctx context.Context, t target, probe, deep bool) (gatewayStatus, error) {
+	st := gatewayStatus{ExtraServices: []extraService{}, Coderclaw: ownStatus{
+		Profile: t.profile.Name, Registered: unknown, Loaded: unknown, Alive: unknown, OwnsPort: unknown, Ready: unknown, Authenticated: unknown,
+	}}
+	st.Service.ConfigAudit = auditStatus{OK: true, Issues: []auditIssue{}}
+	st.Service.Runtime.Status = unknown
+	if t.profile.Registered() {
+		r, err := a.registry()
+		if err != nil {
+			return st, err
+		}
+		s, err := a.service(t.profile, r)
+		if err != nil {
+			return st, err
+		}
+		a.serviceFacts(ctx, s, &st)
+		if deep {
+			st.ExtraServices = extraServices(s, r)
+		}
+	}
+	st.Config.CLI = fileStatus(t.config)
+	st.Config.Daemon = st.Config.CLI
+	st.Gateway = addressOf(t)
+	a.instanceFacts(ctx, t, &st)
+	st.Port = portFacts(st.Gateway.Port, &st)
+	if probe {
+		st.RPC = a.probe(ctx, t, deep, &st.Coderclaw)
+	}
+	return st, nil
+}
+
+func fileStatus(s *config.Snapshot) configFile {
+	f := configFile{Path: s.Path, Exists: s.Exists, Valid: s.Valid()}
+	for _, p := range s.Problems {
+		f.Issues = append(f.Issues, configIssue{Path: p.Path, Message: p.Message})
+	}
+	return f
+}
+
+func addressOf(t target) gatewayAddress {
+	gw := t.config.Config.Gateway
+	g := gatewayAddress{BindMode: firstOf(gw.Bind, "loopback"), CustomBindHost: gw.CustomBindHost, ProbeURL: t.url, PortSource: "env/config"}
+	if u, err := url.Parse(t.url); err == nil {
+		g.BindHost = u.Hostname()
+		g.Port, _ = strconv.Atoi(u.Port()) // 0 for a URL without a port
+	}
+	switch g.BindMode {
+	case "loopback", "auto":
+		g.ProbeNote = "Loopback-only gateway; only local clients can connect."
+	case "lan":
+		g.BindHost = "0.0.0.0"
+		g.ProbeNote = "Listens on all interfaces; probing via " + net.JoinHostPort("127.0.0.1", strconv.Itoa(g.Port)) + "."
+	}
+	return g
+}
+
+// serviceFacts fills in what the service file and the service manager say.
+func (a *app) serviceFacts(ctx context.Context, s unitService, st *gatewayStatus) {
+	w := s.words()
+	out := &st.Service
+	out.Label, out.LoadedText, out.NotLoadedText = w.noun, w.on, w.off
+	st.Coderclaw.Registered = no
+	if s.installed(ctx) {
+		st.Coderclaw.Registered = yes
+	}
+	state, err := s.state(ctx)
+	if err != nil {
+		out.Runtime.Detail = err.Error()
+	} else {
+		st.Coderclaw.Loaded = fact(state.LoadState == servicegen.LoadLoaded)
+		out.Loaded = state.Enabled()
+		out.Runtime = runtimeOf(state)
+	}
+	if st.Coderclaw.Registered != yes {
+		return
+	}
+	out.Command = &serviceCommand{ProgramArguments: state.Exec, SourcePath: s.unit.Path, Environment: map[string]string{}}
+	for _, e := range state.Env {
+		out.Command.Environment[e.Name] = e.Value
+	}
+	for _, i := range s.issues(state, err == nil) {
+		out.ConfigAudit.OK = false
+		out.ConfigAudit.Issues = append(out.ConfigAudit.Issues, i)
+	}
+}
+
+func fact(b bool) string { return map[bool]string{true: yes, false: no}[b] }
+
+func runtimeOf(s servicegen.State) runtimeStatus {
+	r := runtimeStatus{Status: "stopped", State: s.ActiveState, SubState: s.SubState, PID: s.MainPID}
+	if s.Running() {
+		r.Status = "running"
+	} else if s.Result != "" && s.Result != "success" {
+		r.Detail = s.Result
+		r.LastExitStatus = &s.ExecMainStatus
+	}
+	if s.LoadState == servicegen.LoadNotFound {
+		r.MissingUnit = true
+		r.Detail = "the unit is not there"
+	}
+	return r
+}
+
+// issues are the differences between the service that should be and the one that is.
+func (s unitService) issues(state servicegen.State, known bool) []auditIssue {
+	want, err := s.spec.View()
+	if err != nil {
+		return []auditIssue{{Code: "unit-unrenderable", Message: err.Error(), Level: "aggressive"}}
+	}
+	have, err := servicegen.Observe(s.host.Format(), s.unit.Path).View(s.host.Format(), s.unit.Scope, false)
+	if err != nil {
+		return []auditIssue{{Code: "unit-unreadable", Message: err.Error(), Level: "aggressive"}}
+	}
+	var out []auditIssue
+	for _, d := range servicegen.Diff(want, have) {
+		out = append(out, auditIssue{Code: "unit-drift", Message: d.Key + " differs", Detail: fmt.Sprintf("want %q, have %q", d.Want, d.Have), Level: "recommended"})
+	}
+	if known && state.NeedReload {
+		out = append(out, auditIssue{Code: "unit-not-reloaded", Message: "the service manager has an older copy", Level: "recommended"})
+	}
+	return out
+}
+
+// instanceFacts fills in what the supervisor knows, or what the gateway's own lock says.
+func (a *app) instanceFacts(ctx context.Context, t target, st *gatewayStatus) {
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	own := &st.Coderclaw
+	if client, _, err := control.Find(t.profile); err == nil {
+		if status, err := client.Status(ctx); err == nil {
+			own.Supervisor = &status.Supervisor
+			for _, i := range status.Instances {
+				if i.Profile == t.profile.Name {
+					own.Instance = &i
+					own.Alive, own.Ready = fact(i.PID != 0), fact(i.State == instance.Ready)
+					if i.State != instance.Ready {
+						st.LastError = i.Reason
+					}
+				}
+			}
+			return
+		}
+	}
+	h, alive := statelock.Find(t.profile)
+	own.Alive = fact(alive)
+	if !alive {
+		own.Ready = no
+	} else if st.Service.Runtime.Status == unknown {
+		st.Service.Runtime = runtimeStatus{Status: "running", PID: h.PID, Detail: "by hand, without a service"}
+	}
+}
+
+// portFacts looks who listens on the port.
+func portFacts(port int, st *gatewayStatus) portStatus {
+	p := portStatus{Port: port, Status: "free", Listeners: []portListener{}, Hints: []string{}}
+	ls, err := proctable.Listeners(port)
+	if err != nil {
+		p.Status = unknown
+		p.Hints = append(p.Hints, err.Error())
+		return p
+	}
+	own := &st.Coderclaw
+	ours := false
+	for _, l := range ls {
+		p.Status = "busy"
+		pl := portListener{PID: l.PID, User: proctable.UserName(l.UID), Address: l.Addr.String()}
+		if proc, err := proctable.Get(l.PID); err == nil && len(proc.Argv) > 0 {
+			pl.Command, pl.CommandLine = proc.Argv[0], fmt.Sprint(proc.Argv)
+		}
+		p.Listeners = append(p.Listeners, pl)
+		if own.Supervisor != nil && proctable.IsDescendant(l.PID, own.Supervisor.PID) {
+			ours = true
+		}
+		if st.Service.Runtime.PID != 0 && proctable.IsDescendant(l.PID, st.Service.Runtime.PID) {
+			ours = true
+		}
+	}
+	switch {
+	case len(ls) == 0:
+		own.OwnsPort = no
+	case ours:
+		own.OwnsPort = yes
+		p.Hints = append(p.Hints, "the gateway itself listens here")
+	case own.Alive != unknown:
+		own.OwnsPort = no
+		p.Hints = append(p.Hints, "another process is listening on this port: "+proctable.Describe(ls[0]))
+	}
+	return p
+}
+
+// probe connects as a client would.
+func (a *app) probe(ctx context.Context, t target, deep bool, own *ownStatus) *rpcStatus {
+	res := &rpcStatus{URL: t.url}
+	var raw json.RawMessage
+	err := a.call(ctx, t, "probe", "status", struct{}{}, &raw)
+	if err == nil && deep {
+		own.Health = &protocol.HealthSummary{}
+		err = a.call(ctx, t, "probe", "health", struct{}{}, own.Health)
+	}
+	if err != nil {
+		res.Error = err.Error()
+		if refused(err) {
+			own.Authenticated = no
+		}
+		return res
+	}
+	res.OK = true
+	own.Authenticated, own.Alive, own.Ready = yes, yes, yes
+	return res
+}
+
+// extraServices are service files in the user's directory that run a gateway of
+// this family and belong to no profile of the registry.
+func extraServices(s unitService, r interface{ UnitNames() map[string]bool }) []extraService {
+	out := []extraService{}
+	dir := os.DirFS(filepath.Dir(s.unit.Path))
+	names, _ := fs.Glob(dir, "*") // a directory that is not there holds no services
+	known := r.UnitNames()
+	for _, name := range names {
+		if known[name] {
+			continue
+		}
+		text, err := fs.ReadFile(dir, name)
+		if err != nil {
+			continue
+		}
+		if kind := servicegen.OriginOf(s.host.Format(), text).Kind; kind != servicegen.OriginOther {
+			out = append(out, extraService{Platform: string(s.host.Format()), Label: name, Detail: fmt.Sprintf("unit: %s/%s", filepath.Dir(s.unit.Path), name), Scope: string(s.unit.Scope)})
+		}
+	}
+	return out
+}

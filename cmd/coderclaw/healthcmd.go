@@ -1,0 +1,59 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/urfave/cli/v3"
+
+	"github.com/coderclaw/coderclaw/gateway/protocol"
+)
+
+func (a *app) healthCommand() *cli.Command {
+	return &cli.Command{
+		Name:  "health",
+		Usage: "ask the running gateway for its health",
+		Flags: append(clientFlags(false), &cli.BoolFlag{Name: "verbose", Usage: "probe the channels anew"}),
+		Action: func(ctx context.Context, c *cli.Command) error {
+			t, err := a.target(c)
+			if err != nil {
+				return err
+			}
+			start := time.Now()
+			var raw json.RawMessage
+			if err := a.call(ctx, t, "cli", "health", map[string]bool{"probe": c.Bool("verbose")}, &raw); err != nil {
+				return err
+			}
+			if c.Bool("json") {
+				return a.printJSON(raw)
+			}
+			var h protocol.HealthSummary
+			if err := json.Unmarshal(raw, &h); err != nil {
+				return fmt.Errorf("gateway health: %w", err)
+			}
+			a.printHealth(h, time.Since(start))
+			return nil
+		},
+	}
+}
+
+func (a *app) printHealth(h protocol.HealthSummary, took time.Duration) {
+	fmt.Fprintf(a.stdout, "Gateway Health\nOK (%dms)\n", took.Milliseconds())
+	if own := h.Coderclaw; own != nil {
+		fmt.Fprintf(a.stdout, "Profile: %s, pid %d, build %s\n", own.Profile, own.PID, own.Build)
+	}
+	for _, id := range slices.Sorted(maps.Keys(h.Channels)) {
+		state := "not configured"
+		if ch := h.Channels[id]; ch.Configured {
+			state = "configured"
+		}
+		fmt.Fprintf(a.stdout, "%s: %s\n", firstOf(h.ChannelLabels[id], id), state)
+	}
+	for _, ag := range h.Agents {
+		fmt.Fprintf(a.stdout, "Agent %s: %d sessions\n", ag.AgentID, ag.Sessions.Count)
+	}
+}

@@ -1,0 +1,107 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/urfave/cli/v3"
+
+	"github.com/coderclaw/coderclaw/gateway/statelock"
+	"github.com/coderclaw/coderclaw/instance"
+	"github.com/coderclaw/coderclaw/internal/exitcode"
+	"github.com/coderclaw/coderclaw/profiles"
+	"github.com/coderclaw/coderclaw/supervisor/control"
+)
+
+// psReport is the machine form of `ps --json`.
+type psReport struct {
+	Supervisors []control.Supervisor `json:"supervisors"`
+	Instances   []control.Instance   `json:"instances"`
+}
+
+func (a *app) psCommand() *cli.Command {
+	return &cli.Command{
+		Name:  "ps",
+		Usage: "what every supervisor of this registry runs",
+		Flags: []cli.Flag{&cli.BoolFlag{Name: "json", Usage: "print JSON"}},
+		Action: func(ctx context.Context, c *cli.Command) error {
+			r, err := a.registry()
+			if err != nil {
+				return err
+			}
+			return a.ps(ctx, r.List(), c.Bool("json"))
+		},
+	}
+}
+
+// ps prints the instances of ps; profiles that were never set up and that no
+// supervisor runs are left out.
+func (a *app) ps(ctx context.Context, ps []profiles.Profile, asJSON bool) error {
+	report, err := survey(ctx, ps)
+	if err != nil {
+		return err
+	}
+	if asJSON {
+		if err := a.printJSON(report); err != nil {
+			return err
+		}
+	} else {
+		fmt.Fprint(a.stdout, instanceTable(time.Now(), report.Instances))
+	}
+	if len(report.Supervisors) == 0 {
+		if !asJSON {
+			fmt.Fprintln(a.stderr, "no supervisor is running; start one with: coderclaw up, or coderclaw gateway install")
+		}
+		return quiet(exitcode.NotRunning)
+	}
+	return nil
+}
+
+// survey asks every supervisor that holds one of ps for its status.
+func survey(ctx context.Context, ps []profiles.Profile) (psReport, error) {
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	report := psReport{Supervisors: []control.Supervisor{}, Instances: []control.Instance{}}
+	asked := map[int]control.Status{}
+	for _, p := range ps {
+		client, info, err := control.Find(p)
+		if errors.Is(err, control.ErrNone) {
+			if _, err := os.Stat(p.ConfigPath); err == nil {
+				report.Instances = append(report.Instances, unsupervised(p))
+			}
+			continue
+		}
+		if err != nil {
+			return report, fmt.Errorf("profile %s: %w", p.Name, err)
+		}
+		status, ok := asked[info.PID]
+		if !ok {
+			if status, err = client.Status(ctx); err != nil {
+				return report, fmt.Errorf("supervisor pid %d of profile %s: %w", info.PID, p.Name, err)
+			}
+			asked[info.PID] = status
+			report.Supervisors = append(report.Supervisors, status.Supervisor)
+		}
+		for _, i := range status.Instances {
+			if i.Profile == p.Name {
+				report.Instances = append(report.Instances, i)
+			}
+		}
+	}
+	return report, nil
+}
+
+// unsupervised is the line of a profile that no supervisor holds. A gateway that
+// a person runs by hand holds the lock of the state dir, and shows as its pid.
+func unsupervised(p profiles.Profile) control.Instance {
+	i := control.Instance{Profile: p.Name, State: instance.Stopped, Reason: "no supervisor", Port: p.Port,
+		URL: fmt.Sprintf("ws://127.0.0.1:%d", p.Port)}
+	if h, ok := statelock.Find(p); ok {
+		i.State, i.PID, i.Port, i.Reason = instance.Ready, h.PID, h.Port, "runs by hand, without a supervisor"
+		i.URL = fmt.Sprintf("ws://127.0.0.1:%d", h.Port)
+	}
+	return i
+}

@@ -1,0 +1,131 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"runtime"
+	"text/tabwriter"
+
+	"github.com/urfave/cli/v3"
+
+	"github.com/coderclaw/coderclaw/gateway/protocol"
+	"github.com/coderclaw/coderclaw/internal/buildinfo"
+)
+
+// statusJSON is the machine form of `status --json`: what the gateway says of
+// itself, and beside it what can be seen from outside.
+type statusJSON struct {
+	*protocol.StatusSummary
+	OS             osJSON          `json:"os"`
+	Gateway        gatewayBrief    `json:"gateway"`
+	GatewayService serviceBrief    `json:"gatewayService"`
+	Health         json.RawMessage `json:"health,omitempty"` // with --deep
+}
+
+type osJSON struct {
+	Platform string `json:"platform"`
+	Arch     string `json:"arch"`
+}
+
+type gatewayBrief struct {
+	Mode      string `json:"mode"`
+	URL       string `json:"url"`
+	URLSource string `json:"urlSource"`
+	Reachable bool   `json:"reachable"`
+	Error     string `json:"error,omitempty"`
+}
+
+type serviceBrief struct {
+	Label        string `json:"label"`
+	Installed    bool   `json:"installed"`
+	LoadedText   string `json:"loadedText"`
+	RuntimeShort string `json:"runtimeShort"`
+}
+
+func (a *app) statusCommand() *cli.Command {
+	return &cli.Command{
+		Name:  "status",
+		Usage: "an overview of the gateway and what it holds",
+		Flags: append(clientFlags(false), &cli.BoolFlag{Name: "deep", Usage: "ask the gateway for its health too"}),
+		Action: func(ctx context.Context, c *cli.Command) error {
+			t, err := a.target(c)
+			if err != nil {
+				return err
+			}
+			st, err := a.gatewayStatus(ctx, t, false, false)
+			if err != nil {
+				return err
+			}
+			out := statusJSON{OS: osJSON{runtime.GOOS, runtime.GOARCH}}
+			out.Gateway = gatewayBrief{Mode: firstOf(t.config.Config.Gateway.Mode, "local"), URL: t.url, URLSource: t.source}
+			out.GatewayService = serviceBrief{Label: st.Service.Label, Installed: st.Coderclaw.Registered == yes,
+				LoadedText: st.Service.NotLoadedText, RuntimeShort: st.Service.Runtime.line()}
+			if st.Service.Loaded {
+				out.GatewayService.LoadedText = st.Service.LoadedText
+			}
+			var sum protocol.StatusSummary
+			if err := a.call(ctx, t, "probe", "status", struct{}{}, &sum); err != nil {
+				out.Gateway.Error = err.Error()
+			} else {
+				out.Gateway.Reachable, out.StatusSummary = true, &sum
+			}
+			if c.Bool("deep") && out.Gateway.Reachable {
+				if err := a.call(ctx, t, "probe", "health", struct{}{}, &out.Health); err != nil {
+					out.Gateway.Error = err.Error()
+				}
+			}
+			if c.Bool("json") {
+				return a.printJSON(out)
+			}
+			return a.printStatus(t, st, out)
+		},
+	}
+}
+
+func (a *app) printStatus(t target, st gatewayStatus, out statusJSON) error {
+	reach := "reachable"
+	if !out.Gateway.Reachable {
+		reach = "unreachable"
+	}
+	fmt.Fprintf(a.stdout, "CoderClaw status\n\n")
+	tw := tabwriter.NewWriter(a.stdout, 0, 8, 2, ' ', 0)
+	row := func(item, format string, args ...any) {
+		fmt.Fprintf(tw, "%s\t%s\n", item, fmt.Sprintf(format, args...))
+	}
+	row("Profile", "%s", firstOf(t.profile.Name, "(described by the environment)"))
+	row("Version", "%s", buildinfo.Version())
+	row("OS", "%s/%s", out.OS.Platform, out.OS.Arch)
+	row("Gateway", "%s · %s (%s) · %s", out.Gateway.Mode, out.Gateway.URL, out.Gateway.URLSource, reach)
+	switch {
+	case !t.profile.Registered():
+		row("Gateway service", "none")
+	case out.GatewayService.Installed:
+		row("Gateway service", "%s installed · %s · %s", out.GatewayService.Label, out.GatewayService.LoadedText, out.GatewayService.RuntimeShort)
+	default:
+		row("Gateway service", "%s not installed", out.GatewayService.Label)
+	}
+	if i := st.Coderclaw.Instance; i != nil {
+		row("Instance", "%s%s, %d restarts", i.State, details(*i), i.Restarts)
+	}
+	if s := out.StatusSummary; s != nil {
+		row("Agents", "%s (default)", s.Heartbeat.DefaultAgentID)
+		row("Sessions", "%d", s.Sessions.Count)
+		for _, ch := range s.ChannelSummary {
+			row("Channel", "%s", ch)
+		}
+	}
+	row("Config", "%s", t.profile.ConfigPath)
+	row("Logs", "%s", t.profile.LogDir())
+	if err := tw.Flush(); err != nil {
+		return err
+	}
+	if out.Gateway.Error != "" {
+		fmt.Fprintf(a.stderr, "\n%s\n", out.Gateway.Error)
+	}
+	if !out.Gateway.Reachable {
+		fmt.Fprintf(a.stdout, "\nNext steps:\n  start it: %s\n  see why:  %s\n  mend it:  %s\n",
+			hint(t.profile, "gateway"), hint(t.profile, "gateway status"), hint(t.profile, "doctor"))
+	}
+	return nil
+}

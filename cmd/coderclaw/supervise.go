@@ -1,0 +1,153 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/exec"
+	"time"
+
+	"github.com/coreos/go-systemd/v22/daemon"
+	"github.com/kardianos/service"
+
+	"github.com/coderclaw/coderclaw/gateway/config"
+	"github.com/coderclaw/coderclaw/internal/buildinfo"
+	"github.com/coderclaw/coderclaw/internal/exitcode"
+	"github.com/coderclaw/coderclaw/internal/proctable"
+	"github.com/coderclaw/coderclaw/profiles"
+	"github.com/coderclaw/coderclaw/supervisor"
+)
+
+// supervisorOptions are what `up` and `supervisor run` have in common.
+func (a *app) supervisorOptions(r *profiles.Registry, ps []profiles.Profile, origin string, log *slog.Logger) (supervisor.Options, error) {
+	exe, err := proctable.Executable(a.argv0, exec.LookPath)
+	if err != nil {
+		return supervisor.Options{}, err
+	}
+	o := supervisor.Options{
+		Profiles: ps, RegistryPath: r.Path(), Exe: exe, Origin: origin,
+		Version: buildinfo.Version(), Unit: a.ownUnit(), Environ: os.Environ(), TempDir: os.TempDir(),
+		Check: a.checkProfile, Log: log,
+	}
+	if socket, ok := a.env("NOTIFY_SOCKET"); ok && socket != "" {
+		o.Notify = func(state string) error {
+			_, err := daemon.SdNotify(false, state)
+			return err
+		}
+		if o.WatchdogInterval, err = daemon.SdWatchdogEnabled(false); err != nil {
+			return o, fmt.Errorf("the service manager's watchdog settings: %w", err)
+		}
+	}
+	return o, nil
+}
+
+// ownUnit is the unit that started this process, "" for one that a person started.
+func (a *app) ownUnit() string {
+	if _, ok := a.env("INVOCATION_ID"); !ok {
+		return ""
+	}
+	self, err := proctable.Get(os.Getpid())
+	if err != nil {
+		return ""
+	}
+	return self.Unit
+}
+
+// checkProfile tells the supervisor whether p can be started, where it listens
+// and what its gateway's environment is. The registry is read anew, so a port
+// that moved into another profile's block is noticed.
+func (a *app) checkProfile(ctx context.Context, p profiles.Profile) (supervisor.Checked, error) {
+	lookup, env, err := config.Environment(p, a.env)
+	if err != nil {
+		return supervisor.Checked{Problem: err}, nil
+	}
+	check, err := config.CheckProfile(ctx, p, lookup)
+	if err != nil {
+		return supervisor.Checked{Problem: err}, nil
+	}
+	r, err := a.registry()
+	if err != nil {
+		return supervisor.Checked{}, err
+	}
+	if owner, taken := r.Owner(check.Port, p.Name); taken {
+		return supervisor.Checked{Problem: exitcode.With(exitcode.Busy, fmt.Errorf("port %d belongs to profile %s", check.Port, owner.Name))}, nil
+	}
+	return supervisor.Checked{Addrs: check.Addrs, Port: check.Port, Hash: check.Hash, Env: env}, nil
+}
+
+// runSupervisor runs s as the service manager of this system expects it: on
+// Windows under the service control manager, elsewhere until ctx ends.
+func runSupervisor(ctx context.Context, s *supervisor.Supervisor) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	p := &program{ctx: ctx, cancel: cancel, run: s.Run, done: make(chan struct{})}
+	svc, err := service.New(p, &service.Config{
+		Name: "coderclaw",
+		Option: service.KeyValue{
+			// Signals end ctx already; this also ends the service when the supervisor ends by itself.
+			"RunWait": func() {
+				select {
+				case <-p.done:
+				case <-ctx.Done():
+				}
+			},
+		},
+	})
+	if errors.Is(err, service.ErrNoServiceSystemDetected) {
+		return s.Run(ctx)
+	}
+	if err != nil {
+		return err
+	}
+	if err := svc.Run(); err != nil {
+		return err
+	}
+	return p.err
+}
+
+// program is the supervisor as kardianos/service wants it: Start returns at
+// once, Stop waits until nothing of the supervisor is left.
+type program struct {
+	ctx    context.Context // of the one Run; service.Interface has no parameter for it
+	cancel context.CancelFunc
+	run    func(context.Context) error
+	done   chan struct{}
+	err    error // valid once done is closed
+}
+
+func (p *program) Start(service.Service) error {
+	go func() {
+		defer close(p.done)
+		p.err = p.run(p.ctx)
+	}()
+	return nil
+}
+
+func (p *program) Stop(service.Service) error {
+	p.cancel()
+	<-p.done
+	return nil
+}
+
+// prepare makes the profile ready to run: what setup would create is created.
+func (a *app) prepare(ctx context.Context, p profiles.Profile) error {
+	report, err := config.Setup(ctx, p, config.SetupOptions{PassEnv: a.env})
+	if err != nil {
+		return fmt.Errorf("profile %s: %w", p.Name, err)
+	}
+	made := 0
+	for _, e := range report.Entries {
+		if e.Action != config.Kept {
+			made++
+		}
+	}
+	if made > 0 {
+		fmt.Fprintf(a.stderr, "set up profile %s in %s\n", p.Name, p.StateDir)
+	}
+	return nil
+}
+
+// requestTimeout bounds a request to a supervisor that needs no waiting for a gateway.
+const requestTimeout = 5 * time.Second

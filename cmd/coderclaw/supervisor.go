@@ -1,0 +1,183 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/coreos/go-systemd/v22/journal"
+	"github.com/lmittmann/tint"
+	"github.com/urfave/cli/v3"
+
+	"github.com/coderclaw/coderclaw/internal/exitcode"
+	"github.com/coderclaw/coderclaw/internal/proctable"
+	"github.com/coderclaw/coderclaw/profiles"
+	"github.com/coderclaw/coderclaw/supervisor"
+	"github.com/coderclaw/coderclaw/supervisor/control"
+)
+
+func (a *app) supervisorCommand() *cli.Command {
+	verb := func(name, usage string, do func(*control.Client, context.Context, string) error, done string) *cli.Command {
+		return &cli.Command{
+			Name: name, Usage: usage, ArgsUsage: "[PROFILE...]",
+			Action: func(ctx context.Context, c *cli.Command) error {
+				return a.supervisorVerb(ctx, c.Args().Slice(), do, done)
+			},
+		}
+	}
+	return &cli.Command{
+		Name:  "supervisor",
+		Usage: "run a supervisor, or tell a running one what to do",
+		Commands: []*cli.Command{
+			{
+				Name: "run", Usage: "supervise profiles in the foreground; what a unit starts", ArgsUsage: "[PROFILE...]",
+				Flags: []cli.Flag{
+					// `supervisor run --profile P` is what units hold, so the flag is accepted behind the verb as well.
+					&cli.StringSliceFlag{Name: "profile", Usage: "supervise profile `NAME`"},
+					&cli.BoolFlag{Name: "all", Usage: "supervise every profile of the registry"},
+				},
+				Action: func(ctx context.Context, c *cli.Command) error {
+					return a.supervisorRun(ctx, append(c.StringSlice("profile"), c.Args().Slice()...), c.Bool("all"))
+				},
+			},
+			verb("start", "start stopped gateways", (*control.Client).Start, "ready"),
+			verb("stop", "stop gateways; they stay stopped", (*control.Client).Stop, "stopped"),
+			verb("restart", "replace gateways and wait until they are ready", (*control.Client).Restart, "ready"),
+			{
+				Name: "status", Usage: "what the supervisors run", ArgsUsage: "[PROFILE...]",
+				Flags: []cli.Flag{&cli.BoolFlag{Name: "json", Usage: "print JSON"}},
+				Action: func(ctx context.Context, c *cli.Command) error {
+					r, err := a.registry()
+					if err != nil {
+						return err
+					}
+					ps, err := a.named(r, c.Args().Slice())
+					if err != nil {
+						return err
+					}
+					return a.ps(ctx, ps, c.Bool("json"))
+				},
+			},
+		},
+	}
+}
+
+// supervisorRun supervises the named profiles, else all, else the selected one.
+func (a *app) supervisorRun(ctx context.Context, names []string, all bool) error {
+	r, err := a.registry()
+	if err != nil {
+		return err
+	}
+	if all && len(names) > 0 {
+		return usageError("--all and single profiles exclude each other")
+	}
+	var ps []profiles.Profile
+	switch {
+	case all:
+		ps = r.List()
+	case len(names) == 0:
+		p, err := profiles.SelectRegistered(r, a.selection())
+		if err != nil {
+			return err
+		}
+		ps = []profiles.Profile{p}
+	default:
+		if ps, err = a.named(r, names); err != nil {
+			return err
+		}
+	}
+	o, err := a.supervisorOptions(r, ps, "run", a.serviceLog())
+	if err != nil {
+		return err
+	}
+	s, err := supervisor.New(o)
+	if err != nil {
+		return err
+	}
+	return runSupervisor(ctx, s)
+}
+
+// serviceLog writes the supervisor's own lines: to stderr, without the time
+// where the journal adds its own.
+func (a *app) serviceLog() *slog.Logger {
+	o := &tint.Options{Level: slog.LevelInfo, TimeFormat: time.TimeOnly, NoColor: !a.colour()}
+	if journaled, err := journal.StderrIsJournalStream(); err == nil && journaled {
+		o.NoColor = true
+		o.ReplaceAttr = func(groups []string, at slog.Attr) slog.Attr {
+			if len(groups) == 0 && at.Key == slog.TimeKey {
+				return slog.Attr{}
+			}
+			return at
+		}
+	}
+	return slog.New(tint.NewTextHandler(a.stderr, o))
+}
+
+// supervisorVerb does the same to each named profile, asking the supervisor that holds it.
+func (a *app) supervisorVerb(ctx context.Context, names []string, do func(*control.Client, context.Context, string) error, done string) error {
+	r, err := a.registry()
+	if err != nil {
+		return err
+	}
+	explicit := len(names) > 0 || a.profileFlag != "" || a.devFlag
+	ps, err := a.named(r, names)
+	if err != nil {
+		return err
+	}
+	var failed []error
+	acted := 0
+	for _, p := range ps {
+		client, _, err := control.Find(p)
+		if errors.Is(err, control.ErrNone) {
+			if explicit {
+				failed = append(failed, exitcode.With(exitcode.NotRunning,
+					fmt.Errorf("no supervisor runs profile %s; start one with: coderclaw up %s", p.Name, p.Name)))
+			}
+			continue
+		}
+		acted++
+		if err == nil {
+			err = do(client, ctx, p.Name)
+		}
+		if err != nil {
+			failed = append(failed, err)
+			continue
+		}
+		fmt.Fprintf(a.stdout, "%s %s\n", p.Name, done)
+	}
+	if acted == 0 && len(failed) == 0 {
+		return exitcode.With(exitcode.NotRunning, errors.New("no supervisor is running; start one with: coderclaw up"))
+	}
+	if len(failed) == 1 {
+		return failed[0]
+	}
+	return errors.Join(failed...)
+}
+
+// unitNote and stopHint describe a supervisor to people.
+func unitNote(unit string) string {
+	if unit == "" {
+		return ""
+	}
+	return " of unit " + unit
+}
+
+func stopHint(p profiles.Profile, info control.LockInfo) string {
+	switch {
+	case info.Unit != "":
+		return hint(p, "gateway stop")
+	case info.Origin == "up":
+		return "coderclaw down"
+	default:
+		return fmt.Sprintf("kill %d", info.PID)
+	}
+}
+
+// waitGone waits until the supervisor that wrote info has ended.
+func waitGone(ctx context.Context, info control.LockInfo, limit time.Duration) error {
+	return waitUntil(ctx, limit, func() (bool, error) {
+		return !proctable.Alive(info.PID, info.StartTime), nil
+	}, fmt.Sprintf("supervisor pid %d is still running", info.PID))
+}

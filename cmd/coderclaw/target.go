@@ -1,0 +1,164 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strconv"
+	"time"
+
+	"github.com/urfave/cli/v3"
+
+	"github.com/coderclaw/coderclaw/gateway/client"
+	"github.com/coderclaw/coderclaw/gateway/config"
+	"github.com/coderclaw/coderclaw/gateway/protocol"
+	"github.com/coderclaw/coderclaw/gateway/statelock"
+	"github.com/coderclaw/coderclaw/internal/buildinfo"
+	"github.com/coderclaw/coderclaw/internal/exitcode"
+	"github.com/coderclaw/coderclaw/profiles"
+)
+
+// target is the gateway that a client verb talks to, and how it was found.
+type target struct {
+	profile         profiles.Profile
+	config          *config.Snapshot // of the profile; what it says may be invalid
+	url, source     string
+	token, password string
+	timeout         time.Duration
+}
+
+// clientFlags are the options of every verb that talks to a gateway. Below
+// `gateway`, --token and --password are inherited instead.
+func clientFlags(below bool) []cli.Flag {
+	flags := []cli.Flag{
+		&cli.StringFlag{Name: "url", Usage: "talk to the gateway at `URL`, with the given credentials only"},
+		&cli.StringFlag{Name: "timeout", Usage: "give up after `MS` milliseconds", Value: "10000"},
+		&cli.BoolFlag{Name: "json", Usage: "print JSON"},
+	}
+	if !below {
+		flags = append(flags,
+			&cli.StringFlag{Name: "token", Usage: "the gateway's `TOKEN`"},
+			&cli.StringFlag{Name: "password", Usage: "the gateway's `PASSWORD`"})
+	}
+	return flags
+}
+
+// target resolves flags, environment and config, in this order.
+func (a *app) target(c *cli.Command) (target, error) {
+	p, r, err := a.profile()
+	if err != nil {
+		return target{}, err
+	}
+	t := target{profile: p, token: c.String("token"), password: c.String("password")}
+	ms, err := strconv.Atoi(c.String("timeout"))
+	if err != nil || ms <= 0 {
+		return target{}, usageError("--timeout must be a positive integer (milliseconds), got %q", c.String("timeout"))
+	}
+	t.timeout = time.Duration(ms) * time.Millisecond
+	lookup, _, err := config.Environment(p, a.env)
+	if err != nil {
+		return target{}, err
+	}
+	if t.config, err = config.LoadProfile(p, lookup); err != nil {
+		return target{}, err
+	}
+	if c.IsSet("url") {
+		t.url, t.source = c.String("url"), "cli --url"
+		if t.token == "" && t.password == "" {
+			return target{}, usageError("gateway url override requires explicit credentials\nFix: pass --token or --password.\nConfig: %s", p.ConfigPath)
+		}
+		return t, nil
+	}
+	gw := t.config.Config.Gateway
+	if gw.Mode == "remote" {
+		if gw.Remote.URL == "" {
+			return target{}, exitcode.With(exitcode.Config, fmt.Errorf("gateway remote mode misconfigured: gateway.remote.url missing\nConfig: %s\nFix: set gateway.remote.url, or set gateway.mode=local.", p.ConfigPath))
+		}
+		t.url, t.source = gw.Remote.URL, "config gateway.remote.url"
+		t.token = firstOf(t.token, gw.Remote.Token)
+		t.password = firstOf(t.password, gw.Remote.Password)
+		return t, nil
+	}
+	port, err := a.localPort(p, r, gw.Port)
+	if err != nil {
+		return target{}, err
+	}
+	host := "127.0.0.1"
+	t.source = "local loopback"
+	if addrs, err := config.BindAddrs(gw.Bind, gw.CustomBindHost, port); err == nil && !addrs[0].Addr().IsUnspecified() {
+		host = addrs[0].Addr().String()
+		if !addrs[0].Addr().IsLoopback() {
+			t.source = "local " + gw.Bind + " " + host
+		}
+	}
+	t.url = "ws://" + net.JoinHostPort(host, strconv.Itoa(port))
+	t.token = firstOf(t.token, envValue(a.env, "CODERCLAW_GATEWAY_TOKEN"), gw.Auth.Token)
+	t.password = firstOf(t.password, envValue(a.env, "CODERCLAW_GATEWAY_PASSWORD"), gw.Auth.Password)
+	return t, nil
+}
+
+// localPort is where the gateway of p listens: what a running one says of
+// itself in its lock, else what environment and config say.
+func (a *app) localPort(p profiles.Profile, r *profiles.Registry, configured int) (int, error) {
+	if v := envValue(a.env, "CODERCLAW_GATEWAY_PORT"); v != "" {
+		port, err := profiles.ParsePort(v)
+		if err != nil {
+			return 0, fmt.Errorf("CODERCLAW_GATEWAY_PORT: %w", err)
+		}
+		return port, nil
+	}
+	if h, ok := statelock.Find(p); ok && h.Port != 0 {
+		return h.Port, nil
+	}
+	if configured != 0 {
+		return configured, nil
+	}
+	return p.Port, nil
+}
+
+// dial connects to the target. mode is "cli", or "probe" for a look that leaves
+// no trace in the gateway's presence.
+func (a *app) dial(ctx context.Context, t target, mode string, onEvent func(protocol.Event)) (*client.Client, error) {
+	id, err := client.LoadIdentity(t.profile.StateDir)
+	if err != nil {
+		return nil, err
+	}
+	scopes := []string{"operator.admin", "operator.approvals", "operator.pairing"}
+	if mode == "probe" {
+		scopes = []string{"operator.admin"}
+	}
+	return client.Dial(ctx, client.Options{
+		URL: t.url, Token: t.token, Password: t.password, Identity: id, ClientID: "cli", Mode: mode,
+		Version: buildinfo.Version(), Role: "operator", Scopes: scopes, Timeout: t.timeout, OnEvent: onEvent,
+	})
+}
+
+// call makes one request on a connection of its own.
+func (a *app) call(ctx context.Context, t target, mode, method string, params, result any) error {
+	ctx, cancel := context.WithTimeout(ctx, t.timeout)
+	defer cancel()
+	conn, err := a.dial(ctx, t, mode, nil)
+	if err != nil {
+		return a.unreachable(t, err)
+	}
+	err = conn.Call(ctx, method, params, result)
+	if closeErr := conn.Close(); err == nil {
+		err = closeErr
+	}
+	return err
+}
+
+// unreachable adds to a failed connect which gateway was meant.
+func (a *app) unreachable(t target, err error) error {
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = fmt.Errorf("gateway timeout after %dms", t.timeout.Milliseconds())
+	}
+	return fmt.Errorf("%w\n%s", err, t.block())
+}
+
+// block says which gateway was meant and where that came from.
+func (t target) block() string {
+	return fmt.Sprintf("Gateway target: %s\nSource: %s\nConfig: %s\nBind: %s", t.url, t.source, t.profile.ConfigPath,
+		firstOf(t.config.Config.Gateway.Bind, "loopback"))
+}

@@ -1,0 +1,94 @@
+package doctor
+
+import (
+	"context"
+	"io/fs"
+	"os"
+	"strings"
+
+	"github.com/coderclaw/coderclaw/gateway/config"
+	"github.com/coderclaw/coderclaw/gateway/statelock"
+	"github.com/coderclaw/coderclaw/internal/proctable"
+	"github.com/coderclaw/coderclaw/profiles"
+	"github.com/coderclaw/coderclaw/servicegen"
+	"github.com/coderclaw/coderclaw/supervisor/control"
+)
+
+// Target is one profile with the service that it should have.
+type Target struct {
+	Profile profiles.Profile
+	Host    servicegen.Host
+	Unit    servicegen.Unit
+	Spec    servicegen.Spec
+	Env     func(string) (string, bool) // for what pass_env names
+}
+
+// Observation is everything that was seen of a target at one moment.
+type Observation struct {
+	Disk     servicegen.OnDisk
+	State    servicegen.State
+	StateErr error              // the manager could not be asked
+	Process  *proctable.Process // the service's main process, nil if none
+
+	Config               *config.Snapshot // nil when it could not be read
+	ConfigErr            error
+	Check                config.Check // what a start would meet
+	CheckErr             error
+	ConfigFile, StateDir fs.FileInfo // nil when missing
+	StateDirUID          int         // -1 when unknown
+
+	Listeners  []proctable.Listener // on the port that a start would take
+	Supervisor *control.Status      // nil when none runs the profile
+	Wish       string               // what a person last asked for, "" if nothing
+	Gateway    int                  // pid that holds the state dir's gateway lock, 0 if none
+}
+
+// Observe looks at everything and changes nothing. What cannot be seen is part
+// of the observation.
+func Observe(ctx context.Context, t Target) Observation {
+	o := Observation{StateDirUID: -1}
+	if t.Unit.Path != "" {
+		o.Disk = servicegen.Observe(t.Host.Format(), t.Unit.Path)
+	}
+	o.State, o.StateErr = t.Host.State(ctx, t.Unit)
+	if o.StateErr == nil && o.State.MainPID != 0 {
+		if p, err := proctable.Get(o.State.MainPID); err == nil {
+			o.Process = &p
+		}
+	}
+	observeConfig(ctx, t, &o)
+	if client, _, err := control.Find(t.Profile); err == nil {
+		if st, err := client.Status(ctx); err == nil {
+			o.Supervisor = &st
+		}
+	}
+	if raw, err := os.ReadFile(t.Profile.DesiredFile()); err == nil {
+		o.Wish = strings.TrimSpace(string(raw))
+	}
+	if h, ok := statelock.Find(t.Profile); ok {
+		o.Gateway = h.PID
+	}
+	port := t.Profile.Port
+	if o.CheckErr == nil && o.Check.Port != 0 {
+		port = o.Check.Port
+	}
+	o.Listeners, _ = proctable.Listeners(port) // a table that cannot be read shows nobody
+	return o
+}
+
+func observeConfig(ctx context.Context, t Target, o *Observation) {
+	if info, err := os.Stat(t.Profile.StateDir); err == nil {
+		o.StateDir, o.StateDirUID = info, ownerOf(info)
+	}
+	if info, err := os.Stat(t.Profile.ConfigPath); err == nil {
+		o.ConfigFile = info
+	}
+	lookup, _, err := config.Environment(t.Profile, t.Env)
+	if err != nil {
+		o.ConfigErr = err
+		return
+	}
+	if o.Config, o.ConfigErr = config.LoadProfile(t.Profile, lookup); o.ConfigErr == nil {
+		o.Check, o.CheckErr = config.CheckProfile(ctx, t.Profile, lookup)
+	}
+}

@@ -1,0 +1,175 @@
+package doctor
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/rogpeppe/go-internal/diff"
+
+	"github.com/coderclaw/coderclaw/gateway/config"
+	"github.com/coderclaw/coderclaw/internal/atomicfile"
+	"github.com/coderclaw/coderclaw/internal/lockfile"
+	"github.com/coderclaw/coderclaw/servicegen"
+	"github.com/coderclaw/coderclaw/supervisor/control"
+)
+
+// Step is one thing that a repair does. Diff is what it changes in a file, ""
+// when it changes none.
+type Step struct {
+	What string
+	Diff string
+	do   func(context.Context) error
+}
+
+// Plan lists what would make the repairable findings go away. It changes nothing.
+func Plan(t Target, o Observation, findings []Finding) ([]Step, error) {
+	var steps []Step
+	has := func(codes ...Code) bool {
+		return slices.ContainsFunc(findings, func(f Finding) bool { return f.Repairable && slices.Contains(codes, f.Code) })
+	}
+	p := t.Profile
+	if has(StateDirMode) {
+		steps = append(steps, chmod(p.StateDir, 0o700))
+	}
+	if has(ConfigMode) {
+		steps = append(steps, chmod(p.ConfigPath, 0o600))
+	}
+	if has(ConfigMissing, ConfigIncomplete) {
+		steps = append(steps, Step{What: "set up " + p.ConfigPath, do: func(ctx context.Context) error {
+			_, err := config.Setup(ctx, p, config.SetupOptions{PassEnv: t.Env})
+			return err
+		}})
+	}
+	if blocked(findings) {
+		return steps, nil
+	}
+	if !slices.ContainsFunc(findings, func(f Finding) bool { return f.Repairable && isUnit(f) }) {
+		return steps, nil
+	}
+	step, err := t.mendUnit(o)
+	if err != nil {
+		return nil, err
+	}
+	steps = append(steps, step)
+	if has(UnitOldProcess, BinaryReplaced) {
+		steps = append(steps, Step{What: "restart " + t.Unit.Name, do: func(ctx context.Context) error {
+			return t.restartIfOld(ctx)
+		}})
+	}
+	return steps, nil
+}
+
+// blocked tells whether something stands in the unit's place that a repair must not touch.
+func blocked(findings []Finding) bool {
+	return slices.ContainsFunc(findings, func(f Finding) bool {
+		return f.Code == UnitForeign || f.Code == UnitNotFile || f.Code == UnitUnreadable || f.Code == ManagerGone
+	})
+}
+
+func isUnit(f Finding) bool {
+	return f.View == ViewDisk || f.View == ViewLoaded || f.View == ViewRunning
+}
+
+func chmod(path string, mode os.FileMode) Step {
+	return Step{What: fmt.Sprintf("make %s private (%04o)", path, mode), do: func(context.Context) error { return os.Chmod(path, mode) }}
+}
+
+// mendUnit backs the unit file up, then has the installer make everything about
+// the service as it should be: file, enablement, loaded copy, running process.
+func (t Target) mendUnit(o Observation) (Step, error) {
+	want, err := t.wanted(o)
+	if err != nil {
+		return Step{}, err
+	}
+	s := Step{What: "mend " + t.Unit.Name}
+	if !bytes.Equal(want, o.Disk.Raw) {
+		s.Diff = string(diff.Diff(t.Unit.Path+" (now)", o.Disk.Raw, t.Unit.Path+" (then)", want))
+	}
+	s.do = func(ctx context.Context) error {
+		if err := t.backup(o.Disk); err != nil {
+			return err
+		}
+		if o.Wish != control.WantStopped {
+			if err := t.Host.ResetFailed(ctx, t.Unit); err != nil {
+				return err
+			}
+		}
+		_, err := servicegen.Install(ctx, t.Host, t.Unit, t.Spec, servicegen.InstallOptions{NoStart: o.Wish == control.WantStopped})
+		return err
+	}
+	return s, nil
+}
+
+// wanted is the text that the unit file gets.
+func (t Target) wanted(o Observation) ([]byte, error) {
+	if o.Disk.State != servicegen.FileText {
+		return t.Spec.Render()
+	}
+	return servicegen.Rewrite(o.Disk.Raw, t.Spec)
+}
+
+// backup keeps the unit file as it was, below the state dir.
+func (t Target) backup(d servicegen.OnDisk) error {
+	if d.State != servicegen.FileText {
+		return nil
+	}
+	dir := filepath.Join(t.Profile.StateDir, "backups")
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return fmt.Errorf("backup: %w", err)
+	}
+	name := filepath.Join(dir, filepath.Base(d.Path)+"."+time.Now().UTC().Format("20060102T150405.000")+".bak")
+	return atomicfile.WriteFile(name, d.Raw, 0o600)
+}
+
+// restartIfOld restarts the service unless mending it has done so.
+func (t Target) restartIfOld(ctx context.Context) error {
+	o := Observe(ctx, t)
+	if !slices.ContainsFunc(Examine(t, o), func(f Finding) bool { return f.Code == UnitOldProcess || f.Code == BinaryReplaced }) {
+		return nil
+	}
+	return t.Host.Restart(ctx, t.Unit)
+}
+
+// Apply carries out the steps, one repair of a profile at a time. It stops at
+// the first that fails.
+func Apply(ctx context.Context, t Target, steps []Step) (err error) {
+	if err := os.MkdirAll(t.Profile.StateDir, 0o700); err != nil {
+		return fmt.Errorf("state dir: %w", err)
+	}
+	lock, err := lockfile.Acquire(ctx, filepath.Join(t.Profile.StateDir, "doctor.lock"))
+	if err != nil {
+		return fmt.Errorf("another repair of profile %s is under way: %w", t.Profile.Name, err)
+	}
+	defer func() { err = errors.Join(err, lock.Close()) }()
+	for _, s := range steps {
+		if err := s.do(ctx); err != nil {
+			return fmt.Errorf("%s: %w", s.What, err)
+		}
+	}
+	return nil
+}
+
+// Left tells whether a finding counts as something left.
+func (f Finding) Left() bool { return !f.Repaired && f.Severity != Info }
+
+// Compare joins what was found before a repair with what is found after it:
+// what is gone counts as repaired, what is new is appended.
+func Compare(before, after []Finding) []Finding {
+	same := func(a, b Finding) bool { return a.Code == b.Code && a.Key == b.Key && a.Path == b.Path }
+	out := slices.Clone(before)
+	for i, f := range out {
+		out[i].Repaired = f.Severity != Info && !slices.ContainsFunc(after, func(g Finding) bool { return same(f, g) })
+	}
+	for _, g := range after {
+		if !slices.ContainsFunc(before, func(f Finding) bool { return same(f, g) }) {
+			out = append(out, g)
+		}
+	}
+	return out
+}

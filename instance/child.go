@@ -1,0 +1,99 @@
+package instance
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/coderclaw/coderclaw/internal/handoff"
+)
+
+// child is one process and what is held for it here.
+type child struct {
+	proc   Process
+	id     string
+	pipe   *os.File      // the end of the hand-off pipe whose closing tells the child that we are gone
+	output *os.File      // what it prints
+	copied chan struct{} // closed when Output has returned
+	exited chan Exit     // holds one
+	ready  bool
+	asked  bool // we asked it to end
+	late   bool // it was killed for not becoming ready
+}
+
+// spawn starts the process of a launch and hands it its identity.
+func (m *machine) spawn(l Launch) (*child, error) {
+	c := &child{id: rand.Text(), copied: make(chan struct{}), exited: make(chan Exit, 1)}
+	l.Handoff.Instance = c.id
+	theirs, ours, err := handoffPipe()
+	if err != nil {
+		return nil, fmt.Errorf("hand-off pipe: %w", err)
+	}
+	defer theirs.Close()
+	printed, printer, err := os.Pipe()
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("output pipe: %w", err), ours.Close())
+	}
+	defer printer.Close()
+	null, err := os.Open(os.DevNull)
+	if err != nil {
+		return nil, errors.Join(err, ours.Close(), printed.Close())
+	}
+	defer null.Close()
+	_ = printer.Fd() // makes the end that the child writes to a blocking one; a program may not expect EAGAIN
+
+	files := slices.Concat([]*os.File{null, printer, printer}, l.Files, []*os.File{theirs})
+	env := slices.Concat(l.Env, []string{
+		handoff.EnvParentFD + "=" + strconv.Itoa(handoff.FirstFD+len(l.Files)),
+		"NOTIFY_SOCKET=" + m.o.NotifyPath,
+	})
+	if len(l.Files) > 0 {
+		env = append(env, handoff.EnvListenFDs+"="+strconv.Itoa(len(l.Files)))
+	}
+	c.pipe, c.output = ours, printed
+	c.proc, err = m.o.Starter.Start(StartSpec{Path: l.Path, Args: l.Args, Env: env, Dir: l.Dir, Files: files})
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("cannot start %s: %w", l.Path, err), ours.Close(), printed.Close())
+	}
+	m.outputs.Go(func() {
+		defer close(c.copied)
+		if err := m.o.Output(printed); err != nil && !errors.Is(err, os.ErrClosed) {
+			m.o.Log.Error("output", "profile", m.o.Name, "err", err)
+		}
+	})
+	m.outputs.Go(func() {
+		e, err := c.proc.Wait()
+		if err != nil {
+			m.o.Log.Error("wait", "profile", m.o.Name, "err", err)
+		}
+		c.exited <- e
+	})
+	if err := handoff.Write(ours, l.Handoff); err != nil {
+		m.o.Log.Error("hand-off", "profile", m.o.Name, "err", err) // the child has died; its exit says more
+	}
+	return c, nil
+}
+
+// outputGrace is how long a descendant that outlives the child may go on printing.
+const outputGrace = time.Second
+
+// close lets go of what is held for a child that has ended. What it printed is
+// still read to its end, in the background.
+func (c *child) close(background *sync.WaitGroup) {
+	_ = c.pipe.Close() // the child is gone, so nothing can be lost
+	background.Go(func() {
+		timer := time.NewTimer(outputGrace)
+		defer timer.Stop()
+		select {
+		case <-c.copied:
+		case <-timer.C:
+		}
+		_ = c.output.Close() // ends a copy that is still waiting
+		<-c.copied
+	})
+}

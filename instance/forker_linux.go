@@ -1,0 +1,173 @@
+package instance
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"sync"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// Forker starts processes that die when this one does. The kernel sends their
+// death signal when the thread ends that forked them, so all forks happen on
+// one thread, which lives as long as Run.
+type Forker struct {
+	requests chan forkRequest
+	ended    chan struct{}
+}
+
+type forkRequest struct {
+	spec StartSpec
+	done chan forkResult // holds one
+}
+
+type forkResult struct {
+	p   *process
+	err error
+}
+
+// NewForker returns a forker that works while Run does.
+func NewForker() *Forker {
+	return &Forker{requests: make(chan forkRequest), ended: make(chan struct{})}
+}
+
+// Run forks until ctx ends, which is to be when no child is left.
+func (f *Forker) Run(ctx context.Context) error {
+	runtime.LockOSThread() // never unlocked: the thread ends with this goroutine
+	defer close(f.ended)
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case r := <-f.requests:
+			p, err := fork(r.spec)
+			r.done <- forkResult{p, err}
+		}
+	}
+}
+
+// Start starts one process.
+func (f *Forker) Start(spec StartSpec) (Process, error) {
+	r := forkRequest{spec, make(chan forkResult, 1)}
+	select {
+	case f.requests <- r:
+	case <-f.ended:
+		return nil, errEnded
+	}
+	res := <-r.done
+	if res.err != nil {
+		return nil, res.err
+	}
+	return res.p, nil
+}
+
+// process is a child that is waited for through its pidfd, which costs no thread.
+type process struct {
+	pid   int
+	pidfd *os.File
+
+	mu     sync.Mutex // guards reaped: once it is set, pid may be somebody else's
+	reaped bool
+}
+
+func fork(spec StartSpec) (*process, error) {
+	fds := make([]uintptr, len(spec.Files))
+	for i, f := range spec.Files {
+		raw, err := f.SyscallConn() // unlike Fd, it leaves the descriptor non-blocking
+		if err != nil {
+			return nil, err
+		}
+		if err := raw.Control(func(fd uintptr) { fds[i] = fd }); err != nil {
+			return nil, err
+		}
+	}
+	pidfd := -1
+	pid, err := syscall.ForkExec(spec.Path, spec.Args, &syscall.ProcAttr{
+		Dir: spec.Dir, Env: spec.Env, Files: fds,
+		Sys: &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM, PidFD: &pidfd},
+	})
+	runtime.KeepAlive(spec.Files)
+	if err != nil {
+		return nil, err
+	}
+	if pidfd < 0 {
+		_ = syscall.Kill(-pid, syscall.SIGKILL)
+		_, _ = syscall.Wait4(pid, nil, 0, nil)
+		return nil, errors.New("this kernel has no pidfds; Linux 5.4 or later is needed")
+	}
+	if err := unix.SetNonblock(pidfd, true); err != nil { // so that os.File waits for it in the poller
+		return nil, fmt.Errorf("pidfd: %w", err)
+	}
+	return &process{pid: pid, pidfd: os.NewFile(uintptr(pidfd), fmt.Sprintf("pidfd of %d", pid))}, nil
+}
+
+func (p *process) PID() int { return p.pid }
+
+// Wait waits in the poller until the process is a zombie, ends the rest of its
+// group while the zombie still holds the group's number, and only then reaps it.
+func (p *process) Wait() (Exit, error) {
+	raw, err := p.pidfd.SyscallConn()
+	if err != nil {
+		return Exit{Code: -1}, err
+	}
+	var waitErr error
+	err = raw.Read(func(fd uintptr) bool {
+		var info unix.Siginfo
+		waitErr = ignoringEINTR(func() error {
+			return unix.Waitid(unix.P_PIDFD, int(fd), &info, unix.WEXITED|unix.WNOHANG|unix.WNOWAIT, nil)
+		})
+		return waitErr != nil || info.Signo != 0
+	})
+	if err := errors.Join(err, waitErr); err != nil {
+		return Exit{Code: -1}, fmt.Errorf("wait for pid %d: %w", p.pid, err)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	_ = syscall.Kill(-p.pid, syscall.SIGKILL) // the zombie itself is beyond it
+	var status syscall.WaitStatus
+	err = ignoringEINTR(func() error {
+		_, err := syscall.Wait4(p.pid, &status, 0, nil)
+		return err
+	})
+	p.reaped = true
+	_ = p.pidfd.Close()
+	if err != nil {
+		return Exit{Code: -1}, fmt.Errorf("reap pid %d: %w", p.pid, err)
+	}
+	if status.Signaled() {
+		return Exit{Code: -1, Signal: unix.SignalName(status.Signal())}, nil
+	}
+	return Exit{Code: status.ExitStatus()}, nil
+}
+
+func ignoringEINTR(call func() error) error {
+	for {
+		if err := call(); !errors.Is(err, syscall.EINTR) {
+			return err
+		}
+	}
+}
+
+func (p *process) Signal(sig os.Signal) error {
+	s, ok := sig.(syscall.Signal)
+	if !ok {
+		return fmt.Errorf("signal %v: %w", sig, errors.ErrUnsupported)
+	}
+	return p.send(p.pid, s)
+}
+
+func (p *process) Kill() error { return p.send(-p.pid, syscall.SIGKILL) }
+
+// send signals the process or its group, as long as they cannot be anybody else's.
+func (p *process) send(to int, s syscall.Signal) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.reaped {
+		return os.ErrProcessDone
+	}
+	return syscall.Kill(to, s)
+}

@@ -1,0 +1,71 @@
+//go:build !linux
+
+package instance
+
+import (
+	"context"
+	"errors"
+	"os"
+	"sync"
+)
+
+// Forker starts processes. They notice by the end of the hand-off pipe that
+// this process has gone.
+type Forker struct{}
+
+// NewForker returns a forker.
+func NewForker() *Forker { return &Forker{} }
+
+// Run waits for ctx; this system needs no thread that outlives the children.
+func (f *Forker) Run(ctx context.Context) error {
+	<-ctx.Done()
+	return nil
+}
+
+// Start starts one process.
+func (f *Forker) Start(spec StartSpec) (Process, error) {
+	p, err := os.StartProcess(spec.Path, spec.Args, &os.ProcAttr{Dir: spec.Dir, Env: spec.Env, Files: spec.Files, Sys: ownGroup()})
+	if err != nil {
+		return nil, err
+	}
+	return &process{p: p, pid: p.Pid}, nil
+}
+
+type process struct {
+	p   *os.Process
+	pid int
+
+	mu     sync.Mutex // guards reaped: once it is set, pid may be somebody else's
+	reaped bool
+}
+
+func (p *process) PID() int { return p.pid }
+
+func (p *process) Wait() (Exit, error) {
+	state, err := p.p.Wait()
+	p.mu.Lock()
+	p.reaped = true
+	p.mu.Unlock()
+	if err != nil {
+		return Exit{Code: -1}, err
+	}
+	return Exit{Code: state.ExitCode(), Signal: signalOf(state)}, nil
+}
+
+func (p *process) Signal(sig os.Signal) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.reaped {
+		return os.ErrProcessDone
+	}
+	return p.p.Signal(sig)
+}
+
+func (p *process) Kill() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.reaped {
+		return os.ErrProcessDone
+	}
+	return errors.Join(killGroup(p.pid), p.p.Kill())
+}

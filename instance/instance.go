@@ -1,0 +1,142 @@
+// Package instance owns one child: its state machine, its start with everything
+// that it inherits, its readiness, its end and that of its process group, and
+// when it is started again. It knows no profile, no port and no gateway: whoever
+// uses it says what to start and why that may be impossible.
+package instance
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/coderclaw/coderclaw/internal/handoff"
+)
+
+// Launch is everything that one start takes.
+type Launch struct {
+	Path    string          // of the program
+	Args    []string        // argv, the program's name included
+	Env     []string        // whole; the instance adds what names the inherited descriptors
+	Dir     string          // working directory
+	Files   []*os.File      // become descriptors 3 and up; they stay open here
+	Handoff handoff.Message // its Instance is filled in
+}
+
+// BlockedError is why a start is impossible for now, for a cause outside of the child.
+type BlockedError struct {
+	Reason string
+	Class  string // config, port, lock, disk, auth
+}
+
+func (e *BlockedError) Error() string { return e.Reason }
+
+// Options says what an instance runs. Name, Prepare, NotifyPath, Output, Log and
+// Starter are required.
+type Options struct {
+	Name string
+	// Prepare makes ready for a start. An error, best a *BlockedError, blocks the
+	// instance; it is tried again each second.
+	Prepare func(ctx context.Context) (Launch, error)
+	// Precheck is asked before a planned restart: an error keeps the old child.
+	Precheck func(ctx context.Context) error
+	// Output consumes what the child prints until its end. It is called once a start.
+	Output func(r io.Reader) error
+	// OnChange is told each change, in order, from one goroutine. It must not call the instance.
+	OnChange func(Snapshot)
+
+	Grace        time.Duration // from asking the child to end to killing it; 0 means 35 s
+	StartTimeout time.Duration // from start to ready; 0 means 60 s
+	NotifyPath   string        // where the child reports that it is ready
+	WantStopped  bool          // do not start before Start is called
+	Starter      Starter
+	Rand         func() float64 // in [0,1), for the jitter; nil means a random one
+	Log          *slog.Logger
+}
+
+const (
+	defaultGrace        = 35 * time.Second
+	defaultStartTimeout = 60 * time.Second
+	// blockedRetry is how often a blocked start is tried again.
+	blockedRetry = time.Second
+)
+
+// Instance keeps one child as it is wanted. Its methods are safe for concurrent use.
+type Instance struct {
+	o        Options
+	commands chan command
+	done     chan struct{} // closed when the loop has ended and takes no more commands
+
+	mu   sync.Mutex // guards snap
+	snap Snapshot
+}
+
+// verb is what a command asks for.
+type verb int
+
+const (
+	start verb = iota
+	stop
+	restart
+)
+
+type command struct {
+	verb verb
+	done chan error // holds one
+}
+
+// New returns an instance that Run brings to life.
+func New(o Options) *Instance {
+	if o.Grace == 0 {
+		o.Grace = defaultGrace
+	}
+	if o.StartTimeout == 0 {
+		o.StartTimeout = defaultStartTimeout
+	}
+	if o.Rand == nil {
+		o.Rand = randomFloat
+	}
+	if o.Precheck == nil {
+		o.Precheck = func(context.Context) error { return nil }
+	}
+	return &Instance{o: o, commands: make(chan command), done: make(chan struct{}),
+		snap: Snapshot{State: Stopped, Reason: "not started yet", Since: time.Now()}}
+}
+
+// Snapshot is the instance as it is now.
+func (i *Instance) Snapshot() Snapshot {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return i.snap
+}
+
+// Start starts a child unless one lives, and returns when it is ready, or why
+// it did not become so.
+func (i *Instance) Start(ctx context.Context) error { return i.ask(ctx, start) }
+
+// Stop ends the child and returns when it is gone. It stays stopped.
+func (i *Instance) Stop(ctx context.Context) error { return i.ask(ctx, stop) }
+
+// Restart replaces the child and returns when the new one is ready. Several
+// calls at once make one restart.
+func (i *Instance) Restart(ctx context.Context) error { return i.ask(ctx, restart) }
+
+// ask hands a command to Run. A ctx that ends gives up on the answer, not on the command.
+func (i *Instance) ask(ctx context.Context, v verb) error {
+	c := command{v, make(chan error, 1)}
+	select {
+	case i.commands <- c:
+	case <-i.done:
+		return errEnded
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	select {
+	case err := <-c.done:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

@@ -1,0 +1,352 @@
+package instance
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/coderclaw/coderclaw/internal/exitcode"
+	"github.com/coderclaw/coderclaw/internal/sdnotify"
+)
+
+var errEnded = errors.New("the supervisor is ending")
+
+func randomFloat() float64 { return rand.Float64() }
+
+// machine is the running instance: all that only the loop of Run may touch.
+type machine struct {
+	*Instance
+	child   *child
+	want    bool // a child should live
+	ending  bool // Run is to return once no child is left
+	backoff backoff
+	timer   *time.Timer  // runs out when the state has lasted too long, see limit
+	waiters []chan error // of start and restart: told when the child is ready or has failed
+	stops   []chan error // of stop: told when no child is left
+	outputs sync.WaitGroup
+}
+
+// Run keeps the child until ctx ends, then ends the child and returns nil.
+// Everything that it started has ended by then.
+func (i *Instance) Run(ctx context.Context) error {
+	socket, err := sdnotify.Listen(i.o.NotifyPath)
+	if err != nil {
+		close(i.done)
+		return fmt.Errorf("instance %s: %w", i.o.Name, err)
+	}
+	ready := make(chan string)
+	var listener sync.WaitGroup
+	listener.Go(func() { i.listen(socket, ready) })
+	m := &machine{Instance: i, want: !i.o.WantStopped, backoff: backoff{rand: i.o.Rand}, timer: time.NewTimer(time.Hour)}
+	m.timer.Stop()
+	m.loop(ctx, ready)
+	m.timer.Stop()
+	m.outputs.Wait()
+	err = socket.Close()
+	listener.Wait()
+	return err
+}
+
+// listen passes on the ids of the children that report that they are ready.
+func (i *Instance) listen(socket *sdnotify.Socket, ready chan<- string) {
+	for {
+		// The socket is closed when the loop has ended; until then there is nothing to cancel.
+		n, err := socket.Recv(context.Background())
+		if errors.Is(err, net.ErrClosed) {
+			return
+		}
+		if err != nil {
+			i.o.Log.Error("notify socket", "profile", i.o.Name, "err", err)
+			return
+		}
+		if n["READY"] != "1" {
+			continue
+		}
+		select {
+		case ready <- n["X_CODERCLAW_INSTANCE"]:
+		case <-i.done:
+		}
+	}
+}
+
+// loop is where every state changes.
+func (m *machine) loop(ctx context.Context, ready <-chan string) {
+	defer close(m.done)
+	if m.want {
+		m.start(ctx)
+	} else {
+		m.to(Stopped, "it was stopped on request")
+	}
+	done := ctx.Done()
+	for {
+		var exited <-chan Exit
+		if m.child != nil {
+			exited = m.child.exited
+		}
+		select {
+		case <-done:
+			done = nil
+			m.ending, m.want = true, false
+			m.tell(&m.waiters, errEnded)
+			m.stopChild("the supervisor is ending")
+		case c := <-m.commands:
+			m.command(ctx, c)
+		case id := <-ready:
+			m.isReady(id)
+		case e := <-exited:
+			m.childEnded(ctx, e)
+		case <-m.timer.C:
+			m.tooLong(ctx)
+		}
+		if m.ending && m.child == nil {
+			m.tell(&m.stops, nil)
+			return
+		}
+	}
+}
+
+// to is the one place where the state changes.
+func (m *machine) to(s State, reason string) {
+	now := time.Now()
+	m.mu.Lock()
+	from := m.snap.State
+	if !allowed(from, s) && from != s {
+		m.o.Log.Error("a state follows that may not: this is a bug", "profile", m.o.Name, "from", from, "to", s)
+	}
+	if from != s {
+		m.snap.Since = now
+	}
+	m.snap.State, m.snap.Reason = s, reason
+	m.snap.PID, m.snap.ID, m.snap.NextTry = 0, "", time.Time{}
+	if m.child != nil {
+		m.snap.PID, m.snap.ID = m.child.proc.PID(), m.child.id
+	}
+	m.timer.Stop()
+	if limit := m.limit(s); limit > 0 {
+		m.timer.Reset(limit)
+		if s == Blocked {
+			m.snap.NextTry = now.Add(limit)
+		}
+	}
+	snap := m.snap
+	m.mu.Unlock()
+	if m.o.OnChange != nil {
+		m.o.OnChange(snap)
+	}
+}
+
+// limit is how long a state may last; 0 means for ever. Backing off has its own.
+func (m *machine) limit(s State) time.Duration {
+	switch s {
+	case Starting:
+		return m.o.StartTimeout
+	case Ready:
+		return stableAfter
+	case Draining:
+		return m.o.Grace
+	case Blocked:
+		return blockedRetry
+	}
+	return 0
+}
+
+// tooLong acts when a state has lasted for its limit.
+func (m *machine) tooLong(ctx context.Context) {
+	switch m.state() {
+	case Starting:
+		m.child.late = true
+		m.kill()
+	case Draining:
+		m.o.Log.Warn("killed after the grace", "profile", m.o.Name, "pid", m.child.proc.PID(), "grace", m.o.Grace)
+		m.kill()
+	case Ready:
+		m.backoff.reset()
+		m.count(func(s *Snapshot) { s.Tries = 0 })
+	case Blocked, BackingOff:
+		m.start(ctx)
+	}
+}
+
+func (m *machine) kill() {
+	if err := m.child.proc.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		m.o.Log.Error("kill", "profile", m.o.Name, "pid", m.child.proc.PID(), "err", err)
+	}
+}
+
+func (m *machine) state() State { return m.Snapshot().State }
+
+func (m *machine) count(change func(*Snapshot)) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	change(&m.snap)
+}
+
+// start prepares and starts a child. Waiters are told if that fails.
+func (m *machine) start(ctx context.Context) {
+	launch, err := m.o.Prepare(ctx)
+	if err == nil {
+		m.child, err = m.spawn(launch)
+	}
+	if err != nil {
+		if m.state() != Blocked || m.Snapshot().Reason != err.Error() {
+			m.o.Log.Warn("blocked", "profile", m.o.Name, "reason", err)
+		}
+		m.to(Blocked, err.Error())
+		m.tell(&m.waiters, exitcode.With(blockedCode(err), fmt.Errorf("profile %s is blocked: %w", m.o.Name, err)))
+		return
+	}
+	m.to(Starting, "waiting for it to be ready")
+}
+
+func blockedCode(err error) exitcode.Code {
+	b, ok := errors.AsType[*BlockedError](err)
+	switch {
+	case !ok:
+		return exitcode.Of(err)
+	case b.Class == ClassConfig:
+		return exitcode.Config
+	case b.Class == ClassAuth:
+		return exitcode.Auth
+	}
+	return exitcode.Busy
+}
+
+// command carries out what was asked for.
+func (m *machine) command(ctx context.Context, c command) {
+	if m.ending {
+		c.done <- errEnded
+		return
+	}
+	switch c.verb {
+	case stop:
+		m.want = false
+		m.tell(&m.waiters, fmt.Errorf("profile %s was stopped", m.o.Name))
+		m.stops = append(m.stops, c.done)
+		m.stopChild("stopping on request")
+	case start:
+		m.want = true
+		m.wantReady(ctx, c)
+	case restart:
+		if err := m.o.Precheck(ctx); err != nil {
+			c.done <- err
+			return
+		}
+		m.want = true
+		if s := m.state(); s == Starting || s == Ready || s == Unhealthy {
+			m.waiters = append(m.waiters, c.done)
+			m.drain(true, "restarting on request")
+			return
+		}
+		m.wantReady(ctx, c)
+	}
+}
+
+// wantReady answers the command once a child is ready, starting one if none lives.
+func (m *machine) wantReady(ctx context.Context, c command) {
+	if m.state() == Ready {
+		c.done <- nil
+		return
+	}
+	m.waiters = append(m.waiters, c.done)
+	if m.child == nil {
+		m.backoff.reset()
+		m.count(func(s *Snapshot) { s.Tries = 0 })
+		m.start(ctx)
+	}
+}
+
+// stopChild ends the child if there is one; else the instance is stopped at once.
+func (m *machine) stopChild(reason string) {
+	switch {
+	case m.child == nil:
+		m.to(Stopped, stoppedReason(m.ending))
+		m.tell(&m.stops, nil)
+	case m.state() != Draining:
+		m.drain(false, reason)
+	}
+}
+
+func stoppedReason(ending bool) string {
+	if ending {
+		return "the supervisor has ended it"
+	}
+	return "it was stopped on request"
+}
+
+// drain asks the child to end, for a successor or for good.
+func (m *machine) drain(forRestart bool, reason string) {
+	m.child.asked = true
+	if err := m.child.proc.Signal(drainSignal(forRestart)); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		m.o.Log.Error("signal", "profile", m.o.Name, "pid", m.child.proc.PID(), "err", err)
+	}
+	m.to(Draining, reason)
+}
+
+// isReady takes note of a child that reports; others than the one that lives are ignored.
+func (m *machine) isReady(id string) {
+	if m.child == nil || m.child.id != id || m.state() != Starting {
+		return
+	}
+	m.child.ready = true
+	m.o.Log.Info("ready", "profile", m.o.Name, "pid", m.child.proc.PID())
+	m.to(Ready, "")
+	m.tell(&m.waiters, nil)
+}
+
+// childEnded decides what follows a death.
+func (m *machine) childEnded(ctx context.Context, e Exit) {
+	c := m.child
+	m.child = nil
+	c.close(&m.outputs)
+	e = classify(e, c.asked)
+	e.At, e.Fast = time.Now(), !c.ready
+	reason := e.words()
+	if c.late {
+		e.Class = ClassCrash
+		reason = fmt.Sprintf("it was not ready within %s and was killed", m.o.StartTimeout)
+	}
+	m.count(func(s *Snapshot) {
+		s.LastExit = &e
+		if e.Fast && !c.asked {
+			s.Tries++
+		}
+	})
+	if !m.want {
+		m.to(Stopped, stoppedReason(m.ending))
+		m.tell(&m.stops, nil)
+		return
+	}
+	m.count(func(s *Snapshot) { s.Restarts++ })
+	if c.asked {
+		m.start(ctx)
+		return
+	}
+	m.o.Log.Warn("the gateway died", "profile", m.o.Name, "pid", c.proc.PID(), "how", reason)
+	if e.Fast {
+		m.tell(&m.waiters, exitcode.With(e.code(), fmt.Errorf("profile %s: the gateway %s; see its log", m.o.Name, reason)))
+	}
+	delay := m.backoff.next(e)
+	if delay == 0 {
+		m.start(ctx)
+		return
+	}
+	m.to(BackingOff, reason)
+	m.timer.Reset(delay)
+	m.count(func(s *Snapshot) { s.NextTry = e.At.Add(delay) })
+	if m.o.OnChange != nil {
+		m.o.OnChange(m.Snapshot())
+	}
+}
+
+// tell answers everybody in the list and empties it.
+func (m *machine) tell(list *[]chan error, err error) {
+	for _, ch := range *list {
+		ch <- err
+	}
+	*list = nil
+}

@@ -1,0 +1,29 @@
+package instance
+
+import "os"
+
+// StartSpec is one process to start. Files become descriptors 0 and up.
+type StartSpec struct {
+	Path  string
+	Args  []string
+	Env   []string
+	Dir   string
+	Files []*os.File
+}
+
+// Starter starts processes.
+type Starter interface {
+	Start(StartSpec) (Process, error)
+}
+
+// Process is one child process, the leader of a group of its own. Wait is to be
+// called once, the other methods at any time from any goroutine.
+type Process interface {
+	PID() int
+	// Wait returns when the process has ended and its group with it.
+	Wait() (Exit, error)
+	// Signal sends a signal to the process alone. The error is os.ErrProcessDone after its end.
+	Signal(os.Signal) error
+	// Kill ends the whole group at once.
+	Kill() error
+}

@@ -1,0 +1,17 @@
+//go:build unix
+
+package instance
+
+import (
+	"os"
+	"syscall"
+)
+
+// drainSignal asks a child to end: SIGUSR1 to make room for a successor, which
+// it may announce to its clients, SIGTERM for good.
+func drainSignal(forRestart bool) os.Signal {
+	if forRestart {
+		return syscall.SIGUSR1
+	}
+	return syscall.SIGTERM
+}

@@ -1,0 +1,52 @@
+package supervisor
+
+import (
+	"context"
+	"sync"
+
+	"github.com/coderclaw/coderclaw/supervisor/control"
+)
+
+// board tells watchers that something has changed. A watcher that is slow meets
+// the latest status and not every one. It is safe for concurrent use.
+type board struct {
+	status func() control.Status
+
+	mu      sync.Mutex // guards what follows
+	version int
+	wake    chan struct{} // closed and replaced at each change
+}
+
+func newBoard(status func() control.Status) *board {
+	return &board{status: status, wake: make(chan struct{})}
+}
+
+func (b *board) changed() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.version++
+	close(b.wake)
+	b.wake = make(chan struct{})
+}
+
+// watch calls fn with the status now and after changes until ctx ends or fn returns an error.
+func (b *board) watch(ctx context.Context, fn func(control.Status) error) error {
+	seen := -1
+	for {
+		b.mu.Lock()
+		version, wake := b.version, b.wake
+		b.mu.Unlock()
+		if version != seen {
+			seen = version
+			if err := fn(b.status()); err != nil {
+				return err
+			}
+			continue
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-wake:
+		}
+	}
+}

@@ -1,0 +1,151 @@
+package control
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"net/http"
+	"os"
+
+	"github.com/coderclaw/coderclaw/internal/exitcode"
+	"github.com/coderclaw/coderclaw/internal/proctable"
+	"github.com/coderclaw/coderclaw/profiles"
+)
+
+// ErrNone says that no supervisor runs the profile.
+var ErrNone = errors.New("no supervisor runs this profile")
+
+// Client speaks to one supervisor. It keeps no connection open between calls
+// and is safe for concurrent use.
+type Client struct {
+	socket string
+	http   *http.Client
+}
+
+// Find returns the supervisor that holds the profile, ErrNone if there is none.
+// What the lock file says counts only while its process lives.
+func Find(p profiles.Profile) (*Client, LockInfo, error) {
+	raw, err := os.ReadFile(p.SupervisorLock())
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, LockInfo{}, ErrNone
+	}
+	if err != nil {
+		return nil, LockInfo{}, fmt.Errorf("supervisor lock: %w", err)
+	}
+	var info LockInfo
+	if json.Unmarshal(raw, &info) != nil || !proctable.Alive(info.PID, info.StartTime) {
+		return nil, LockInfo{}, ErrNone // empty after an end in order, or left by a crash
+	}
+	return New(info.Socket), info, nil
+}
+
+// New returns a client of the supervisor that listens at socket.
+func New(socket string) *Client {
+	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "unix", socket)
+	}
+	return &Client{socket: socket, http: &http.Client{Transport: &http.Transport{DialContext: dial, DisableKeepAlives: true}}}
+}
+
+// Status asks what the supervisor runs.
+func (c *Client) Status(ctx context.Context) (Status, error) {
+	var s Status
+	res, err := c.send(ctx, http.MethodGet, "/v1/status")
+	if err != nil {
+		return s, err
+	}
+	defer res.Body.Close()
+	return s, c.decode(res.Body, &s)
+}
+
+// Watch calls fn with the status now and after each change, until ctx ends or
+// the supervisor does. Changes that follow each other fast may come as one.
+func (c *Client) Watch(ctx context.Context, fn func(Status)) error {
+	res, err := c.send(ctx, http.MethodGet, "/v1/watch")
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	dec := json.NewDecoder(res.Body)
+	for {
+		var s Status
+		if err := dec.Decode(&s); err != nil {
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			return fmt.Errorf("control socket %s: %w", c.socket, err)
+		}
+		fn(s)
+	}
+}
+
+// Start starts the profile's gateway and returns when it is ready, or why it is not.
+func (c *Client) Start(ctx context.Context, profile string) error {
+	return c.act(ctx, profile, "start")
+}
+
+// Stop stops the profile's gateway, which then stays stopped.
+func (c *Client) Stop(ctx context.Context, profile string) error { return c.act(ctx, profile, "stop") }
+
+// Restart replaces the profile's gateway and returns when the new one is ready.
+func (c *Client) Restart(ctx context.Context, profile string) error {
+	return c.act(ctx, profile, "restart")
+}
+
+// Shutdown asks the supervisor to stop everything and to end. It returns at once.
+func (c *Client) Shutdown(ctx context.Context) error {
+	res, err := c.send(ctx, http.MethodPost, "/v1/shutdown")
+	if err != nil {
+		return err
+	}
+	return res.Body.Close()
+}
+
+func (c *Client) act(ctx context.Context, profile, verb string) error {
+	res, err := c.send(ctx, http.MethodPost, "/v1/profiles/"+profile+"/"+verb)
+	if err != nil {
+		return err
+	}
+	return res.Body.Close()
+}
+
+// send makes a request; an answer other than success becomes an error that
+// carries the supervisor's words and exit code.
+func (c *Client) send(ctx context.Context, method, path string) (*http.Response, error) {
+	req, err := http.NewRequestWithContext(ctx, method, "http://supervisor"+path, nil)
+	if err != nil {
+		return nil, err
+	}
+	res, err := c.http.Do(req)
+	if err != nil {
+		return nil, fmt.Errorf("the supervisor does not answer on %s: %w", c.socket, err)
+	}
+	if res.StatusCode < 300 {
+		return res, nil
+	}
+	defer res.Body.Close()
+	var r Result
+	if err := c.decode(res.Body, &r); err != nil {
+		return nil, fmt.Errorf("the supervisor answered %s: %w", res.Status, err)
+	}
+	return nil, exitcode.With(exitcode.Code(max(r.Code, int(exitcode.Failed))), errors.New(r.Error))
+}
+
+// maxAnswer bounds an answer: some hundred instances of some hundred bytes each.
+const maxAnswer = 4 << 20
+
+func (c *Client) decode(r io.Reader, into any) error {
+	raw, err := io.ReadAll(io.LimitReader(r, maxAnswer))
+	if err != nil {
+		return fmt.Errorf("control socket %s: %w", c.socket, err)
+	}
+	if err := json.NewDecoder(bytes.NewReader(raw)).Decode(into); err != nil {
+		return fmt.Errorf("control socket %s: %w", c.socket, err)
+	}
+	return nil
+}

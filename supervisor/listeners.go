@@ -1,0 +1,170 @@
+package supervisor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net"
+	"net/netip"
+	"os"
+	"slices"
+	"sync"
+
+	"github.com/coderclaw/coderclaw/instance"
+	"github.com/coderclaw/coderclaw/internal/proctable"
+)
+
+// listeners are the listening sockets of one profile. They outlive its children:
+// whoever connects while none accepts waits in the socket's queue. Nothing is
+// ever accepted here. It is safe for concurrent use.
+type listeners struct {
+	mu     sync.Mutex
+	bound  []socket
+	failed map[netip.AddrPort]string // additional addresses that were complained of, so that it is said once
+}
+
+type socket struct {
+	addr netip.AddrPort
+	file *os.File
+}
+
+// bind makes the sockets those of addrs and returns them. The first address
+// must succeed; another that does not is left out, and tried again next time.
+// Sockets for addresses that stay are kept, and new ones are bound before old
+// ones are let go, so that a failure changes nothing.
+func (l *listeners) bind(ctx context.Context, addrs []netip.AddrPort, log *slog.Logger) ([]*os.File, error) {
+	if !inheritsListeners {
+		return nil, nil // the child binds
+	}
+	if len(addrs) == 0 {
+		return nil, errors.New("there is no address to listen on")
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var next []socket
+	for i, addr := range addrs {
+		if j := slices.IndexFunc(l.bound, func(s socket) bool { return s.addr == addr }); j >= 0 {
+			next = append(next, l.bound[j])
+			continue
+		}
+		f, err := l.listenLocked(ctx, addr, addrs)
+		if err == nil {
+			next = append(next, socket{addr, f})
+			delete(l.failed, addr)
+			continue
+		}
+		if i == 0 {
+			return nil, blocked(addr, err)
+		}
+		if why := blocked(addr, err).Error(); l.failed[addr] != why {
+			if l.failed == nil {
+				l.failed = map[netip.AddrPort]string{}
+			}
+			l.failed[addr] = why
+			log.Warn("an additional address cannot be used", "addr", addr, "reason", why)
+		}
+	}
+	old := slices.DeleteFunc(l.bound, func(s socket) bool { return slices.Contains(next, s) })
+	l.bound = next
+	files := make([]*os.File, len(next))
+	for i, s := range next {
+		files[i] = s.file
+	}
+	return files, closeSockets(old)
+}
+
+// listenLocked binds addr. Where one of our own sockets is in the way that is
+// not wanted any more (127.0.0.1:P before 0.0.0.0:P), that one gives way first.
+func (l *listeners) listenLocked(ctx context.Context, addr netip.AddrPort, wanted []netip.AddrPort) (*os.File, error) {
+	f, err := listen(ctx, addr)
+	if !errors.Is(err, errInUse) {
+		return f, err
+	}
+	inTheWay := func(s socket) bool { return overlap(s.addr, addr) && !slices.Contains(wanted, s.addr) }
+	var old []socket
+	for _, s := range l.bound {
+		if inTheWay(s) {
+			old = append(old, s)
+		}
+	}
+	if len(old) == 0 {
+		return nil, err
+	}
+	l.bound = slices.DeleteFunc(l.bound, inTheWay)
+	if err := closeSockets(old); err != nil {
+		return nil, err
+	}
+	return listen(ctx, addr)
+}
+
+// listen binds one address and returns the socket without what would accept on it.
+func listen(ctx context.Context, addr netip.AddrPort) (*os.File, error) {
+	var lc net.ListenConfig
+	lc.SetMultipathTCP(false) // the process table cannot tell who holds such a socket
+	nl, err := lc.Listen(ctx, "tcp", addr.String())
+	if err != nil {
+		return nil, err
+	}
+	f, err := detach(nl.(*net.TCPListener))
+	if cerr := nl.Close(); err == nil && cerr != nil {
+		return nil, errors.Join(cerr, f.Close())
+	}
+	return f, err
+}
+
+// blocked says why the address cannot be bound, and who holds it.
+func blocked(addr netip.AddrPort, err error) error {
+	reason := fmt.Sprintf("port %d cannot be bound on %s: %v", addr.Port(), addr.Addr(), err)
+	switch {
+	case errors.Is(err, errInUse):
+		reason = fmt.Sprintf("port %d held by %s", addr.Port(), holder(addr))
+	case errors.Is(err, fs.ErrPermission) && addr.Port() < 1024:
+		reason = fmt.Sprintf("port %d needs root; choose a gateway.port above 1023", addr.Port())
+	case errors.Is(err, errNoSuchAddr):
+		reason = fmt.Sprintf("this machine has no address %s", addr.Addr())
+	}
+	return &instance.BlockedError{Reason: reason, Class: instance.ClassPort}
+}
+
+// holder describes whoever listens where addr cannot be bound.
+func holder(addr netip.AddrPort) string {
+	list, err := proctable.Listeners(int(addr.Port()))
+	if err != nil {
+		return "a process that cannot be seen"
+	}
+	for _, l := range list {
+		if overlap(l.Addr, addr) {
+			return proctable.Describe(l)
+		}
+	}
+	return "a process that cannot be seen"
+}
+
+// overlap tells whether two listening addresses exclude each other: the
+// unspecified address, of either family, excludes every other.
+func overlap(a, b netip.AddrPort) bool {
+	if a.Port() != b.Port() {
+		return false
+	}
+	x, y := a.Addr().Unmap(), b.Addr().Unmap()
+	return x == y || x.IsUnspecified() || y.IsUnspecified()
+}
+
+// drop closes the sockets: from now on clients are refused at once.
+func (l *listeners) drop() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	old := l.bound
+	l.bound, l.failed = nil, nil
+	return closeSockets(old)
+}
+
+func closeSockets(list []socket) error {
+	var errs []error
+	for _, s := range list {
+		errs = append(errs, s.file.Close())
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,95 @@
+package supervisor
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/coderclaw/coderclaw/instance"
+	"github.com/coderclaw/coderclaw/supervisor/control"
+)
+
+func (s *Supervisor) notify(state string) {
+	if s.o.Notify == nil {
+		return
+	}
+	if err := s.o.Notify(state); err != nil {
+		s.o.Log.Warn("the service manager cannot be told", "state", state, "err", err)
+	}
+}
+
+// notifyReady tells the service manager that the control socket answers, and
+// returns the loop that goes on telling it, and whoever asked, of changes.
+func (s *Supervisor) notifyReady() func(context.Context) {
+	last := summary(s.status().Instances)
+	s.notify("READY=1\nSTATUS=" + last)
+	return func(ctx context.Context) {
+		changes := make(chan control.Status)
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			_ = s.board.watch(ctx, func(st control.Status) error { // ends with ctx
+				select {
+				case changes <- st:
+					return nil
+				case <-ctx.Done():
+					return ctx.Err()
+				}
+			})
+		}()
+		s.mainLoop(ctx, last, changes)
+		<-done
+	}
+}
+
+// mainLoop is what the watchdog of the service manager watches: a ping is sent
+// only from here, so it proves that changes are still handled.
+func (s *Supervisor) mainLoop(ctx context.Context, last string, changes <-chan control.Status) {
+	var ping <-chan time.Time
+	if s.o.WatchdogInterval > 0 && s.o.Notify != nil {
+		t := time.NewTicker(s.o.WatchdogInterval / 2)
+		defer t.Stop()
+		ping = t.C
+	}
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ping:
+			s.notify("WATCHDOG=1")
+		case st := <-changes:
+			if text := summary(st.Instances); text != last {
+				last = text
+				s.notify("STATUS=" + text)
+			}
+			if s.o.OnStatus != nil {
+				s.o.OnStatus(st)
+			}
+		}
+	}
+}
+
+// maxSummary bounds the text of STATUS=.
+const maxSummary = 200
+
+// summary is one line about all instances: "2 of 3 ready; dev blocked: port 19001 held by …".
+func summary(list []control.Instance) string {
+	ready := 0
+	var rest strings.Builder
+	for _, i := range list {
+		if i.State == instance.Ready {
+			ready++
+			continue
+		}
+		fmt.Fprintf(&rest, "; %s %s", i.Profile, i.State)
+		if i.Reason != "" && i.State != instance.Starting {
+			fmt.Fprintf(&rest, ": %s", i.Reason)
+		}
+	}
+	text := strings.Join(strings.Fields(fmt.Sprintf("%d of %d ready%s", ready, len(list), rest.String())), " ")
+	if len(text) > maxSummary {
+		text = strings.ToValidUTF8(text[:maxSummary-3], "") + "…"
+	}
+	return text
+}

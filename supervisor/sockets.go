@@ -1,0 +1,57 @@
+package supervisor
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+)
+
+// maxSocketPath is what every system we run on takes for the path of a unix socket.
+const maxSocketPath = 100
+
+// socketPath is where a socket of the profile with this state dir lies: in the
+// state dir, or where that path is too long, in a private directory below temp.
+func (s *Supervisor) socketPath(stateDir, name string) (string, error) {
+	path := filepath.Join(stateDir, name)
+	if len(path) <= maxSocketPath {
+		return path, nil
+	}
+	dir := filepath.Join(s.o.TempDir, fmt.Sprintf("coderclaw-%d", os.Getuid()))
+	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		return "", fmt.Errorf("a place for %s, whose path is too long for a socket: %w", path, err)
+	}
+	info, err := os.Lstat(dir)
+	if err != nil {
+		return "", err
+	}
+	if !ownPrivate(info, os.Getuid()) {
+		return "", fmt.Errorf("%s is to hold sockets, but is not a directory of mode 0700 that belongs to %s; remove it", dir, me())
+	}
+	sum := sha256.Sum256([]byte(path))
+	return filepath.Join(dir, hex.EncodeToString(sum[:8])+"-"+name), nil
+}
+
+// listenControl makes the control socket. One that is there belongs to a
+// supervisor that is gone: we hold its lock.
+func (s *Supervisor) listenControl() (net.Listener, error) {
+	path, err := s.socketPath(s.o.Profiles[0].StateDir, "supervisor.sock")
+	if err != nil {
+		return nil, fmt.Errorf("control socket: %w", err)
+	}
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("control socket: %w", err)
+	}
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		return nil, fmt.Errorf("control socket: %w", err)
+	}
+	if err := os.Chmod(path, 0o600); err != nil {
+		return nil, errors.Join(fmt.Errorf("control socket: %w", err), l.Close())
+	}
+	return l, nil
+}

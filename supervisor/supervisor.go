@@ -1,0 +1,191 @@
+// Package supervisor owns the running set: it takes profiles and keeps one
+// gateway child for each, with the listeners, the log and the hand-off that the
+// child needs, and answers on a control socket what it does and why. It knows no
+// gateway code; how a config is checked is given to it.
+package supervisor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"os"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/coderclaw/coderclaw/instance"
+	"github.com/coderclaw/coderclaw/profiles"
+	"github.com/coderclaw/coderclaw/supervisor/control"
+)
+
+// Origins of a supervisor.
+const (
+	OriginUp  = "up"  // a person typed `up`
+	OriginRun = "run" // a service manager, or a person, typed `supervisor run`
+)
+
+// Checked is what must be known of a profile before its gateway is started.
+type Checked struct {
+	Addrs   []netip.AddrPort // to listen on; only the first must succeed
+	Port    int
+	Hash    string            // of the config
+	Env     map[string]string // what the gateway may know of the environment, handed over by pipe
+	Problem error             // why it cannot be started, nil if it can
+}
+
+// Options says what to supervise and how. Profiles, RegistryPath, Exe, Origin,
+// Version, TempDir, Check and Log are required.
+type Options struct {
+	Profiles     []profiles.Profile
+	RegistryPath string
+	Exe          string // the program whose `gateway run` is the child
+	Origin       string
+	Version      string
+	Unit         string   // that started this process, "" if none
+	Environ      []string // of this process; what children get of it is decided by Environ
+	TempDir      string   // for sockets whose path would be too long in a state dir
+	Check        func(ctx context.Context, p profiles.Profile) (Checked, error)
+	Log          *slog.Logger
+	Lines        func(profile string, batch []byte) // told what the children print, in whole lines
+	OnStatus     func(control.Status)               // told each change, from one goroutine
+
+	Notify           func(state string) error // tells the service manager; nil when there is none
+	WatchdogInterval time.Duration            // within which it wants to hear; 0: never
+}
+
+// Supervisor is one running set. Run is to be called once.
+type Supervisor struct {
+	o       Options
+	started time.Time
+	units   []*unit
+	board   *board
+	stop    chan struct{} // closed by a request to end
+	stopped sync.Once
+}
+
+// New checks the options. It touches nothing.
+func New(o Options) (*Supervisor, error) {
+	if len(o.Profiles) == 0 {
+		return nil, errors.New("there is no profile to supervise")
+	}
+	s := &Supervisor{o: o, started: time.Now(), stop: make(chan struct{})}
+	s.board = newBoard(s.status)
+	return s, nil
+}
+
+// Run supervises until ctx ends or it is asked to end, then stops every gateway
+// and returns nil. Everything that it started has ended by then.
+func (s *Supervisor) Run(ctx context.Context) (err error) {
+	locks, err := s.takeLocks()
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, closeAll(locks)) }()
+	socket, err := s.listenControl()
+	if err != nil {
+		return err
+	}
+	defer func() { // the server has closed it, unless it never came to serving
+		if cerr := socket.Close(); cerr != nil && !errors.Is(cerr, net.ErrClosed) {
+			err = errors.Join(err, cerr)
+		}
+	}()
+	defer func() { err = errors.Join(err, s.closeUnits()) }()
+	forker := instance.NewForker()
+	for _, p := range s.o.Profiles {
+		u, err := s.newUnit(p)
+		if err != nil {
+			return err
+		}
+		s.units = append(s.units, u)
+		if u.instance, err = s.newInstance(u, forker); err != nil {
+			return err
+		}
+	}
+	if err := s.writeLocks(locks, socket.Addr().String()); err != nil {
+		return err
+	}
+	return s.supervise(ctx, socket, forker)
+}
+
+// supervise runs the instances between the first and the last answer of the control socket.
+func (s *Supervisor) supervise(ctx context.Context, socket net.Listener, forker *instance.Forker) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	forking, stopForking := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopForking()
+
+	var background, children sync.WaitGroup
+	background.Go(func() { _ = forker.Run(forking) }) // it fails in no way
+	serving, stopServing := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopServing()
+	background.Go(func() { s.serveControl(serving, socket) })
+	errs := make(chan error, len(s.units))
+	for _, u := range s.units {
+		children.Go(func() {
+			if err := u.instance.Run(ctx); err != nil {
+				errs <- fmt.Errorf("profile %s: %w", u.profile.Name, err)
+				cancel() // one that cannot even run ends all: its state could not be told
+			}
+		})
+	}
+	mainLoop := s.notifyReady()
+	watched, stopWatching := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopWatching()
+	background.Go(func() { mainLoop(watched) })
+
+	select {
+	case <-ctx.Done():
+	case <-s.stop:
+	}
+	s.o.Log.Info("stopping", "profiles", len(s.units))
+	s.notify("STOPPING=1")
+	cancel()
+	children.Wait()
+	stopWatching()
+	stopServing()
+	stopForking()
+	background.Wait()
+	close(errs)
+	var all []error
+	for err := range errs {
+		all = append(all, err)
+	}
+	return errors.Join(all...)
+}
+
+// Stop asks Run to end. It is safe for concurrent use.
+func (s *Supervisor) Stop() { s.stopped.Do(func() { close(s.stop) }) }
+
+// status is everything that can be said now.
+func (s *Supervisor) status() control.Status {
+	st := control.Status{
+		Supervisor: control.Supervisor{PID: os.Getpid(), Version: s.o.Version, Unit: s.o.Unit, Profiles: s.names()},
+		Started:    s.started, Origin: s.o.Origin, Instances: []control.Instance{},
+	}
+	for _, u := range s.units {
+		st.Instances = append(st.Instances, u.status())
+	}
+	return st
+}
+
+// names are those of the profiles that are run, sorted.
+func (s *Supervisor) names() []string {
+	names := make([]string, len(s.o.Profiles))
+	for i, p := range s.o.Profiles {
+		names[i] = p.Name
+	}
+	slices.Sort(names)
+	return names
+}
+
+func (s *Supervisor) closeUnits() error {
+	var errs []error
+	for _, u := range s.units {
+		errs = append(errs, u.close())
+	}
+	return errors.Join(errs...)
+}

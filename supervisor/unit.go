@@ -1,0 +1,194 @@
+package supervisor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/netip"
+	"os"
+	"strings"
+	"sync"
+
+	"github.com/coderclaw/coderclaw/instance"
+	"github.com/coderclaw/coderclaw/internal/atomicfile"
+	"github.com/coderclaw/coderclaw/internal/exitcode"
+	"github.com/coderclaw/coderclaw/internal/handoff"
+	"github.com/coderclaw/coderclaw/internal/logfile"
+	"github.com/coderclaw/coderclaw/profiles"
+	"github.com/coderclaw/coderclaw/supervisor/control"
+)
+
+// unit is one profile with all that its children need and that outlives them.
+type unit struct {
+	profile   profiles.Profile
+	instance  *instance.Instance // set before anything runs
+	listeners listeners
+	log       *logfile.Writer
+	notify    string // path of the socket on which a child reports that it is ready
+
+	mu   sync.Mutex     // guards what follows
+	addr netip.AddrPort // that clients are told, of the last check
+}
+
+func (s *Supervisor) newUnit(p profiles.Profile) (*unit, error) {
+	notify, err := s.socketPath(p.StateDir, "notify.sock")
+	if err != nil {
+		return nil, fmt.Errorf("profile %s: notify socket: %w", p.Name, err)
+	}
+	o := logfile.Options{Dir: p.LogDir()}
+	if s.o.Lines != nil {
+		o.Observe = func(batch []byte) { s.o.Lines(p.Name, batch) }
+	}
+	log, err := logfile.Open(o)
+	if err != nil {
+		return nil, fmt.Errorf("profile %s: %w", p.Name, err)
+	}
+	return &unit{profile: p, log: log, notify: notify, addr: netip.AddrPortFrom(localhost(), uint16(p.Port))}, nil
+}
+
+func (u *unit) close() error { return errors.Join(u.listeners.drop(), u.log.Close()) }
+
+func localhost() netip.Addr { return netip.AddrFrom4([4]byte{127, 0, 0, 1}) }
+
+// newInstance joins the unit to the machinery that keeps its child. What a
+// person wished of an earlier supervisor counts unless the person starts this one.
+func (s *Supervisor) newInstance(u *unit, starter instance.Starter) (*instance.Instance, error) {
+	if s.o.Origin == OriginUp {
+		if err := wish(u.profile, control.WantRunning); err != nil {
+			return nil, fmt.Errorf("profile %s: %w", u.profile.Name, err)
+		}
+	}
+	return instance.New(instance.Options{
+		Name:    u.profile.Name,
+		Prepare: func(ctx context.Context) (instance.Launch, error) { return s.prepare(ctx, u) },
+		Precheck: func(ctx context.Context) error {
+			if _, err := s.check(ctx, u.profile); err != nil {
+				return fmt.Errorf("profile %s is not restarted and stays as it is: %w", u.profile.Name, err)
+			}
+			return nil
+		},
+		Output: func(r io.Reader) error {
+			_, err := u.log.ReadFrom(r)
+			return err
+		},
+		OnChange: func(snap instance.Snapshot) {
+			if snap.State == instance.Stopped {
+				// A stopped gateway is not to look like a slow one: without the socket clients are refused
+				// at once. Prepare is called from the same goroutine, so it meets no half of this.
+				if err := u.listeners.drop(); err != nil {
+					s.o.Log.Warn("close the listeners", "profile", u.profile.Name, "err", err)
+				}
+			}
+			s.board.changed()
+		},
+		Grace:       u.profile.Grace(),
+		NotifyPath:  u.notify,
+		WantStopped: s.o.Origin == OriginRun && wanted(u.profile) == control.WantStopped,
+		Starter:     starter,
+		Log:         s.o.Log,
+	}), nil
+}
+
+// check asks whether the profile can be started; a problem becomes the error.
+func (s *Supervisor) check(ctx context.Context, p profiles.Profile) (Checked, error) {
+	c, err := s.o.Check(ctx, p)
+	if err == nil {
+		err = c.Problem
+	}
+	if err == nil {
+		return c, nil
+	}
+	class, code := instance.ClassConfig, exitcode.Config
+	switch exitcode.Of(err) {
+	case exitcode.Busy:
+		class, code = instance.ClassPort, exitcode.Busy
+	case exitcode.Auth:
+		class, code = instance.ClassAuth, exitcode.Auth
+	}
+	return c, exitcode.With(code, &instance.BlockedError{Reason: err.Error(), Class: class})
+}
+
+// prepare checks the profile and binds its addresses for one start.
+func (s *Supervisor) prepare(ctx context.Context, u *unit) (instance.Launch, error) {
+	c, err := s.check(ctx, u.profile)
+	if err != nil {
+		return instance.Launch{}, err
+	}
+	files, err := u.listeners.bind(ctx, c.Addrs, s.o.Log)
+	if err != nil {
+		return instance.Launch{}, err
+	}
+	p := u.profile
+	u.mu.Lock()
+	u.addr = reachable(c)
+	u.mu.Unlock()
+	return instance.Launch{
+		Path: s.o.Exe, Args: []string{s.o.Exe, "gateway", "run"}, Env: Environ(s.o.Environ), Dir: p.StateDir, Files: files,
+		Handoff: handoff.Message{Profile: p.Name, StateDir: p.StateDir, ConfigPath: p.ConfigPath, Workspace: p.Workspace,
+			Port: c.Port, Drain: p.Drain, Env: c.Env},
+	}, nil
+}
+
+// reachable is the address that a client on this machine uses.
+func reachable(c Checked) netip.AddrPort {
+	addr := localhost()
+	if len(c.Addrs) > 0 && !c.Addrs[0].Addr().IsUnspecified() {
+		addr = c.Addrs[0].Addr()
+	}
+	return netip.AddrPortFrom(addr, uint16(c.Port))
+}
+
+// status is the unit's line in `ps`.
+func (u *unit) status() control.Instance {
+	u.mu.Lock()
+	addr := u.addr
+	u.mu.Unlock()
+	i := control.Instance{Profile: u.profile.Name, Port: int(addr.Port()), URL: "ws://" + addr.String(), Supervisor: os.Getpid()}
+	snap := u.instance.Snapshot()
+	i.State, i.Reason, i.PID, i.ID, i.Since = snap.State, snap.Reason, snap.PID, snap.ID, snap.Since
+	i.Restarts, i.LastExit, i.Tries = snap.Restarts, snap.LastExit, snap.Tries
+	if !snap.NextTry.IsZero() {
+		i.NextTry = &snap.NextTry
+	}
+	return i
+}
+
+// act carries out what was asked for over the control socket, and records it.
+func (u *unit) act(ctx context.Context, verb string) error {
+	want, do := control.WantRunning, u.instance.Start
+	switch verb {
+	case "stop":
+		want, do = control.WantStopped, u.instance.Stop
+	case "restart":
+		do = u.instance.Restart
+	}
+	// A full disk must not keep a gateway up, so what cannot be recorded is done all the same.
+	recorded := wish(u.profile, want)
+	if recorded != nil {
+		recorded = fmt.Errorf("it was done, but the next supervisor will not know: %w", recorded)
+	}
+	if err := do(ctx); err != nil {
+		return err
+	}
+	return recorded
+}
+
+// wanted is what a person last asked for, "" if nothing.
+func wanted(p profiles.Profile) string {
+	text, err := os.ReadFile(p.DesiredFile())
+	if err != nil {
+		return "" // most have none; one that cannot be read must not keep a gateway down
+	}
+	return strings.TrimSpace(string(text))
+}
+
+// wish records what a person asked for; what is recorded already is not written again.
+func wish(p profiles.Profile, want string) error {
+	text, err := os.ReadFile(p.DesiredFile())
+	if err != nil && !errors.Is(err, fs.ErrNotExist) || strings.TrimSpace(string(text)) == want {
+		return err
+	}
+	return atomicfile.WriteFile(p.DesiredFile(), []byte(want+"\n"), 0o600)
+}
