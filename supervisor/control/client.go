@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 
 	"github.com/coderclaw/coderclaw/internal/exitcode"
@@ -60,7 +61,10 @@ func (c *Client) Status(ctx context.Context) (Status, error) {
 		return s, err
 	}
 	defer res.Body.Close()
-	return s, c.decode(res.Body, &s)
+	if err := json.NewDecoder(io.LimitReader(res.Body, maxAnswer)).Decode(&s); err != nil {
+		return s, fmt.Errorf("control socket %s: %w", c.socket, err)
+	}
+	return s, nil
 }
 
 // Watch calls fn with the status now and after each change, until ctx ends or
@@ -77,6 +81,9 @@ func (c *Client) Watch(ctx context.Context, fn func(Status)) error {
 		if err := dec.Decode(&s); err != nil {
 			if ctx.Err() != nil {
 				return ctx.Err()
+			}
+			if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+				return errors.New("the supervisor ended")
 			}
 			return fmt.Errorf("control socket %s: %w", c.socket, err)
 		}
@@ -107,7 +114,7 @@ func (c *Client) Shutdown(ctx context.Context) error {
 }
 
 func (c *Client) act(ctx context.Context, profile, verb string) error {
-	res, err := c.send(ctx, http.MethodPost, "/v1/profiles/"+profile+"/"+verb)
+	res, err := c.send(ctx, http.MethodPost, "/v1/profiles/"+url.PathEscape(profile)+"/"+verb)
 	if err != nil {
 		return err
 	}
@@ -123,29 +130,25 @@ func (c *Client) send(ctx context.Context, method, path string) (*http.Response,
 	}
 	res, err := c.http.Do(req)
 	if err != nil {
+		if e, ok := errors.AsType[*url.Error](err); ok {
+			err = e.Err // its URL means nothing to people
+		}
 		return nil, fmt.Errorf("the supervisor does not answer on %s: %w", c.socket, err)
 	}
 	if res.StatusCode < 300 {
 		return res, nil
 	}
 	defer res.Body.Close()
+	raw, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer))
+	if err != nil {
+		return nil, fmt.Errorf("control socket %s: %w", c.socket, err)
+	}
 	var r Result
-	if err := c.decode(res.Body, &r); err != nil {
-		return nil, fmt.Errorf("the supervisor answered %s: %w", res.Status, err)
+	if json.Unmarshal(raw, &r) != nil || r.Error == "" { // what answers is no supervisor of this version
+		return nil, fmt.Errorf("the supervisor answered %s: %s", res.Status, bytes.TrimSpace(raw))
 	}
 	return nil, exitcode.With(exitcode.Code(max(r.Code, int(exitcode.Failed))), errors.New(r.Error))
 }
 
 // maxAnswer bounds an answer: some hundred instances of some hundred bytes each.
 const maxAnswer = 4 << 20
-
-func (c *Client) decode(r io.Reader, into any) error {
-	raw, err := io.ReadAll(io.LimitReader(r, maxAnswer))
-	if err != nil {
-		return fmt.Errorf("control socket %s: %w", c.socket, err)
-	}
-	if err := json.NewDecoder(bytes.NewReader(raw)).Decode(into); err != nil {
-		return fmt.Errorf("control socket %s: %w", c.socket, err)
-	}
-	return nil
-}

@@ -1,0 +1,179 @@
+package main
+
+import (
+	"encoding/json"
+	"flag"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+var update = flag.Bool("update", false, "rewrite the expected output in testdata and the generated references")
+
+// ports hands out blocks that nobody else on this machine has: the scripts run
+// in parallel, and each needs three.
+var ports struct {
+	sync.Mutex
+	next int
+}
+
+// freeBlock returns a base of which every port that matters is free. Blocks lie
+// below the range from which the system takes ports for outgoing connections.
+func freeBlock() (int, error) {
+	ports.Lock()
+	defer ports.Unlock()
+	if ports.next == 0 {
+		ports.next = 3000 + os.Getpid()%50*400 // runs of two test binaries at once keep apart
+	}
+	for range 100 {
+		base := ports.next
+		ports.next += 111
+		if free(base) && free(base+2) && free(base+11) {
+			return base, nil
+		}
+	}
+	return 0, fmt.Errorf("no free ports around %d", ports.next)
+}
+
+func free(port int) bool {
+	l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+	return err == nil && l.Close() == nil
+}
+
+// setupScript gives a script an empty home and a registry whose built-in
+// profiles have ports of their own, in $DEFAULT, $DEV and $RESCUE.
+func setupScript(e *testscript.Env) error {
+	home := filepath.Join(e.WorkDir, "h")
+	if err := os.Mkdir(home, 0o700); err != nil {
+		return err
+	}
+	var registry strings.Builder
+	for _, name := range []string{"default", "dev", "rescue"} {
+		base, err := freeBlock()
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(&registry, "[profiles.%s]\nport = %d\n\n", name, base)
+		e.Setenv(strings.ToUpper(name), strconv.Itoa(base))
+	}
+	path := filepath.Join(e.WorkDir, "profiles.toml")
+	if err := os.WriteFile(path, []byte(registry.String()), 0o600); err != nil {
+		return err
+	}
+	extra, err := freeBlock()
+	if err != nil {
+		return err
+	}
+	e.Setenv("EXTRA", strconv.Itoa(extra))
+	e.Setenv("HOME", home)
+	e.Setenv("CODERCLAW_REGISTRY", path)
+	e.Setenv("XDG_RUNTIME_DIR", filepath.Join(e.WorkDir, "run")) // no service manager answers there
+	if dir := os.Getenv("GOCOVERDIR"); dir != "" {
+		e.Setenv("GOCOVERDIR", dir)
+	}
+	return nil
+}
+
+// waitReady waits until `ps` shows all the named profiles as ready:
+// wait-ready PROFILE...
+func waitReady(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) == 0 {
+		ts.Fatalf("usage: wait-ready PROFILE...")
+	}
+	limit := time.NewTimer(30 * time.Second)
+	defer limit.Stop()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		states := states(ts)
+		missing := 0
+		for _, p := range args {
+			if states[p] != "ready" {
+				missing++
+			}
+		}
+		if missing == 0 {
+			return
+		}
+		select {
+		case <-limit.C:
+			ts.Fatalf("not ready within 30 s: %v", states)
+		case <-tick.C:
+		}
+	}
+}
+
+// states is what `ps` shows, by profile.
+func states(ts *testscript.TestScript) map[string]string {
+	out := map[string]string{}
+	cmd := exec.Command("coderclaw", "ps", "--json")
+	cmd.Dir = ts.MkAbs(".")
+	for _, name := range []string{"HOME", "CODERCLAW_REGISTRY", "PATH", "XDG_RUNTIME_DIR"} {
+		cmd.Env = append(cmd.Env, name+"="+ts.Getenv(name))
+	}
+	raw, _ := cmd.Output() // exit 3 before there is a supervisor
+	var report psReport
+	if json.Unmarshal(raw, &report) == nil {
+		for _, i := range report.Instances {
+			out[i.Profile] = string(i.State)
+		}
+	}
+	return out
+}
+
+// field reads one value of the JSON in a file into a variable:
+// field VAR FILE PATH, where PATH is like instances.0.pid.
+func field(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: field VAR FILE PATH")
+	}
+	var v any
+	if err := json.Unmarshal([]byte(ts.ReadFile(args[1])), &v); err != nil {
+		ts.Fatalf("%s: %v", args[1], err)
+	}
+	for step := range strings.SplitSeq(args[2], ".") {
+		switch at := v.(type) {
+		case map[string]any:
+			v = at[step]
+		case []any:
+			i, err := strconv.Atoi(step)
+			if err != nil || i >= len(at) {
+				ts.Fatalf("%s has no %s", args[1], args[2])
+			}
+			v = at[i]
+		default:
+			ts.Fatalf("%s has no %s", args[1], args[2])
+		}
+	}
+	if n, ok := v.(float64); ok {
+		ts.Setenv(args[0], strconv.FormatFloat(n, 'f', -1, 64))
+		return
+	}
+	ts.Setenv(args[0], fmt.Sprint(v))
+}
+
+// occupy holds a port on 127.0.0.1 until the script ends: occupy PORT
+func occupy(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: occupy PORT")
+	}
+	l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", args[0]))
+	ts.Check(err)
+	ts.Defer(func() { l.Close() })
+}
+
+// condition knows [root].
+func condition(cond string) (bool, error) {
+	if cond == "root" {
+		return os.Getuid() == 0, nil
+	}
+	return false, fmt.Errorf("unknown condition %q", cond)
+}

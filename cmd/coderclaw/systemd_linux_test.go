@@ -1,0 +1,354 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/coderclaw/coderclaw/doctor"
+	"github.com/coderclaw/coderclaw/internal/systemdtest"
+)
+
+// host is a user's machine with a systemd manager.
+type host struct {
+	*testing.T
+	units string // directory of the user's unit files
+}
+
+// run runs a command line and returns what it printed and its exit code.
+func (h host) run(name string, args ...string) (string, int) {
+	h.Helper()
+	ctx, cancel := context.WithTimeout(h.Context(), time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, name, args...)
+	out, err := cmd.CombinedOutput()
+	if _, exited := err.(*exec.ExitError); err != nil && !exited {
+		h.Fatalf("%s %v: %v", name, args, err)
+	}
+	return string(out), cmd.ProcessState.ExitCode()
+}
+
+// must is run for commands that have to succeed.
+func (h host) must(name string, args ...string) string {
+	h.Helper()
+	out, code := h.run(name, args...)
+	if code != 0 {
+		h.Fatalf("%s %v: exit %d\n%s", name, args, code, out)
+	}
+	return out
+}
+
+// pid is the gateway's, as `ps` shows it.
+func (h host) pid(profile string) int {
+	h.Helper()
+	out, _ := h.run("coderclaw", "ps", "--json")
+	var report psReport
+	if err := json.Unmarshal([]byte(out), &report); err != nil {
+		h.Fatalf("ps: %v\n%s", err, out)
+	}
+	for _, i := range report.Instances {
+		if i.Profile == profile {
+			return i.PID
+		}
+	}
+	return 0
+}
+
+// until polls until ok, for things that only the kernel or systemd can announce.
+func (h host) until(what string, ok func() bool) {
+	h.Helper()
+	limit := time.NewTimer(30 * time.Second)
+	defer limit.Stop()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for !ok() {
+		select {
+		case <-limit.C:
+			h.Fatalf("not within 30 s: %s", what)
+		case <-tick.C:
+		}
+	}
+}
+
+func (h host) healthy(flags ...string) {
+	h.Helper()
+	out := h.must("coderclaw", append(flags, "gateway", "status", "--require-rpc")...)
+	for _, want := range []string{"Runtime: running", "RPC probe: ok", "Service: systemd (enabled)",
+		"Registered: yes, loaded: yes, process alive: yes, owns the port: yes, ready: yes, authenticated: yes"} {
+		if !strings.Contains(out, want) {
+			h.Errorf("%v: status lacks %q:\n%s", flags, want, out)
+		}
+	}
+}
+
+// TestServices installs two profiles beside a real manager, kills, breaks and mends.
+func TestServices(t *testing.T) {
+	t.Parallel()
+	if !systemdtest.Inside(t) {
+		return
+	}
+	home, err := os.UserHomeDir()
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := host{t, filepath.Join(home, ".config", "systemd", "user")}
+	h.must("systemctl", "--user", "is-system-running", "--wait")
+	if out := h.must("coderclaw", "gateway", "install"); !strings.Contains(out, "Installed systemd service: "+h.units+"/coderclaw-gateway.service") {
+		t.Errorf("install says:\n%s", out)
+	}
+	h.must("coderclaw", "--profile", "rescue", "gateway", "install")
+	h.healthy()
+	h.healthy("--profile", "rescue")
+	for _, unit := range []string{"coderclaw-gateway.service", "coderclaw-gateway-rescue.service"} {
+		got := h.must("systemctl", "--user", "show", "-p", "Type,ActiveState,SubState,UnitFileState,NeedDaemonReload", unit)
+		if want := "Type=notify\nActiveState=active\nSubState=running\nUnitFileState=enabled\nNeedDaemonReload=no\n"; sorted(got) != sorted(want) {
+			t.Errorf("%s: %s", unit, got)
+		}
+		if out := h.must("systemd-analyze", "--user", "verify", filepath.Join(h.units, unit)); out != "" {
+			t.Errorf("verify %s: %s", unit, out)
+		}
+	}
+	text, err := os.ReadFile(filepath.Join(h.units, "coderclaw-gateway.service"))
+	if err != nil || bytes.Contains(text, []byte("TOKEN")) {
+		t.Errorf("the unit: %v\n%s", err, text)
+	}
+	if out := h.must("coderclaw", "gateway", "install"); !strings.Contains(out, "already") {
+		t.Errorf("a second install says:\n%s", out)
+	}
+
+	t.Run("kill one gateway", h.killOne)
+	for _, d := range drifts() {
+		t.Run(d.name, func(t *testing.T) { host{t, h.units}.drift(d) })
+	}
+	t.Run("verbs", h.verbs)
+	t.Run("uninstall", h.uninstall)
+}
+
+func sorted(text string) string {
+	lines := strings.Split(strings.TrimSpace(text), "\n")
+	for i := range lines {
+		for j := i + 1; j < len(lines); j++ {
+			if lines[j] < lines[i] {
+				lines[i], lines[j] = lines[j], lines[i]
+			}
+		}
+	}
+	return strings.Join(lines, "\n")
+}
+
+func (h host) killOne(t *testing.T) {
+	h.T = t
+	before, rescue := h.pid("default"), h.pid("rescue")
+	if err := syscall.Kill(before, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	h.until("another gateway is ready", func() bool {
+		pid := h.pid("default")
+		return pid != 0 && pid != before
+	})
+	h.until("the RPC answers", func() bool {
+		_, code := h.run("coderclaw", "gateway", "status", "--require-rpc")
+		return code == 0
+	})
+	if got := h.pid("rescue"); got != rescue {
+		t.Errorf("the other gateway's pid went from %d to %d", rescue, got)
+	}
+}
+
+// drift is one way to break the service of the default profile.
+type drift struct {
+	name string
+	code doctor.Code
+	do   func(h host, unit string)
+}
+
+func drifts() []drift {
+	edit := func(from, to string) func(host, string) {
+		return func(h host, unit string) {
+			h.Helper()
+			text, err := os.ReadFile(unit)
+			if err != nil {
+				h.Fatal(err)
+			}
+			next := strings.Replace(string(text), from, to, 1)
+			if next == string(text) {
+				h.Fatalf("the unit lacks %q:\n%s", from, text)
+			}
+			if err := os.WriteFile(unit, []byte(next), 0o600); err != nil {
+				h.Fatal(err)
+			}
+		}
+	}
+	then := func(first func(host, string), verb ...string) func(host, string) {
+		return func(h host, unit string) {
+			h.Helper()
+			first(h, unit)
+			h.must("systemctl", append([]string{"--user"}, verb...)...)
+		}
+	}
+	replaceExec := func(h host, unit, program string) {
+		h.Helper()
+		text, err := os.ReadFile(unit)
+		if err != nil {
+			h.Fatal(err)
+		}
+		lines := strings.Split(string(text), "\n")
+		for i, l := range lines {
+			if strings.HasPrefix(l, "ExecStart=") {
+				lines[i] = "ExecStart=" + program
+			}
+		}
+		if err := os.WriteFile(unit, []byte(strings.Join(lines, "\n")), 0o600); err != nil {
+			h.Fatal(err)
+		}
+	}
+	sleep := func(h host, unit string) {
+		h.Helper()
+		replaceExec(h, unit, "sleep 1000")
+	}
+	const name = "coderclaw-gateway.service"
+	return []drift{
+		{"exec is sleep", doctor.UnitExecDrift, sleep},
+		{"exec is sleep, loaded", doctor.UnitExecDrift, then(sleep, "daemon-reload")},
+		{"another profile", doctor.UnitWrongProfile, then(edit("--profile default", "--profile rescue"), "daemon-reload")},
+		{"added variable", doctor.UnitEnvExtra, edit("[Service]", "[Service]\nEnvironment=CODERCLAW_GATEWAY_PORT=1")},
+		{"removed key", doctor.UnitKeyMissing, edit("KillMode=mixed\n", "")},
+		{"changed key", doctor.UnitKeyDrift, edit("Restart=on-failure", "Restart=always")},
+		{"stale copy", doctor.UnitStale, func(h host, unit string) {
+			h.Helper()
+			edit("KillMode=mixed\n", "KillMode=process\n")(h, unit)
+			h.must("systemctl", "--user", "daemon-reload")
+			edit("KillMode=process\n", "KillMode=mixed\n")(h, unit)
+		}},
+		{"deleted while it runs", doctor.UnitDeleted, func(h host, unit string) {
+			if err := os.Remove(unit); err != nil {
+				h.Fatal(err)
+			}
+		}},
+		{"empty", doctor.UnitEmpty, func(h host, unit string) {
+			if err := os.WriteFile(unit, nil, 0o600); err != nil {
+				h.Fatal(err)
+			}
+		}},
+		{"masked", doctor.UnitMasked, func(h host, unit string) {
+			if err := os.Remove(unit); err != nil {
+				h.Fatal(err)
+			}
+			h.must("systemctl", "--user", "mask", name)
+		}},
+		{"disabled", doctor.UnitDisabled, func(h host, _ string) { h.must("systemctl", "--user", "disable", name) }},
+		{"stopped behind its back", doctor.UnitStopped, func(h host, _ string) { h.must("systemctl", "--user", "stop", name) }},
+		{"failed for good", doctor.UnitFailed, func(h host, unit string) {
+			h.Helper()
+			h.must("systemctl", "--user", "stop", name)
+			edit("Restart=on-failure", "Restart=no")(h, unit)
+			replaceExec(h, unit, "/bin/false")
+			h.must("systemctl", "--user", "daemon-reload")
+			if _, code := h.run("systemctl", "--user", "start", name); code == 0 {
+				h.Fatal("the unit started")
+			}
+		}},
+	}
+}
+
+// drift breaks the default profile's service, and expects doctor to name it and mend it.
+func (h host) drift(d drift) {
+	unit := filepath.Join(h.units, "coderclaw-gateway.service")
+	rescue := h.pid("rescue")
+	d.do(h, unit)
+	found, code := h.findings()
+	if code != 1 || !found[d.code] {
+		h.Errorf("doctor: exit %d, found %v, want %s", code, found, d.code)
+	}
+	out, code := h.run("coderclaw", "doctor", "--repair", "--non-interactive")
+	if code != 0 {
+		h.Errorf("repair: exit %d\n%s", code, out)
+	}
+	h.healthy()
+	before := h.fingerprint(unit)
+	out, code = h.run("coderclaw", "doctor", "--repair", "--non-interactive")
+	if after := h.fingerprint(unit); code != 0 || before != after {
+		h.Errorf("a second repair: exit %d\n%s\nbefore %s\nafter  %s", code, out, before, after)
+	}
+	if got := h.pid("rescue"); got != rescue || got == 0 {
+		h.Errorf("the other gateway's pid went from %d to %d", rescue, got)
+	}
+}
+
+func (h host) findings() (map[doctor.Code]bool, int) {
+	h.Helper()
+	out, code := h.run("coderclaw", "doctor", "--json")
+	var report doctorReport
+	if err := json.Unmarshal([]byte(out), &report); err != nil {
+		h.Fatalf("doctor --json: %v\n%s", err, out)
+	}
+	found := map[doctor.Code]bool{}
+	for _, f := range report.Findings {
+		found[f.Code] = true
+	}
+	return found, code
+}
+
+// fingerprint changes when the unit file is written or a process is replaced.
+func (h host) fingerprint(unit string) string {
+	h.Helper()
+	info, err := os.Stat(unit)
+	if err != nil {
+		h.Fatal(err)
+	}
+	return fmt.Sprint(info.ModTime().UnixNano(), h.pid("default"), h.pid("rescue"),
+		h.must("systemctl", "--user", "show", "-p", "MainPID,ExecMainStartTimestampMonotonic", filepath.Base(unit)))
+}
+
+// verbs stops, starts and restarts by coderclaw's own words.
+func (h host) verbs(t *testing.T) {
+	h.T = t
+	const name = "coderclaw-gateway.service"
+	h.must("coderclaw", "gateway", "stop")
+	if out, _ := h.run("systemctl", "--user", "is-active", name); strings.TrimSpace(out) != "inactive" {
+		t.Errorf("after stop the unit is %s", out)
+	}
+	if found, code := h.findings(); code != 0 {
+		t.Errorf("what was asked for is found: exit %d, %v", code, found)
+	}
+	h.must("coderclaw", "gateway", "start")
+	h.healthy()
+	before, unit := h.pid("default"), h.must("systemctl", "--user", "show", "-p", "MainPID", name)
+	h.must("coderclaw", "gateway", "restart")
+	if after := h.pid("default"); after == before || after == 0 {
+		t.Errorf("restart: pid %d stays %d", before, after)
+	}
+	if got := h.must("systemctl", "--user", "show", "-p", "MainPID", name); got != unit {
+		t.Errorf("a restart of the gateway replaced the supervisor: %s, %s", unit, got)
+	}
+	out := h.must("coderclaw", "gateway", "restart", "--json")
+	var res serviceResult
+	if err := json.Unmarshal([]byte(out), &res); err != nil || !res.OK || res.Result != "restarted" || res.Service == nil || res.Service.Label != name {
+		t.Errorf("restart --json: %v\n%s", err, out)
+	}
+}
+
+func (h host) uninstall(t *testing.T) {
+	h.T = t
+	rescue := h.pid("rescue")
+	h.must("coderclaw", "gateway", "uninstall")
+	if out := h.must("systemctl", "--user", "list-units", "--all", "--no-legend", "coderclaw-gateway.service"); strings.TrimSpace(out) != "" {
+		t.Errorf("systemd still knows:\n%s", out)
+	}
+	if _, err := os.Lstat(filepath.Join(h.units, "coderclaw-gateway.service")); !os.IsNotExist(err) {
+		t.Errorf("the file: %v", err)
+	}
+	if got := h.pid("rescue"); got != rescue || got == 0 {
+		t.Errorf("the other gateway's pid went from %d to %d", rescue, got)
+	}
+	h.must("coderclaw", "gateway", "uninstall")
+	h.must("coderclaw", "--profile", "rescue", "gateway", "uninstall")
+}

@@ -1,0 +1,173 @@
+//go:build unix
+
+package supervisor
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"github.com/coderclaw/coderclaw/internal/handoff"
+	"github.com/coderclaw/coderclaw/internal/sdnotify"
+)
+
+// The test binary is also the gateway that the supervisors of the tests start,
+// and a supervisor that can be killed.
+func TestMain(m *testing.M) {
+	var err error
+	switch {
+	case os.Getenv(handoff.EnvParentFD) != "":
+		err = fakeGateway()
+	case os.Getenv(runVar) != "":
+		err = runSupervisor(os.Getenv(runVar))
+	default:
+		goleak.VerifyTestMain(m)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	os.Exit(0)
+}
+
+// seen is what a fake gateway leaves in its state dir about how it was started.
+type seen struct {
+	Args, Env []string
+	Dir       string
+	Handoff   handoff.Message
+	Sockets   int
+}
+
+const seenFile = "seen.json"
+
+// fakeGateway does what the supervisor expects of a gateway and nothing more. A
+// client sends one line and gets one: the profile, its pid and the line. The line
+// "post SOCKET PATH" makes it ask a supervisor, and answers with the status.
+func fakeGateway() error {
+	ends := make(chan os.Signal, 1)
+	signal.Notify(ends, syscall.SIGTERM, syscall.SIGUSR1)
+	fd, err := strconv.Atoi(os.Getenv(handoff.EnvParentFD))
+	if err != nil {
+		return err
+	}
+	parent := os.NewFile(uintptr(fd), "parent")
+	msg, err := handoff.Read(parent)
+	if err != nil {
+		return err
+	}
+	go func() {
+		io.Copy(io.Discard, parent)
+		os.Exit(0)
+	}()
+	l, err := net.FileListener(os.NewFile(handoff.FirstFD, "listener"))
+	if err != nil {
+		return err
+	}
+	dir, err := os.Getwd()
+	if err != nil {
+		return err
+	}
+	count, err := strconv.Atoi(os.Getenv(handoff.EnvListenFDs))
+	if err != nil {
+		return err
+	}
+	note, err := json.Marshal(seen{os.Args, os.Environ(), dir, msg, count})
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(msg.StateDir, seenFile), note, 0o600); err != nil {
+		return err
+	}
+	fmt.Printf("hello from %s\n", msg.Profile)
+	if err := sdnotify.Send(os.Getenv("NOTIFY_SOCKET"), "READY=1", "X_CODERCLAW_INSTANCE="+msg.Instance); err != nil {
+		return err
+	}
+	var clients sync.WaitGroup
+	go func() {
+		<-ends
+		l.Close()
+	}()
+	for {
+		c, err := l.Accept()
+		if err != nil {
+			clients.Wait()
+			return nil
+		}
+		clients.Go(func() { answer(c, msg.Profile) })
+	}
+}
+
+func answer(c net.Conn, profile string) {
+	defer c.Close()
+	line, err := bufio.NewReader(c).ReadString('\n')
+	if err != nil {
+		return
+	}
+	line = strings.TrimSpace(line)
+	if f := strings.Fields(line); len(f) == 3 && f[0] == "post" {
+		line = post(f[1], f[2])
+	}
+	fmt.Fprintf(c, "%s %d %s\n", profile, os.Getpid(), line)
+}
+
+func post(socket, path string) string {
+	client := http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "unix", socket)
+	}}}
+	res, err := client.Post("http://supervisor"+path, "", nil)
+	if err != nil {
+		return err.Error()
+	}
+	defer res.Body.Close()
+	return strconv.Itoa(res.StatusCode)
+}
+
+// ask sends one line to a fake gateway. dialed tells whether the connection came about.
+func ask(ctx context.Context, port int, line string) (reply string, dialed bool, err error) {
+	c, err := new(net.Dialer).DialContext(ctx, "tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+	if err != nil {
+		return "", false, err
+	}
+	defer c.Close()
+	defer context.AfterFunc(ctx, func() { c.Close() })()
+	if _, err := fmt.Fprintln(c, line); err != nil {
+		return "", true, err
+	}
+	reply, err = bufio.NewReader(c).ReadString('\n')
+	if errors.Is(err, io.EOF) {
+		err = io.ErrUnexpectedEOF
+	}
+	return strings.TrimSpace(reply), true, err
+}
+
+// freePorts finds ports that nobody listens on.
+func freePorts(t *testing.T, n int) []int {
+	t.Helper()
+	var ports []int
+	for range n {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.Close()
+		ports = append(ports, l.Addr().(*net.TCPAddr).Port)
+	}
+	slices.Sort(ports)
+	return ports
+}

@@ -1,0 +1,159 @@
+//go:build unix
+
+package supervisor
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/coderclaw/coderclaw/internal/peercred"
+	"github.com/coderclaw/coderclaw/supervisor/control"
+)
+
+func TestEnviron(t *testing.T) {
+	t.Parallel()
+	got := Environ([]string{"PATH=/a", "HOME=/h", "PATH=/b", "LC_TIME=C", "LC=no", "CODERCLAW_GATEWAY_TOKEN=secret", "NOTIFY_SOCKET=x",
+		"LISTEN_FDS=1", "LISTEN_PID=1", "WATCHDOG_USEC=1", "INVOCATION_ID=1", "JOURNAL_STREAM=1", "OPENAI_API_KEY=secret", "no equals sign",
+		"http_proxy=p", "HTTP_PROXY=P", "SSL_CERT_FILE=f", "GOCOVERDIR=g", "TZ="})
+	want := []string{"PATH=/b", "HOME=/h", "LC_TIME=C", "http_proxy=p", "HTTP_PROXY=P", "SSL_CERT_FILE=f", "GOCOVERDIR=g", "TZ="}
+	if !slices.Equal(got, want) {
+		t.Errorf("got %q\nwant %q", got, want)
+	}
+}
+
+func TestPeers(t *testing.T) {
+	t.Parallel()
+	s, err := New(testOptions(testProfiles(t, "dev"), ""))
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := s.routes(t.Context())
+	for name, tc := range map[string]struct {
+		peer any
+		want int
+	}{
+		"own":     {peercred.Cred{UID: uint32(os.Getuid())}, http.StatusNotFound},
+		"root":    {peercred.Cred{}, http.StatusNotFound},
+		"another": {peercred.Cred{UID: uint32(os.Getuid()) + 1}, http.StatusForbidden},
+		"unknown": {nil, http.StatusForbidden},
+	} {
+		r := httptest.NewRequestWithContext(context.WithValue(t.Context(), peerKey{}, tc.peer), http.MethodPost, "/v1/profiles/dev/dance", nil)
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		var res control.Result
+		if err := json.Unmarshal(w.Body.Bytes(), &res); err != nil || w.Code != tc.want || res.OK || res.Error == "" || res.Code == 0 {
+			t.Errorf("%s: %d %s, %v; want %d", name, w.Code, w.Body, err, tc.want)
+		}
+	}
+}
+
+func TestSocketPath(t *testing.T) {
+	t.Parallel()
+	temp := t.TempDir()
+	s := &Supervisor{o: Options{TempDir: temp}}
+	if got, err := s.socketPath("/short", "s.sock"); got != "/short/s.sock" || err != nil {
+		t.Errorf("got %s, %v", got, err)
+	}
+	long := "/" + strings.Repeat("a", 100)
+	first, err := s.socketPath(long, "s.sock")
+	if err != nil || filepath.Dir(filepath.Dir(first)) != temp {
+		t.Errorf("got %s, %v", first, err)
+	}
+	wantMode(t, filepath.Dir(first), 0o700)
+	other, err := s.socketPath(long+"b", "s.sock")
+	if err != nil || other == first {
+		t.Errorf("two state dirs share %s, %v", other, err)
+	}
+	if err := os.Chmod(filepath.Dir(first), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.socketPath(long, "s.sock"); err == nil {
+		t.Error("a directory that others may enter was taken")
+	}
+}
+
+// A supervisor whose state dirs have long paths works like any other.
+func TestLongStateDir(t *testing.T) {
+	t.Parallel()
+	ps := testProfiles(t, "dev")
+	ps[0].StateDir = filepath.Join(ps[0].StateDir, strings.Repeat("long", 30))
+	temp, err := os.MkdirTemp("", "sv")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(temp) })
+	r := supervise(t, ps, func(o *Options) { o.TempDir = temp })
+	r.allReady()
+	if !strings.HasPrefix(r.info.Socket, temp) {
+		t.Errorf("socket %s", r.info.Socket)
+	}
+}
+
+func TestBoard(t *testing.T) {
+	t.Parallel()
+	version := "a"
+	b := newBoard(func() control.Status { return control.Status{Origin: version} })
+	var got []string
+	enough := errors.New("enough")
+	err := b.watch(t.Context(), func(s control.Status) error {
+		got = append(got, s.Origin)
+		switch s.Origin {
+		case "a": // while a slow watcher is busy, several changes
+			version = "b"
+			b.changed()
+			version = "c"
+			b.changed()
+		case "c":
+			return enough
+		}
+		return nil
+	})
+	if err != enough || !slices.Equal(got, []string{"a", "c"}) {
+		t.Errorf("got %q, %v", got, err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	err = b.watch(ctx, func(control.Status) error { cancel(); return nil })
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestWatchdog(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		told := make(chan string)
+		s := &Supervisor{o: Options{WatchdogInterval: 20 * time.Second, Notify: func(state string) error { told <- state; return nil }}}
+		ctx, cancel := context.WithCancel(t.Context())
+		begun, done := time.Now(), make(chan struct{})
+		changes := make(chan control.Status)
+		go func() {
+			defer close(done)
+			s.mainLoop(ctx, "0 of 0 ready", changes)
+		}()
+		for range 3 {
+			if got := <-told; got != "WATCHDOG=1" {
+				t.Errorf("told %q", got)
+			}
+		}
+		if got := time.Since(begun); got != 30*time.Second {
+			t.Errorf("three pings in %s", got)
+		}
+		changes <- control.Status{} // the same summary is not told again
+		changes <- control.Status{Instances: []control.Instance{{Profile: "dev", State: "stopped"}}}
+		if got := <-told; got != "STATUS=0 of 1 ready; dev stopped" {
+			t.Errorf("told %q", got)
+		}
+		cancel()
+		<-done
+	})
+}
