@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"errors"
 	"net"
 	"net/http"
 	"sync"
@@ -43,7 +44,7 @@ func (g *Gateway) drain(cause error, served <-chan error, running int) {
 	cancelSettle()
 
 	event := protocol.ShutdownEvent{Reason: "gateway stopping"}
-	if cause == ErrRestart { //nolint:errorlint // a cause is passed on as it is
+	if errors.Is(cause, ErrRestart) {
 		expected := int64(restartExpectedMs)
 		event = protocol.ShutdownEvent{Reason: "gateway restarting", RestartExpectedMs: &expected}
 	}

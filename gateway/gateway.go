@@ -98,11 +98,7 @@ func New(o Options) (*Gateway, error) {
 	chans := channels.New(g.hub.Count, time.Now)
 	identity := protocol.Identity{Profile: o.Profile, Instance: o.Instance, PID: os.Getpid(), Build: build(o)}
 	g.health = health.New(identity, o.StateDir, chans, time.Now)
-	for _, f := range []interface{ Register(*rpc.Mux) }{
-		g.health, logs.New(o.LogDir), chans, configview.New(o.LoadConfig), g.presence,
-	} {
-		f.Register(g.mux)
-	}
+	register(g.mux, g.health, logs.New(o.LogDir), chans, configview.New(o.LoadConfig), g.presence)
 	g.server = &http.Server{
 		Handler:           g.routes(),
 		ReadHeaderTimeout: handshakeTimeout,
@@ -112,6 +108,23 @@ func New(o Options) (*Gateway, error) {
 		ErrorLog:          slog.NewLogLogger(o.Log.Handler(), slog.LevelDebug),
 	}
 	return g, nil
+}
+
+// feature adds methods to the gateway.
+type feature interface{ Register(*rpc.Mux) }
+
+func register(m *rpc.Mux, features ...feature) {
+	for _, f := range features {
+		f.Register(m)
+	}
+}
+
+// Reference describes what a gateway answers and sends, for the documentation.
+func Reference() (methods []rpc.MethodDoc, sent []string) {
+	var m rpc.Mux
+	chans := channels.New(nil, time.Now)
+	register(&m, health.New(protocol.Identity{}, "", chans, time.Now), logs.New(""), chans, configview.New(nil), presence.New(presence.Self{}, time.Now))
+	return m.Docs(), events()
 }
 
 func build(o Options) string {

@@ -40,9 +40,7 @@ func drawSpec(t *rapid.T, f Format) Spec {
 	}
 	exe := cleanPath(f, "/"+awkwardText().Draw(t, "exe")+"/coderclaw")
 	s.Exec = []string{exe, "supervisor", "run", "--profile", s.Profile}
-	for _, extra := range rapid.SliceOfN(awkwardText(), 0, 3).Draw(t, "extra") {
-		s.Exec = append(s.Exec, extra)
-	}
+	s.Exec = append(s.Exec, rapid.SliceOfN(awkwardText(), 0, 3).Draw(t, "extra")...)
 	for _, name := range []string{"CODERCLAW_HOME", "CODERCLAW_REGISTRY"} {
 		if rapid.Bool().Draw(t, name+" set") {
 			s.Env = append(s.Env, EnvVar{name, awkwardText().Draw(t, name)})

@@ -28,7 +28,8 @@ func TestScripts(t *testing.T) {
 		RequireExplicitExec: true,
 		UpdateScripts:       *update,
 		Setup:               setupScript,
-		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"wait-ready": waitReady, "field": field, "occupy": occupy},
-		Condition:           condition,
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"wait-ready": waitReady, "wait-state": waitState, "field": field, "occupy": occupy, "release": release,
+		},
 	})
 }

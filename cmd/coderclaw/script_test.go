@@ -51,8 +51,9 @@ func free(port int) bool {
 // setupScript gives a script an empty home and a registry whose built-in
 // profiles have ports of their own, in $DEFAULT, $DEV and $RESCUE.
 func setupScript(e *testscript.Env) error {
+	e.Values[occupiedKey{}] = occupied{}
 	home := filepath.Join(e.WorkDir, "h")
-	if err := os.Mkdir(home, 0o700); err != nil {
+	if err := os.MkdirAll(home, 0o700); err != nil {
 		return err
 	}
 	var registry strings.Builder
@@ -88,24 +89,32 @@ func waitReady(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) == 0 {
 		ts.Fatalf("usage: wait-ready PROFILE...")
 	}
+	for _, p := range args {
+		awaitState(ts, p, "ready")
+	}
+}
+
+// waitState waits for another state: wait-state PROFILE STATE
+func waitState(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: wait-state PROFILE STATE")
+	}
+	awaitState(ts, args[0], args[1])
+}
+
+func awaitState(ts *testscript.TestScript, profile, state string) {
 	limit := time.NewTimer(30 * time.Second)
 	defer limit.Stop()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	for {
 		states := states(ts)
-		missing := 0
-		for _, p := range args {
-			if states[p] != "ready" {
-				missing++
-			}
-		}
-		if missing == 0 {
+		if states[profile] == state {
 			return
 		}
 		select {
 		case <-limit.C:
-			ts.Fatalf("not ready within 30 s: %v", states)
+			ts.Fatalf("%s is not %s within 30 s: %v", profile, state, states)
 		case <-tick.C:
 		}
 	}
@@ -160,20 +169,26 @@ func field(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Setenv(args[0], fmt.Sprint(v))
 }
 
-// occupy holds a port on 127.0.0.1 until the script ends: occupy PORT
+// occupied are the ports that a script holds, by number.
+type occupied map[string]net.Listener
+
+// occupy holds a port on 127.0.0.1 until the script releases it or ends: occupy PORT
 func occupy(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 {
 		ts.Fatalf("usage: occupy PORT")
 	}
 	l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", args[0]))
 	ts.Check(err)
+	ts.Value(occupiedKey{}).(occupied)[args[0]] = l
 	ts.Defer(func() { l.Close() })
 }
 
-// condition knows [root].
-func condition(cond string) (bool, error) {
-	if cond == "root" {
-		return os.Getuid() == 0, nil
+// release gives a port back: release PORT
+func release(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: release PORT")
 	}
-	return false, fmt.Errorf("unknown condition %q", cond)
+	ts.Check(ts.Value(occupiedKey{}).(occupied)[args[0]].Close())
 }
+
+type occupiedKey struct{}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -83,6 +82,3 @@ func (s unitService) state(ctx context.Context) (servicegen.State, error) {
 	}
 	return st, nil
 }
-
-// noManager tells whether err says that no service manager answers here.
-func noManager(err error) bool { return errors.Is(err, servicegen.ErrNoBus) }

@@ -73,7 +73,7 @@ func (a *app) target(c *cli.Command) (target, error) {
 	gw := t.config.Config.Gateway
 	if gw.Mode == "remote" {
 		if gw.Remote.URL == "" {
-			return target{}, exitcode.With(exitcode.Config, fmt.Errorf("gateway remote mode misconfigured: gateway.remote.url missing\nConfig: %s\nFix: set gateway.remote.url, or set gateway.mode=local.", p.ConfigPath))
+			return target{}, exitcode.With(exitcode.Config, fmt.Errorf("gateway remote mode misconfigured: gateway.remote.url missing\nConfig: %s\nFix: set gateway.remote.url, or set gateway.mode=local", p.ConfigPath))
 		}
 		t.url, t.source = gw.Remote.URL, "config gateway.remote.url"
 		t.token = firstOf(t.token, gw.Remote.Token)

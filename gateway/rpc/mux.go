@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"reflect"
 	"slices"
@@ -34,14 +35,16 @@ type Mux struct {
 }
 
 type method struct {
-	need Scope
-	call func(ctx context.Context, s *Session, params json.RawMessage) (any, error)
+	need   Scope
+	params reflect.Type
+	closed bool // parameters that are not known are refused
+	call   func(ctx context.Context, s *Session, params json.RawMessage) (any, error)
 }
 
 // Handle adds a method whose parameters are validated against P, see Validate.
 func Handle[P, R any](m *Mux, name string, need Scope, fn func(context.Context, *Session, P) (R, error)) {
 	t := reflect.TypeFor[P]()
-	m.add(name, need, func(ctx context.Context, s *Session, raw json.RawMessage) (any, error) {
+	m.add(name, method{need, t, true, func(ctx context.Context, s *Session, raw json.RawMessage) (any, error) {
 		if wrong := Validate(raw, t); wrong != "" {
 			return nil, protocol.Invalid("invalid " + name + " params: " + wrong)
 		}
@@ -50,27 +53,27 @@ func Handle[P, R any](m *Mux, name string, need Scope, fn func(context.Context, 
 			return nil, protocol.Invalid("invalid " + name + " params: " + err.Error())
 		}
 		return fn(ctx, s, p)
-	})
+	}})
 }
 
 // HandleLoose adds a method that ignores parameters which it does not know or
 // whose type is wrong.
 func HandleLoose[P, R any](m *Mux, name string, need Scope, fn func(context.Context, *Session, P) (R, error)) {
-	m.add(name, need, func(ctx context.Context, s *Session, raw json.RawMessage) (any, error) {
+	m.add(name, method{need, reflect.TypeFor[P](), false, func(ctx context.Context, s *Session, raw json.RawMessage) (any, error) {
 		var p P
 		_ = json.Unmarshal(raw, &p) // what does not fit is ignored
 		return fn(ctx, s, p)
-	})
+	}})
 }
 
-func (m *Mux) add(name string, need Scope, call func(context.Context, *Session, json.RawMessage) (any, error)) {
+func (m *Mux) add(name string, known method) {
 	if m.methods == nil {
 		m.methods = map[string]method{}
 	}
 	if _, twice := m.methods[name]; twice {
 		panic("rpc: method " + name + " is registered twice")
 	}
-	m.methods[name] = method{need, call}
+	m.methods[name] = known
 	m.order = append(m.order, name)
 }
 
@@ -157,7 +160,7 @@ func failure(id string, e *protocol.Error) []byte {
 
 // wireError is how an error of a handler goes over the wire.
 func wireError(err error) *protocol.Error {
-	if e, ok := err.(*protocol.Error); ok { //nolint:errorlint // a handler returns it as it is
+	if e, ok := errors.AsType[*protocol.Error](err); ok {
 		return e
 	}
 	return &protocol.Error{Code: protocol.CodeUnavailable, Message: "Error: " + err.Error()}

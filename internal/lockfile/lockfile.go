@@ -46,7 +46,7 @@ func TryLock(path string) (*Lock, error) {
 	}
 	if !ok {
 		content, _ := os.ReadFile(path) // only for the message
-		_ = f.Close() // nothing was written through it
+		_ = f.Close()                   // nothing was written through it
 		return nil, &HeldError{Path: path, Content: content}
 	}
 	return &Lock{path: path, file: f}, nil

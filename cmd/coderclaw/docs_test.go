@@ -1,0 +1,137 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/urfave/cli/v3"
+
+	"github.com/coderclaw/coderclaw/doctor"
+	"github.com/coderclaw/coderclaw/gateway"
+	"github.com/coderclaw/coderclaw/gateway/config"
+)
+
+// TestDocs holds the references in docs/ against the code that they describe.
+// With -update it writes them.
+func TestDocs(t *testing.T) {
+	t.Parallel()
+	const note = "<!-- Written by `just update`; do not edit. -->\n"
+	for name, text := range map[string]string{
+		"cli.md": cliReference(), "config.md": configReference(), "findings.md": findingsReference(), "protocol.md": protocolReference(),
+	} {
+		path := filepath.Join("..", "..", "docs", name)
+		want := note + text
+		if *update {
+			if err := os.WriteFile(path, []byte(want), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		got, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(got, []byte(want)) {
+			t.Errorf("docs/%s is stale; run: just update", name)
+		}
+	}
+}
+
+// cell makes text fit into a table.
+func cell(s string) string {
+	return strings.NewReplacer("|", "\\|", "\n", " ").Replace(s)
+}
+
+func cliReference() string {
+	var b strings.Builder
+	b.WriteString("# Command line\n\nFlags of `coderclaw` itself stand before the first verb.\n")
+	var walk func(path string, c *cli.Command)
+	walk = func(path string, c *cli.Command) {
+		fmt.Fprintf(&b, "\n## %s\n\n%s.\n", strings.TrimSpace(path+" "+c.ArgsUsage), c.Usage)
+		if c.Description != "" {
+			fmt.Fprintf(&b, "%s\n", c.Description)
+		}
+		if len(c.Flags) > 0 {
+			b.WriteString("\n| flag | meaning |\n|---|---|\n")
+		}
+		for _, f := range c.Flags {
+			df, ok := f.(cli.DocGenerationFlag)
+			if !ok {
+				continue
+			}
+			names := []string{}
+			for _, n := range f.Names() {
+				names = append(names, strings.Repeat("-", min(len(n), 2))+n)
+			}
+			fmt.Fprintf(&b, "| `%s` | %s |\n", strings.Join(names, "`, `"), cell(df.GetUsage()))
+		}
+		for _, sub := range c.Commands {
+			walk(path+" "+sub.Name, sub)
+		}
+	}
+	walk("coderclaw", new(app).root())
+	b.WriteString(`
+## Exit codes
+
+| code | meaning |
+|---|---|
+| 0 | done |
+| 1 | failed, or doctor left an error or a warning |
+| 2 | bad command line or environment |
+| 3 | nothing is running (` + "`ps`, `supervisor status`, `down`, `gateway status --require-rpc`" + `) |
+| 75 | a port or a lock is held by somebody else |
+| 77 | no usable credential, or a bind that needs one |
+| 78 | config or registry invalid |
+`)
+	return b.String()
+}
+
+func configReference() string {
+	var b strings.Builder
+	b.WriteString("# Config keys\n\nThe config is JSON5. Keys marked *not yet* are accepted with a warning and do nothing.\n\n| key | type | default | read | meaning |\n|---|---|---|---|---|\n")
+	for _, k := range config.Reference() {
+		read := "yes"
+		if !k.Read {
+			read = "*not yet*"
+		}
+		fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s |\n", cell(k.Path), cell(k.Type), cell(k.Default), read, cell(k.Doc))
+	}
+	return b.String()
+}
+
+func findingsReference() string {
+	var b strings.Builder
+	b.WriteString("# Findings of doctor\n\nInfos never count as something left.\n\n| code | severity | mended by --repair | meaning | remedy |\n|---|---|---|---|---|\n")
+	for _, d := range doctor.Codes() {
+		fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s |\n", d.Code, d.Severity, yesNo(d.Repairable), cell(d.Meaning), cell(d.Remedy))
+	}
+	return b.String()
+}
+
+func protocolReference() string {
+	methods, events := gateway.Reference()
+	var b strings.Builder
+	b.WriteString("# Control plane\n\nWebSocket RPC, protocol 3, on any path of the gateway's port. `GET /healthz` and `GET /readyz` answer on the same port.\n\n| method | scope | parameters |\n|---|---|---|\n")
+	for _, m := range methods {
+		var params []string
+		for _, p := range m.Params {
+			text := fmt.Sprintf("`%s` %s", p.Name, p.Type)
+			if p.Rules != "" {
+				text += " (" + strings.ReplaceAll(p.Rules, ",", ", ") + ")"
+			}
+			params = append(params, text)
+		}
+		if !m.Closed {
+			params = append(params, "others are ignored")
+		}
+		fmt.Fprintf(&b, "| `%s` | `%s` | %s |\n", m.Name, m.Need, strings.Join(params, "; "))
+	}
+	b.WriteString("\n## Events\n\n")
+	for _, e := range events {
+		fmt.Fprintf(&b, "- `%s`\n", e)
+	}
+	return b.String()
+}
