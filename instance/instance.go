@@ -119,8 +119,8 @@ func (i *Instance) Start(ctx context.Context) error { return i.ask(ctx, start) }
 // Stop ends the child and returns when it is gone. It stays stopped.
 func (i *Instance) Stop(ctx context.Context) error { return i.ask(ctx, stop) }
 
-// Restart replaces the child and returns when the new one is ready. Several
-// calls at once make one restart.
+// Restart replaces the child and returns when the new one is ready. Calls that
+// come while the old child drains make one restart.
 func (i *Instance) Restart(ctx context.Context) error { return i.ask(ctx, restart) }
 
 // ask hands a command to Run. A ctx that ends gives up on the answer, not on the command.

@@ -42,14 +42,19 @@ func (i *Instance) Run(ctx context.Context) error {
 	ready := make(chan string)
 	var listener sync.WaitGroup
 	listener.Go(func() { i.listen(socket, ready) })
+	i.keep(ctx, ready)
+	err = socket.Close()
+	listener.Wait()
+	return err
+}
+
+// keep is Run without the socket: ready brings the ids of children that report.
+func (i *Instance) keep(ctx context.Context, ready <-chan string) {
 	m := &machine{Instance: i, want: !i.o.WantStopped, backoff: backoff{rand: i.o.Rand}, timer: time.NewTimer(time.Hour)}
 	m.timer.Stop()
 	m.loop(ctx, ready)
 	m.timer.Stop()
 	m.outputs.Wait()
-	err = socket.Close()
-	listener.Wait()
-	return err
 }
 
 // listen passes on the ids of the children that report that they are ready.

@@ -1,3 +1,5 @@
+//go:build unix
+
 // Command bench measures the product beside a floor of the same run: how long
 // a gateway takes from exec to hello-ok, what gateway and supervisor weigh, how
 // long a restart and a crash last for a client, and `gateway status`. Each

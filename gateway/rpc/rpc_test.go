@@ -1,0 +1,74 @@
+package rpc
+
+import (
+	"encoding/json"
+	"reflect"
+	"testing"
+
+	"github.com/coderclaw/coderclaw/gateway/protocol"
+)
+
+type params struct {
+	Name  string            `json:"name" rule:"required,nonempty"`
+	Count int               `json:"count,omitempty" rule:"min=1,max=5"`
+	Tags  []string          `json:"tags,omitempty" rule:"nonempty"`
+	Mode  string            `json:"mode,omitempty" rule:"enum=ClientModes"`
+	Flags map[string]bool   `json:"flags,omitempty"`
+	Inner *inner            `json:"inner,omitempty"`
+}
+
+type inner struct {
+	On bool `json:"on" rule:"required"`
+}
+
+func TestValidate(t *testing.T) {
+	t.Parallel()
+	for in, want := range map[string]string{
+		`{"name":"x"}`:                             "",
+		`{"name":"x","count":5,"tags":["a"],"mode":"cli","flags":{"a":true},"inner":{"on":false}}`: "",
+		`{}`:                                       "must have required property 'name'",
+		`{"name":""}`:                              "at /name: must NOT have fewer than 1 characters",
+		`{"name":7}`:                               "at /name: must be string",
+		`{"name":"x","count":0}`:                   "at /count: must be >= 1",
+		`{"name":"x","count":6}`:                   "at /count: must be <= 5",
+		`{"name":"x","count":1.5}`:                 "at /count: must be integer",
+		`{"name":"x","count":1e300}`:               "at /count: must be integer",
+		`{"name":"x","tags":"a"}`:                  "at /tags: must be array",
+		`{"name":"x","tags":["a",""]}`:             "at /tags/1: must NOT have fewer than 1 characters",
+		`{"name":"x","mode":"?"}`:                  "at /mode: must be equal to constant; at /mode: must match a schema in anyOf",
+		`{"name":"x","flags":{"a/b":1}}`:           "at /flags/a~1b: must be boolean",
+		`{"name":"x","inner":{"y":1}}`:             "at /inner: must have required property 'on'; at /inner: unexpected property 'y'",
+		`{"name":"x","b":1,"a":1}`:                 "at root: unexpected property 'a'; at root: unexpected property 'b'",
+		`[]`:                                       "must be object",
+		`nonsense`:                                 "must be object",
+	} {
+		if got := Validate(json.RawMessage(in), reflect.TypeFor[params]()); got != want {
+			t.Errorf("%s: got %q, want %q", in, got, want)
+		}
+	}
+}
+
+// FuzzValidate: what passes can be decoded, and nothing panics.
+func FuzzValidate(f *testing.F) {
+	f.Add([]byte(`{"minProtocol":3,"maxProtocol":3,"client":{"id":"cli","mode":"cli","version":"1","platform":"x"},"scopes":["a"]}`))
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		if Validate(raw, reflect.TypeFor[protocol.ConnectParams]()) != "" {
+			return
+		}
+		var p protocol.ConnectParams
+		if err := json.NewDecoder(bytesReader(raw)).Decode(&p); err != nil {
+			t.Errorf("%s passes and cannot be decoded: %v", raw, err)
+		}
+	})
+}
+
+func FuzzParseRequest(f *testing.F) {
+	f.Add([]byte(`{"type":"req","id":"1","method":"health","params":{}}`))
+	f.Add([]byte(`{"type":"res","id":7}`))
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		req, id, err := ParseRequest(raw)
+		if id == "" || err == nil && (req.ID == "" || req.Method == "" || req.Type != protocol.TypeRequest) {
+			t.Errorf("%s: %+v, %q, %v", raw, req, id, err)
+		}
+	})
+}

@@ -1,0 +1,192 @@
+package instance
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"os"
+	"sync"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// world is a fake edge: it starts no process, and says what happened to those it
+// was asked to start. It is used inside a synctest bubble.
+type world struct {
+	mu       sync.Mutex
+	started  []*fakeProcess
+	prepare  error // what Prepare fails with
+	precheck error
+	history  []Snapshot
+	prepared int
+}
+
+type fakeProcess struct {
+	pid  int
+	exit chan Exit
+	once sync.Once
+
+	mu     sync.Mutex
+	polite bool // ends when it is asked to
+	asked  []os.Signal
+	killed bool
+}
+
+func (p *fakeProcess) PID() int            { return p.pid }
+func (p *fakeProcess) Wait() (Exit, error) { return <-p.exit, nil }
+func (p *fakeProcess) end(e Exit)          { p.once.Do(func() { p.exit <- e }) }
+func (p *fakeProcess) Signal(s os.Signal) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.asked = append(p.asked, s)
+	if p.polite {
+		p.end(Exit{Code: 0})
+	}
+	return nil
+}
+
+// rude makes the process ignore what it is asked.
+func (p *fakeProcess) rude() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.polite = false
+}
+
+// fate is what happened to the process.
+func (p *fakeProcess) fate() (asked []os.Signal, killed bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.asked, p.killed
+}
+
+func (p *fakeProcess) Kill() error {
+	p.mu.Lock()
+	p.killed = true
+	p.mu.Unlock()
+	p.end(Exit{Code: -1, Signal: "SIGKILL"})
+	return nil
+}
+
+func (w *world) Start(StartSpec) (Process, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	p := &fakeProcess{pid: 1000 + len(w.started), exit: make(chan Exit, 1), polite: true}
+	w.started = append(w.started, p)
+	return p, nil
+}
+
+// last is the process that was started last.
+func (w *world) last() *fakeProcess {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.started[len(w.started)-1]
+}
+
+// fail has Prepare and Precheck fail from now on; nil errors have them succeed.
+func (w *world) fail(prepare, precheck error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.prepare, w.precheck = prepare, precheck
+}
+
+func (w *world) tries() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.prepared
+}
+
+func (w *world) count() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.started)
+}
+
+// rig is an instance that runs inside the bubble of the test.
+type rig struct {
+	*testing.T
+	*world
+	i     *Instance
+	ready chan string
+	stop  context.CancelFunc
+	done  chan struct{}
+}
+
+func newRig(t *testing.T) *rig {
+	t.Helper()
+	w := &world{}
+	r := &rig{T: t, world: w, ready: make(chan string), done: make(chan struct{})}
+	r.i = New(Options{
+		Name: "x", Starter: w, NotifyPath: "-", Log: slog.New(slog.DiscardHandler), Rand: func() float64 { return 1 },
+		Grace: 10 * time.Second, StartTimeout: 20 * time.Second,
+		Prepare: func(context.Context) (Launch, error) {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			w.prepared++
+			return Launch{Path: "x", Args: []string{"x"}}, w.prepare
+		},
+		Precheck: func(context.Context) error {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			return w.precheck
+		},
+		Output: func(rd io.Reader) error { return nil },
+		OnChange: func(s Snapshot) {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			if n := len(w.history); n > 0 && w.history[n-1].State != s.State && !allowed(w.history[n-1].State, s.State) {
+				t.Errorf("%s follows %s", s.State, w.history[n-1].State)
+			}
+			w.history = append(w.history, s)
+		},
+	})
+	ctx, cancel := context.WithCancel(t.Context())
+	r.stop = cancel
+	go func() {
+		defer close(r.done)
+		r.i.keep(ctx, r.ready)
+	}()
+	return r
+}
+
+// end stops the instance and waits until it has.
+func (r *rig) end() {
+	r.stop()
+	<-r.done
+	if s := r.i.Snapshot(); s.State != Stopped || s.PID != 0 {
+		r.Errorf("ended as %+v", s)
+	}
+}
+
+// isReady has the living child report that it is ready.
+func (r *rig) isReady() {
+	r.Helper()
+	synctest.Wait()
+	r.ready <- r.i.Snapshot().ID
+	synctest.Wait()
+	r.state(Ready)
+}
+
+func (r *rig) state(want State) Snapshot {
+	r.Helper()
+	synctest.Wait()
+	s := r.i.Snapshot()
+	if s.State != want {
+		r.Fatalf("%s (%s), want %s", s.State, s.Reason, want)
+	}
+	return s
+}
+
+// dies has the living child end, and lets the instance notice.
+func (r *rig) dies(e Exit) {
+	r.Helper()
+	synctest.Wait()
+	r.last().end(e)
+	synctest.Wait()
+}
+
+var errTest = errors.New("something outside")
+
+var term = syscall.SIGTERM

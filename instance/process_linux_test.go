@@ -1,0 +1,234 @@
+package instance
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/coderclaw/coderclaw/internal/proctable"
+)
+
+// real is an instance with real processes.
+type real struct {
+	*testing.T
+	i       *Instance
+	mu      sync.Mutex
+	printed bytes.Buffer
+	states  chan Snapshot
+}
+
+func newReal(t *testing.T, how string) *real {
+	t.Helper()
+	r := &real{T: t, states: make(chan Snapshot, 1000)}
+	f := NewForker()
+	r.i = New(Options{
+		Name: "x", NotifyPath: filepath.Join(t.TempDir(), "n"), Starter: f, Log: slog.New(slog.NewTextHandler(t.Output(), nil)), Grace: 300 * time.Millisecond,
+		Prepare: func(context.Context) (Launch, error) {
+			return Launch{Path: os.Args[0], Args: os.Args[:1], Env: []string{childVar + "=" + how}}, nil
+		},
+		Output: func(rd io.Reader) error {
+			sc := bufio.NewScanner(rd)
+			for sc.Scan() {
+				r.mu.Lock()
+				r.printed.WriteString(sc.Text() + "\n")
+				r.mu.Unlock()
+			}
+			return sc.Err()
+		},
+		OnChange: func(s Snapshot) { r.states <- s },
+	})
+	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
+	forking, stop := context.WithCancel(context.WithoutCancel(t.Context()))
+	var wg, forks sync.WaitGroup
+	forks.Go(func() { _ = f.Run(forking) })
+	wg.Go(func() {
+		if err := r.i.Run(ctx); err != nil {
+			t.Error(err)
+		}
+	})
+	t.Cleanup(func() {
+		cancel()
+		wg.Wait()
+		stop()
+		forks.Wait()
+	})
+	return r
+}
+
+// ready waits for the next child that is ready.
+func (r *real) ready() Snapshot {
+	r.Helper()
+	limit := time.NewTimer(20 * time.Second)
+	defer limit.Stop()
+	for {
+		select {
+		case s := <-r.states:
+			if s.State == Ready {
+				return s
+			}
+		case <-limit.C:
+			r.Fatalf("not ready: %+v", r.i.Snapshot())
+		}
+	}
+}
+
+// gone waits until the process has ended.
+func gone(t *testing.T, pid int, start uint64) {
+	t.Helper()
+	limit := time.NewTimer(10 * time.Second)
+	defer limit.Stop()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for proctable.Alive(pid, start) {
+		select {
+		case <-limit.C:
+			t.Fatalf("pid %d lives on", pid)
+		case <-tick.C:
+		}
+	}
+}
+
+func TestCrashAndSuccessor(t *testing.T) {
+	t.Parallel()
+	r := newReal(t, "plain")
+	first := r.ready()
+	if err := syscall.Kill(first.PID, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	second := r.ready()
+	if second.PID == first.PID || second.ID == first.ID || second.LastExit == nil || second.LastExit.Class != ClassKilled || second.LastExit.Signal != "SIGKILL" {
+		t.Errorf("%+v", second)
+	}
+	if err := r.i.Stop(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if s := r.i.Snapshot(); s.State != Stopped || s.LastExit.Class != ClassClean {
+		t.Errorf("%+v", s)
+	}
+}
+
+func TestStubbornChildIsKilled(t *testing.T) {
+	t.Parallel()
+	r := newReal(t, "stubborn")
+	s := r.ready()
+	start, err := proctable.StartTime(s.PID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := r.i.Stop(t.Context()); err != nil {
+		t.Error(err)
+	}
+	gone(t, s.PID, start)
+}
+
+// TestFamilyDiesWithItsLeader: what a dead child leaves in its group ends with it.
+func TestFamilyDiesWithItsLeader(t *testing.T) {
+	t.Parallel()
+	r := newReal(t, "family")
+	s := r.ready()
+	var pid int
+	r.mu.Lock()
+	_, err := fmt.Sscanf(r.printed.String(), "descendant %d", &pid)
+	r.mu.Unlock()
+	if err != nil {
+		t.Fatalf("%q: %v", r.printed.String(), err)
+	}
+	start, err := proctable.StartTime(pid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Kill(s.PID, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	gone(t, pid, start)
+	r.ready()
+}
+
+// TestChildrenDieWithTheSupervisor: it is killed, and so are they, even those that ignore SIGTERM.
+func TestChildrenDieWithTheSupervisor(t *testing.T) {
+	t.Parallel()
+	cmd := exec.CommandContext(t.Context(), os.Args[0])
+	cmd.Env = []string{childVar + "=supervisor", "INSTANCE_TEST_SOCKET=" + filepath.Join(t.TempDir(), "n")}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	line, err := bufio.NewReader(out).ReadString('\n')
+	if err != nil {
+		t.Fatal(err)
+	}
+	var pid int
+	if _, err := fmt.Sscanf(line, "child %d", &pid); err != nil {
+		t.Fatal(err)
+	}
+	start, err := proctable.StartTime(pid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = cmd.Wait() // killed
+	gone(t, pid, start)
+}
+
+// TestRestartsLeakNothing runs alone: others would open descriptors meanwhile.
+func TestRestartsLeakNothing(t *testing.T) {
+	r := newReal(t, "plain")
+	r.ready()
+	open := func() int {
+		entries, err := os.ReadDir("/proc/self/fd")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(entries)
+	}
+	if err := r.i.Restart(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	before := open()
+	for range 50 {
+		if err := r.i.Restart(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if after := open(); after > before+3 { // the output of the last ones is read to its end in the background
+		t.Errorf("%d descriptors before, %d after 50 restarts", before, after)
+	}
+	if s := r.i.Snapshot(); s.Restarts != 51 || s.Tries != 0 {
+		t.Errorf("%+v", s)
+	}
+}
+
+func TestStartFailure(t *testing.T) {
+	t.Parallel()
+	f := NewForker()
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_ = f.Run(ctx) // ends with ctx
+	}()
+	if _, err := f.Start(StartSpec{Path: "/no/such/program", Args: []string{"x"}}); err == nil || !strings.Contains(err.Error(), "no such file") {
+		t.Errorf("got %v", err)
+	}
+	cancel()
+	<-done
+	if _, err := f.Start(StartSpec{Path: "/bin/true", Args: []string{"x"}}); err == nil {
+		t.Error("forked after the end")
+	}
+}

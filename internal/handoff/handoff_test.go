@@ -1,0 +1,56 @@
+package handoff_test
+
+import (
+	"bytes"
+	"io"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/coderclaw/coderclaw/internal/handoff"
+)
+
+func TestReadLeavesTheRest(t *testing.T) {
+	t.Parallel()
+	want := handoff.Message{Profile: "dev", Instance: "i", StateDir: "/s", ConfigPath: "/c", Workspace: "/w", Port: 19001,
+		Drain: 30 * time.Second, Env: map[string]string{"KEY": "line\nbreak"}}
+	var b bytes.Buffer
+	if err := handoff.Write(&b, want); err != nil {
+		t.Fatal(err)
+	}
+	b.WriteString("rest")
+	got, err := handoff.Read(&b)
+	if err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("got %+v, %v", got, err)
+	}
+	if rest, _ := io.ReadAll(&b); string(rest) != "rest" {
+		t.Errorf("left %q", rest)
+	}
+}
+
+func TestReadErrors(t *testing.T) {
+	t.Parallel()
+	for in, want := range map[string]string{
+		"":                          "it went away before it finished",
+		`{"profile":"x"`:            "it went away before it finished",
+		"garbage\n":                 "invalid character",
+		strings.Repeat("x", 2<<20): "longer than",
+	} {
+		if _, err := handoff.Read(strings.NewReader(in)); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%.20q: got %v", in, err)
+		}
+	}
+}
+
+func FuzzRead(f *testing.F) {
+	f.Add([]byte("{\"profile\":\"x\"}\nrest"))
+	f.Fuzz(func(t *testing.T, in []byte) {
+		r := bytes.NewReader(in)
+		if _, err := handoff.Read(r); err == nil {
+			if end := bytes.IndexByte(in, '\n') + 1; r.Len() != len(in)-end {
+				t.Errorf("%d bytes left of %d, the line ends at %d", r.Len(), len(in), end)
+			}
+		}
+	})
+}
