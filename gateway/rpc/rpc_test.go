@@ -1,6 +1,7 @@
 package rpc
 
 import (
+	"bytes"
 	"encoding/json"
 	"reflect"
 	"testing"
@@ -9,12 +10,12 @@ import (
 )
 
 type params struct {
-	Name  string            `json:"name" rule:"required,nonempty"`
-	Count int               `json:"count,omitempty" rule:"min=1,max=5"`
-	Tags  []string          `json:"tags,omitempty" rule:"nonempty"`
-	Mode  string            `json:"mode,omitempty" rule:"enum=ClientModes"`
-	Flags map[string]bool   `json:"flags,omitempty"`
-	Inner *inner            `json:"inner,omitempty"`
+	Name  string          `json:"name" rule:"required,nonempty"`
+	Count int             `json:"count,omitempty" rule:"min=1,max=5"`
+	Tags  []string        `json:"tags,omitempty" rule:"nonempty"`
+	Mode  string          `json:"mode,omitempty" rule:"enum=ClientModes"`
+	Flags map[string]bool `json:"flags,omitempty"`
+	Inner *inner          `json:"inner,omitempty"`
 }
 
 type inner struct {
@@ -24,23 +25,23 @@ type inner struct {
 func TestValidate(t *testing.T) {
 	t.Parallel()
 	for in, want := range map[string]string{
-		`{"name":"x"}`:                             "",
+		`{"name":"x"}`: "",
 		`{"name":"x","count":5,"tags":["a"],"mode":"cli","flags":{"a":true},"inner":{"on":false}}`: "",
-		`{}`:                                       "must have required property 'name'",
-		`{"name":""}`:                              "at /name: must NOT have fewer than 1 characters",
-		`{"name":7}`:                               "at /name: must be string",
-		`{"name":"x","count":0}`:                   "at /count: must be >= 1",
-		`{"name":"x","count":6}`:                   "at /count: must be <= 5",
-		`{"name":"x","count":1.5}`:                 "at /count: must be integer",
-		`{"name":"x","count":1e300}`:               "at /count: must be integer",
-		`{"name":"x","tags":"a"}`:                  "at /tags: must be array",
-		`{"name":"x","tags":["a",""]}`:             "at /tags/1: must NOT have fewer than 1 characters",
-		`{"name":"x","mode":"?"}`:                  "at /mode: must be equal to constant; at /mode: must match a schema in anyOf",
-		`{"name":"x","flags":{"a/b":1}}`:           "at /flags/a~1b: must be boolean",
-		`{"name":"x","inner":{"y":1}}`:             "at /inner: must have required property 'on'; at /inner: unexpected property 'y'",
-		`{"name":"x","b":1,"a":1}`:                 "at root: unexpected property 'a'; at root: unexpected property 'b'",
-		`[]`:                                       "must be object",
-		`nonsense`:                                 "must be object",
+		`{}`:                             "must have required property 'name'",
+		`{"name":""}`:                    "at /name: must NOT have fewer than 1 characters",
+		`{"name":7}`:                     "at /name: must be string",
+		`{"name":"x","count":0}`:         "at /count: must be >= 1",
+		`{"name":"x","count":6}`:         "at /count: must be <= 5",
+		`{"name":"x","count":1.5}`:       "at /count: must be integer",
+		`{"name":"x","count":1e300}`:     "at /count: must be integer",
+		`{"name":"x","tags":"a"}`:        "at /tags: must be array",
+		`{"name":"x","tags":["a",""]}`:   "at /tags/1: must NOT have fewer than 1 characters",
+		`{"name":"x","mode":"?"}`:        "at /mode: must be equal to constant; at /mode: must match a schema in anyOf",
+		`{"name":"x","flags":{"a/b":1}}`: "at /flags/a~1b: must be boolean",
+		`{"name":"x","inner":{"y":1}}`:   "at /inner: must have required property 'on'; at /inner: unexpected property 'y'",
+		`{"name":"x","b":1,"a":1}`:       "at root: unexpected property 'a'; at root: unexpected property 'b'",
+		`[]`:                             "must be object",
+		`nonsense`:                       "must be object",
 	} {
 		if got := Validate(json.RawMessage(in), reflect.TypeFor[params]()); got != want {
 			t.Errorf("%s: got %q, want %q", in, got, want)
@@ -56,7 +57,7 @@ func FuzzValidate(f *testing.F) {
 			return
 		}
 		var p protocol.ConnectParams
-		if err := json.NewDecoder(bytesReader(raw)).Decode(&p); err != nil {
+		if err := json.NewDecoder(bytes.NewReader(raw)).Decode(&p); err != nil {
 			t.Errorf("%s passes and cannot be decoded: %v", raw, err)
 		}
 	})

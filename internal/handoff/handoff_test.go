@@ -32,9 +32,9 @@ func TestReadLeavesTheRest(t *testing.T) {
 func TestReadErrors(t *testing.T) {
 	t.Parallel()
 	for in, want := range map[string]string{
-		"":                          "it went away before it finished",
-		`{"profile":"x"`:            "it went away before it finished",
-		"garbage\n":                 "invalid character",
+		"":                         "it went away before it finished",
+		`{"profile":"x"`:           "it went away before it finished",
+		"garbage\n":                "invalid character",
 		strings.Repeat("x", 2<<20): "longer than",
 	} {
 		if _, err := handoff.Read(strings.NewReader(in)); err == nil || !strings.Contains(err.Error(), want) {
