@@ -199,6 +199,9 @@ func (e *examiner) loaded() {
 	if e.o.Disk.State != servicegen.FileText || s.LoadState == "" || e.t.Unit.Path == "" {
 		return
 	}
+	if slices.ContainsFunc(e.found, func(f Finding) bool { return f.Code == UnitForeign }) {
+		return // what another program loaded is its own business
+	}
 	if s.NeedReload || s.LoadState != servicegen.LoadLoaded {
 		e.add(UnitStale, ViewLoaded, Finding{Path: e.t.Unit.Path, Have: s.LoadState, Want: "the copy on disk"})
 		return

@@ -54,13 +54,20 @@ func (a *app) root() *cli.Command {
 	root := &cli.Command{
 		Name:      "coderclaw",
 		Usage:     "isolated AI gateways on your own machine, supervised",
-		Version:   buildinfo.Version(),
 		Reader:    a.stdin,
 		Writer:    a.stdout,
 		ErrWriter: a.stderr,
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "profile", Usage: "act on profile `NAME`", Destination: &a.profileFlag, Local: true},
 			&cli.BoolFlag{Name: "dev", Usage: "short for --profile dev", Destination: &a.devFlag, Local: true},
+			&cli.BoolFlag{Name: "version", Aliases: []string{"V", "v"}, Usage: "print the version, nothing else", Local: true},
+		},
+		Action: func(_ context.Context, c *cli.Command) error {
+			if c.Bool("version") {
+				_, err := fmt.Fprintln(a.stdout, buildinfo.Version())
+				return err
+			}
+			return cli.ShowRootCommandHelp(c)
 		},
 		Commands:       a.commands(),
 		ExitErrHandler: func(context.Context, *cli.Command, error) {},

@@ -29,7 +29,7 @@ func Take(p profiles.Profile) (*lockfile.Lock, error) {
 	if held, ok := errors.AsType[*lockfile.HeldError](err); ok {
 		var h Holder
 		_ = json.Unmarshal(held.Content, &h) // an empty or foreign text leaves the pid unknown
-		return nil, exitcode.With(exitcode.Busy, fmt.Errorf("gateway already running (pid %d) on state dir %s; stop it with: coderclaw %sgateway stop",
+		return nil, exitcode.With(exitcode.Busy, fmt.Errorf("gateway already running (pid %d) on state dir %s; stop it with: coderclaw %sgateway stop, or end that process if a person started it",
 			h.PID, p.StateDir, p.Flag()))
 	}
 	if err != nil {
