@@ -15,7 +15,7 @@ test *ARGS:
 
 # speed and memory beside a floor of the same run
 bench *ARGS:
-    go run ./internal/bench {{ARGS}}
+    go run ./cmd/bench {{ARGS}}
 
 lint:
     go vet ./...

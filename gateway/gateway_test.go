@@ -2,6 +2,7 @@ package gateway_test
 
 import (
 	"context"
+	"crypto/ed25519"
 	"encoding/json"
 	"errors"
 	"io"
@@ -13,8 +14,10 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/coder/websocket"
+	"github.com/coder/websocket/wsjson"
 	"go.uber.org/goleak"
 
 	"github.com/coderclaw/coderclaw/gateway"
@@ -488,4 +491,47 @@ func TestManyRequestsAtOnce(t *testing.T) {
 		})
 	}
 	wg.Wait()
+}
+
+// TestRemoteDeviceMustBePaired: a device that does not connect from this machine
+// waits for somebody's approval, whatever secret it has.
+func TestRemoteDeviceMustBePaired(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	pub, key, err := ed25519.GenerateKey(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn, _, err := websocket.Dial(t.Context(), r.url, &websocket.DialOptions{HTTPHeader: http.Header{"X-Forwarded-For": {"198.51.100.7"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.CloseNow()
+	var ev struct{ Payload protocol.Challenge }
+	if err := wsjson.Read(t.Context(), conn, &ev); err != nil {
+		t.Fatal(err)
+	}
+	id, now := protocol.DeviceID(pub), time.Now().UnixMilli()
+	payload := protocol.DevicePayload(id, "cli", "cli", "operator", []string{"operator.read"}, now, secret, ev.Payload.Nonce)
+	params, err := json.Marshal(protocol.ConnectParams{MinProtocol: 3, MaxProtocol: 3, Scopes: []string{"operator.read"},
+		Client: protocol.ClientInfo{ID: "cli", Mode: "cli", Version: "1", Platform: "linux"}, Auth: &protocol.ConnectAuth{Token: secret},
+		Device: &protocol.Device{ID: id, PublicKey: protocol.FormatPublicKey(pub), Signature: protocol.Sign(key, payload), SignedAt: now, Nonce: ev.Payload.Nonce}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := wsjson.Write(t.Context(), conn, protocol.Request{Type: "req", ID: "1", Method: "connect", Params: params}); err != nil {
+		t.Fatal(err)
+	}
+	var res protocol.Response
+	if err := wsjson.Read(t.Context(), conn, &res); err != nil {
+		t.Fatal(err)
+	}
+	details, _ := res.Error.Details.(map[string]any)
+	if res.OK || res.Error.Code != protocol.CodeNotPaired || res.Error.Message != "pairing required" || details["requestId"] == "" {
+		t.Errorf("answered %+v, %+v", res, res.Error)
+	}
+	_, _, err = conn.Read(t.Context())
+	if closed, ok := errors.AsType[websocket.CloseError](err); !ok || closed.Code != 1008 || closed.Reason != "pairing required" {
+		t.Errorf("closed with %v", err)
+	}
 }

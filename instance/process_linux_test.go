@@ -2,7 +2,6 @@ package instance
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -23,14 +22,13 @@ import (
 type real struct {
 	*testing.T
 	i       *Instance
-	mu      sync.Mutex
-	printed bytes.Buffer
-	states  chan Snapshot
+	lines  chan string // what the children print
+	states chan Snapshot
 }
 
 func newReal(t *testing.T, how string) *real {
 	t.Helper()
-	r := &real{T: t, states: make(chan Snapshot, 1000)}
+	r := &real{T: t, states: make(chan Snapshot, 1000), lines: make(chan string, 1000)}
 	f := NewForker()
 	r.i = New(Options{
 		Name: "x", NotifyPath: filepath.Join(t.TempDir(), "n"), Starter: f, Log: slog.New(slog.NewTextHandler(t.Output(), nil)), Grace: 300 * time.Millisecond,
@@ -40,9 +38,7 @@ func newReal(t *testing.T, how string) *real {
 		Output: func(rd io.Reader) error {
 			sc := bufio.NewScanner(rd)
 			for sc.Scan() {
-				r.mu.Lock()
-				r.printed.WriteString(sc.Text() + "\n")
-				r.mu.Unlock()
+				r.lines <- sc.Text()
 			}
 			return sc.Err()
 		},
@@ -138,11 +134,8 @@ func TestFamilyDiesWithItsLeader(t *testing.T) {
 	r := newReal(t, "family")
 	s := r.ready()
 	var pid int
-	r.mu.Lock()
-	_, err := fmt.Sscanf(r.printed.String(), "descendant %d", &pid)
-	r.mu.Unlock()
-	if err != nil {
-		t.Fatalf("%q: %v", r.printed.String(), err)
+	if _, err := fmt.Sscanf(<-r.lines, "descendant %d", &pid); err != nil {
+		t.Fatal(err)
 	}
 	start, err := proctable.StartTime(pid)
 	if err != nil {

@@ -11,6 +11,7 @@ import (
 	"github.com/coderclaw/coderclaw/doctor"
 	"github.com/coderclaw/coderclaw/internal/exitcode"
 	"github.com/coderclaw/coderclaw/profiles"
+	"github.com/coderclaw/coderclaw/supervisor/control"
 )
 
 // doctorReport is the machine form of `doctor --json`.
@@ -102,6 +103,9 @@ func (a *app) examine(ctx context.Context, p profiles.Profile, r *profiles.Regis
 
 // settle observes after a repair, once what was started has come up or failed to.
 func (a *app) settle(ctx context.Context, t doctor.Target) doctor.Observation {
+	if o := doctor.Observe(ctx, t); o.Wish == control.WantStopped {
+		return o
+	}
 	_ = unitService{profile: t.Profile}.untilReady(ctx) // what is left is found by looking
 	return doctor.Observe(ctx, t)
 }

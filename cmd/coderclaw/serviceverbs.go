@@ -172,10 +172,11 @@ func (s unitService) untilReady(ctx context.Context) error {
 	}
 }
 
-// settled tells whether an instance in this state stays there for a while.
+// settled tells whether an instance that is to run stays in this state for a
+// while. One that is stopped is about to be started.
 func settled(s instance.State) bool {
 	switch s {
-	case instance.Ready, instance.Blocked, instance.Quarantined, instance.Stopped, instance.BackingOff:
+	case instance.Ready, instance.Blocked, instance.Quarantined, instance.BackingOff:
 		return true
 	}
 	return false

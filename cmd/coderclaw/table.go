@@ -31,18 +31,20 @@ func instanceTable(now time.Time, list []control.Instance) string {
 
 // liveTable keeps one table of instances on a terminal up to date.
 type liveTable struct {
-	mu    sync.Mutex
 	w     io.Writer
+	width func() int // of the terminal; a longer line would wrap and be counted wrong
+
+	mu    sync.Mutex
 	lines int // of the table on the screen
 }
 
-func newLiveTable(w io.Writer) *liveTable { return &liveTable{w: w} }
+func newLiveTable(w io.Writer, width func() int) *liveTable { return &liveTable{w: w, width: width} }
 
 // show replaces the table. It is safe for concurrent use.
 func (t *liveTable) show(s control.Status) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	text := instanceTable(time.Now(), s.Instances) + "\nCtrl-C stops them all.\n"
+	text := clip(instanceTable(time.Now(), s.Instances)+"\nCtrl-C stops them all.\n", t.width())
 	var out bytes.Buffer
 	if t.lines > 0 {
 		fmt.Fprintf(&out, "\x1b[%dA\x1b[J", t.lines) // up, then clear to the end of the screen
@@ -50,4 +52,17 @@ func (t *liveTable) show(s control.Status) {
 	out.WriteString(text)
 	t.lines = strings.Count(text, "\n")
 	_, _ = t.w.Write(out.Bytes()) // a terminal that went away must not stop the gateways
+}
+
+// clip cuts each line of text to width characters.
+func clip(text string, width int) string {
+	var b strings.Builder
+	for line := range strings.Lines(text) {
+		body := []rune(strings.TrimSuffix(line, "\n"))
+		if len(body) > width {
+			body = append(body[:max(width-1, 0)], '…')
+		}
+		b.WriteString(string(body) + "\n")
+	}
+	return b.String()
 }

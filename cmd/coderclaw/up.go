@@ -51,7 +51,7 @@ func (a *app) up(ctx context.Context, names []string) error {
 	log := slog.New(tint.NewTextHandler(a.stderr, &tint.Options{Level: slog.LevelInfo, TimeFormat: time.TimeOnly, NoColor: !a.colour()}))
 	var live *liveTable
 	if isTerminal(a.stdout) {
-		live = newLiveTable(a.stdout)
+		live = newLiveTable(a.stdout, func() int { return terminalWidth(a.stdout) })
 		log = slog.New(slog.DiscardHandler) // the table shows the same, and lines would tear it
 	}
 	o, err := a.supervisorOptions(r, ps, "up", log)

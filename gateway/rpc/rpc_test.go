@@ -3,7 +3,9 @@ package rpc
 import (
 	"bytes"
 	"encoding/json"
+	"log/slog"
 	"reflect"
+	"slices"
 	"testing"
 
 	"github.com/coderclaw/coderclaw/gateway/protocol"
@@ -72,4 +74,60 @@ func FuzzParseRequest(f *testing.F) {
 			t.Errorf("%s: %+v, %q, %v", raw, req, id, err)
 		}
 	})
+}
+
+// TestSlowConsumer: a client that does not read loses what may be dropped, and
+// the connection for what may not.
+func TestSlowConsumer(t *testing.T) {
+	t.Parallel()
+	h := NewHub(&Mux{}, slog.New(slog.DiscardHandler))
+	s := &Session{hub: h, wake: make(chan struct{}, 1), Role: protocol.RoleOperator}
+	h.sessions[s] = false
+	h.Welcome(s, []byte("hello"))
+	s.written(-protocol.MaxBufferedBytes)
+	for _, tc := range []struct {
+		drop   bool
+		queued int
+		ends   bool
+	}{{true, 1, false}, {false, 0, true}} {
+		if err := h.Broadcast("tick", 1, Delivery{Drop: tc.drop}); err != nil {
+			t.Fatal(err)
+		}
+		if len(s.queue) != tc.queued || (s.ending != nil) != tc.ends {
+			t.Errorf("drop %v: %d queued, ending %+v", tc.drop, len(s.queue), s.ending)
+		}
+	}
+	if s.ending.code != protocol.ClosePolicy || s.ending.reason != "slow consumer" {
+		t.Errorf("ends with %+v", s.ending)
+	}
+}
+
+// TestSeq: broadcasts are numbered while there are clients, those that a client
+// may not see included; what is sent to one is not.
+func TestSeq(t *testing.T) {
+	t.Parallel()
+	h := NewHub(&Mux{}, slog.New(slog.DiscardHandler))
+	if err := h.Broadcast("tick", 1, Delivery{}); err != nil || h.seq != 0 {
+		t.Errorf("seq %d without clients, %v", h.seq, err)
+	}
+	s := &Session{hub: h, wake: make(chan struct{}, 1), Role: protocol.RoleOperator}
+	h.sessions[s] = false
+	h.Welcome(s, []byte("{}"))
+	for _, d := range []Delivery{{}, {Need: ScopePairing}, {Version: &protocol.StateVersion{Presence: 1, Health: 2}}} {
+		if err := h.Broadcast("x", nil, d); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := h.Send(s, "y", nil, nil); err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, frame := range s.queue {
+		got = append(got, string(frame))
+	}
+	want := []string{"{}", `{"type":"event","event":"x","payload":null,"seq":1}`,
+		`{"type":"event","event":"x","payload":null,"seq":3,"stateVersion":{"presence":1,"health":2}}`, `{"type":"event","event":"y","payload":null}`}
+	if !slices.Equal(got, want) {
+		t.Errorf("got %q", got)
+	}
 }

@@ -49,7 +49,7 @@ func run(ctx context.Context) error {
 	}
 	defer os.RemoveAll(dir)
 	b := &bench{dir: dir, product: filepath.Join(dir, "coderclaw"), floor: filepath.Join(dir, "floor")}
-	for out, pkg := range map[string]string{b.product: "./cmd/coderclaw", b.floor: "./internal/bench/floor"} {
+	for out, pkg := range map[string]string{b.product: "./cmd/coderclaw", b.floor: "./cmd/bench/floor"} {
 		cmd := exec.CommandContext(ctx, "go", "build", "-tags", "urfave_cli_no_template", "-trimpath", "-ldflags", "-s -w", "-o", out, pkg)
 		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 		if text, err := cmd.CombinedOutput(); err != nil {
