@@ -21,7 +21,7 @@ import (
 // real is an instance with real processes.
 type real struct {
 	*testing.T
-	i       *Instance
+	i      *Instance
 	lines  chan string // what the children print
 	states chan Snapshot
 }
