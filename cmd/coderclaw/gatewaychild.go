@@ -50,7 +50,7 @@ func (a *app) gatewaySupervised(ctx context.Context) error {
 	if err := snap.Err(); err != nil {
 		return err
 	}
-	settings, err := auth.Resolve(snap.Config.Gateway.Auth, lookup, auth.Flags{})
+	settings, err := auth.Resolve(snap.Config.Gateway.Auth, lookup, auth.Flags{Setup: hint(p, "setup")})
 	if err != nil {
 		return err
 	}

@@ -139,9 +139,8 @@ func (a *app) gatewayPort(c *cli.Command, p profiles.Profile, r *profiles.Regist
 		}
 		port, source = n, s.name
 	}
-	if owner, taken := r.Owner(port, p.Name); taken {
-		return 0, exitcode.With(exitcode.Busy, fmt.Errorf("port %d (%s) belongs to profile %s; choose a port outside its block %d-%d",
-			port, source, owner.Name, owner.Port, owner.Block().Last()))
+	if err := a.blockIsOwn(r, p, port); err != nil {
+		return 0, exitcode.With(exitcode.Busy, fmt.Errorf("%s: %w; choose another port", source, err))
 	}
 	return port, nil
 }
@@ -173,7 +172,7 @@ func (a *app) gatewayAuth(c *cli.Command, cfg config.Gateway, p profiles.Profile
 		}
 		return lookup(name)
 	}
-	s, err := auth.Resolve(cfg.Auth, env, auth.Flags{Mode: c.String("auth"), Token: c.String("token"), Password: c.String("password")})
+	s, err := auth.Resolve(cfg.Auth, env, auth.Flags{Mode: c.String("auth"), Token: c.String("token"), Password: c.String("password"), Setup: hint(p, "setup")})
 	return s, bind, err
 }
 
@@ -198,10 +197,10 @@ func listenAddrs(ctx context.Context, addrs []netip.AddrPort) ([]net.Listener, e
 			continue
 		}
 		if !errors.Is(err, syscall.EADDRINUSE) {
-			return nil, exitcode.With(exitcode.Busy, fmt.Errorf("failed to bind gateway socket on ws://%s: %w", addr, err))
+			return nil, exitcode.With(exitcode.Busy, config.ErrFailedToBind(addr.Addr().String(), int(addr.Port()), err))
 		}
-		return nil, exitcode.With(exitcode.Busy, fmt.Errorf("another gateway instance is already listening on ws://%s\n  held by %s\n  stop it with: coderclaw gateway stop, or choose another --port",
-			addr, portHolder(int(addr.Port()))))
+		return nil, fmt.Errorf("%w\n  held by %s\n  stop it with: coderclaw gateway stop, or choose another --port",
+			config.ErrAlreadyListening(addr.Addr().String(), int(addr.Port())), portHolder(int(addr.Port())))
 	}
 	return out, nil
 }

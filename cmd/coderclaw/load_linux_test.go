@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
@@ -243,6 +244,40 @@ func TestSecretsStayOut(t *testing.T) {
 			if strings.Contains(string(text), s.token()) {
 				t.Errorf("the token is in %s of pid %d", name, pid)
 			}
+		}
+	}
+}
+
+// TestLogsFollowAcrossRestart: a tail goes on when the gateway is replaced.
+func TestLogsFollowAcrossRestart(t *testing.T) {
+	t.Parallel()
+	s := supervise(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	cmd := exec.CommandContext(ctx, "coderclaw", "logs", "--follow", "--interval", "20")
+	cmd.Env = s.env
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		cancel()
+		_ = cmd.Wait() // killed
+	}()
+	lines := bufio.NewScanner(out)
+	for _, pid := range []int{s.pid(), 0} {
+		want := "gateway ready"
+		if pid == 0 {
+			s.must("supervisor", "restart", "default")
+			pid = s.pid()
+		}
+		for found := false; !found; {
+			if !lines.Scan() {
+				t.Fatalf("the tail ended before it showed %q of pid %d: %v", want, pid, lines.Err())
+			}
+			found = strings.Contains(lines.Text(), want) && strings.Contains(lines.Text(), fmt.Sprintf("pid=%d", pid))
 		}
 	}
 }

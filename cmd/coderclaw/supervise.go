@@ -71,10 +71,30 @@ func (a *app) checkProfile(ctx context.Context, p profiles.Profile) (supervisor.
 	if err != nil {
 		return supervisor.Checked{}, err
 	}
-	if owner, taken := r.Owner(check.Port, p.Name); taken {
-		return supervisor.Checked{Problem: exitcode.With(exitcode.Busy, fmt.Errorf("port %d belongs to profile %s", check.Port, owner.Name))}, nil
+	if err := a.blockIsOwn(r, p, check.Port); err != nil {
+		return supervisor.Checked{Problem: exitcode.With(exitcode.Busy, err)}, nil
 	}
 	return supervisor.Checked{Addrs: check.Addrs, Port: check.Port, Hash: check.Hash, Env: env}, nil
+}
+
+// blockIsOwn tells whether a gateway of p may listen on port: the port is in no
+// other profile's block, and the block that moves with it overlaps with none
+// that another profile's config has moved.
+func (a *app) blockIsOwn(r *profiles.Registry, p profiles.Profile, port int) error {
+	if owner, taken := r.Owner(port, p.Name); taken {
+		return fmt.Errorf("port %d belongs to profile %s", port, owner.Name)
+	}
+	own := profiles.Block{Base: port}
+	for _, other := range r.List() {
+		moved := a.configuredPort(other)
+		if other.Name == p.Name || moved == 0 {
+			continue
+		}
+		if b := (profiles.Block{Base: moved}); b.Overlaps(own) {
+			return fmt.Errorf("the ports %d-%d overlap with those of profile %s, whose gateway.port is %d", own.Base, own.Last(), other.Name, moved)
+		}
+	}
+	return nil
 }
 
 // runSupervisor runs s as the service manager of this system expects it: on

@@ -14,8 +14,9 @@ import (
 	"github.com/coderclaw/coderclaw/internal/exitcode"
 )
 
-// Flags are what the command line of a gateway says about its secret.
-type Flags struct{ Mode, Token, Password string }
+// Flags are what the command line of a gateway says about its secret. Setup is
+// the command that makes one, for the error when there is none.
+type Flags struct{ Mode, Token, Password, Setup string }
 
 // Settings is the shared secret that the gateway asks for. It shows no secret when printed.
 type Settings struct {
@@ -60,7 +61,7 @@ func Resolve(cfg config.Auth, env func(string) (string, bool), flags Flags) (Set
 	case s.Mode == config.AuthPassword && s.Password == "":
 		return refuse(config.NoPasswordSet + "\nSet gateway.auth.password (or " + config.EnvPassword + "), or pass --password.")
 	case s.Mode == "":
-		return refuse("the gateway has no credential to ask for; make one with: coderclaw setup, or pass --token or --password")
+		return refuse("the gateway has no credential to ask for; make one with: " + flags.Setup + ", or pass --token or --password")
 	}
 	return s, nil
 }

@@ -45,9 +45,6 @@ func Listen(path string) (*Socket, error) {
 	return &Socket{path: path, conn: conn}, nil
 }
 
-// Path is where the socket is, the value for NOTIFY_SOCKET.
-func (s *Socket) Path() string { return s.path }
-
 // Recv waits for one notification and returns its assignments. It ends with the
 // cause of ctx, or with net.ErrClosed after Close.
 func (s *Socket) Recv(ctx context.Context) (map[string]string, error) {
