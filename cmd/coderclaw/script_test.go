@@ -25,17 +25,25 @@ var ports struct {
 	next int
 }
 
-// freeBlock returns a base of which every port that matters is free. Blocks lie
-// below the range from which the system takes ports for outgoing connections.
+// The ports of tests lie below the blocks of the built-in profiles, with which a
+// registry of a test may not overlap.
+const (
+	firstPort = 3000
+	lastPort  = 18500
+)
+
+// freeBlock returns a base of which every port that matters is free.
 func freeBlock() (int, error) {
 	ports.Lock()
 	defer ports.Unlock()
 	if ports.next == 0 {
-		ports.next = 3000 + os.Getpid()%50*400 // runs of two test binaries at once keep apart
+		ports.next = firstPort + os.Getpid()%35*400 // runs of two test binaries at once keep apart
 	}
 	for range 100 {
 		base := ports.next
-		ports.next += 111
+		if ports.next += 111; ports.next > lastPort {
+			ports.next = firstPort
+		}
 		if free(base) && free(base+2) && free(base+11) {
 			return base, nil
 		}
