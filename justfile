@@ -28,3 +28,8 @@ update:
 
 ci:
     .ci/run
+
+# the full lengths: 200 restarts below 50 clients, 50 kills, a minute for each fuzz target
+soak:
+    go test ./cmd/coderclaw -run UnderLoad -count=1 -v -args -soak
+    FUZZTIME=60s .ci/run

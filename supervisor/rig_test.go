@@ -56,6 +56,21 @@ func testOptions(ps []profiles.Profile, temp string) Options {
 	}
 }
 
+// shortTemp is like t.TempDir, with a name that leaves room for the path of a socket.
+func shortTemp(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "sv")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := os.RemoveAll(dir); err != nil {
+			t.Error(err)
+		}
+	})
+	return dir
+}
+
 // rig is a supervisor that runs for one test.
 type rig struct {
 	t      *testing.T
@@ -75,7 +90,7 @@ func supervise(t *testing.T, ps []profiles.Profile, change func(*Options)) *rig 
 	t.Helper()
 	r := &rig{t: t, ps: ps, done: make(chan error, 1), lines: map[string]string{}}
 	ready := make(chan struct{})
-	o := testOptions(ps, t.TempDir())
+	o := testOptions(ps, shortTemp(t))
 	o.Notify = func(state string) error {
 		r.mu.Lock()
 		defer r.mu.Unlock()

@@ -14,14 +14,25 @@ import (
 // maxSocketPath is what every system we run on takes for the path of a unix socket.
 const maxSocketPath = 100
 
+// systemTemp is the temporary directory where that of the environment has too
+// long a name as well. No shorter one exists.
+const systemTemp = "/tmp"
+
 // socketPath is where a socket of the profile with this state dir lies: in the
-// state dir, or where that path is too long, in a private directory below temp.
+// state dir, or where that path is too long, in a private directory below a
+// temporary one.
 func (s *Supervisor) socketPath(stateDir, name string) (string, error) {
 	path := filepath.Join(stateDir, name)
 	if len(path) <= maxSocketPath {
 		return path, nil
 	}
-	dir := filepath.Join(s.o.TempDir, fmt.Sprintf("coderclaw-%d", os.Getuid()))
+	sum := sha256.Sum256([]byte(path))
+	name = hex.EncodeToString(sum[:8]) + "-" + name
+	private := fmt.Sprintf("coderclaw-%d", os.Getuid())
+	dir := filepath.Join(s.o.TempDir, private)
+	if len(filepath.Join(dir, name)) > maxSocketPath {
+		dir = filepath.Join(systemTemp, private)
+	}
 	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 		return "", fmt.Errorf("a place for %s, whose path is too long for a socket: %w", path, err)
 	}
@@ -32,8 +43,7 @@ func (s *Supervisor) socketPath(stateDir, name string) (string, error) {
 	if !ownPrivate(info, os.Getuid()) {
 		return "", fmt.Errorf("%s is to hold sockets, but is not a directory of mode 0700 that belongs to %s; remove it", dir, me())
 	}
-	sum := sha256.Sum256([]byte(path))
-	return filepath.Join(dir, hex.EncodeToString(sum[:8])+"-"+name), nil
+	return filepath.Join(dir, name), nil
 }
 
 // listenControl makes the control socket. One that is there belongs to a
