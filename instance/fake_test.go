@@ -20,6 +20,8 @@ type world struct {
 	started  []*fakeProcess
 	prepare  error // what Prepare fails with
 	precheck error
+	wish     error // what Wish fails with
+	wishes   []bool
 	history  []Snapshot
 	prepared int
 }
@@ -131,6 +133,12 @@ func newRig(t *testing.T) *rig {
 			w.mu.Lock()
 			defer w.mu.Unlock()
 			return w.precheck
+		},
+		Wish: func(running bool) error {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			w.wishes = append(w.wishes, running)
+			return w.wish
 		},
 		Output: func(rd io.Reader) error { return nil },
 		OnChange: func(s Snapshot) {

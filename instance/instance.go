@@ -42,6 +42,8 @@ type Options struct {
 	Prepare func(ctx context.Context) (Launch, error)
 	// Precheck is asked before a planned restart: an error keeps the old child.
 	Precheck func(ctx context.Context) error
+	// Wish records what the commands last asked for, in the order in which they are carried out. nil records nothing.
+	Wish func(running bool) error
 	// Output consumes what the child prints until its end. It is called once a start.
 	Output func(r io.Reader) error
 	// OnChange is told each change, in order, from one goroutine. It must not call the instance.
@@ -85,6 +87,7 @@ const (
 type command struct {
 	verb verb
 	done chan error // holds one
+	note error      // what did not work though the command did
 }
 
 // New returns an instance that Run brings to life.
@@ -97,6 +100,9 @@ func New(o Options) *Instance {
 	}
 	if o.Rand == nil {
 		o.Rand = randomFloat
+	}
+	if o.Wish == nil {
+		o.Wish = func(bool) error { return nil }
 	}
 	if o.Precheck == nil {
 		o.Precheck = func(context.Context) error { return nil }
@@ -116,7 +122,8 @@ func (i *Instance) Snapshot() Snapshot {
 // it did not become so.
 func (i *Instance) Start(ctx context.Context) error { return i.ask(ctx, start) }
 
-// Stop ends the child and returns when it is gone. It stays stopped.
+// Stop ends the child and returns when it is gone. It stays stopped until Start
+// or Restart; where that comes first, Stop returns an error that says so.
 func (i *Instance) Stop(ctx context.Context) error { return i.ask(ctx, stop) }
 
 // Restart replaces the child and returns when the new one is ready. Calls that
@@ -125,7 +132,7 @@ func (i *Instance) Restart(ctx context.Context) error { return i.ask(ctx, restar
 
 // ask hands a command to Run. A ctx that ends gives up on the answer, not on the command.
 func (i *Instance) ask(ctx context.Context, v verb) error {
-	c := command{v, make(chan error, 1)}
+	c := command{verb: v, done: make(chan error, 1)}
 	select {
 	case i.commands <- c:
 	case <-i.done:

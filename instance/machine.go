@@ -1,6 +1,7 @@
 package instance
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -25,9 +26,9 @@ type machine struct {
 	want    bool // a child should live
 	ending  bool // Run is to return once no child is left
 	backoff backoff
-	timer   *time.Timer  // runs out when the state has lasted too long, see limit
-	waiters []chan error // of start and restart: told when the child is ready or has failed
-	stops   []chan error // of stop: told when no child is left
+	timer   *time.Timer // runs out when the state has lasted too long, see limit
+	waiters []command   // starts and restarts: told when the child is ready or has failed
+	stops   []command   // told when no child is left or one is wanted again
 	outputs sync.WaitGroup
 }
 
@@ -229,21 +230,21 @@ func (m *machine) command(ctx context.Context, c command) {
 	}
 	switch c.verb {
 	case stop:
-		m.want = false
+		m.wish(&c, false)
 		m.tell(&m.waiters, fmt.Errorf("profile %s was stopped", m.o.Name))
-		m.stops = append(m.stops, c.done)
+		m.stops = append(m.stops, c)
 		m.stopChild("stopping on request")
 	case start:
-		m.want = true
+		m.wish(&c, true)
 		m.wantReady(ctx, c)
 	case restart:
 		if err := m.o.Precheck(ctx); err != nil {
 			c.done <- err
 			return
 		}
-		m.want = true
+		m.wish(&c, true)
 		if s := m.state(); s == Starting || s == Ready || s == Unhealthy {
-			m.waiters = append(m.waiters, c.done)
+			m.waiters = append(m.waiters, c)
 			m.drain(true, "restarting on request")
 			return
 		}
@@ -251,13 +252,25 @@ func (m *machine) command(ctx context.Context, c command) {
 	}
 }
 
+// wish takes note of what the command wants, also of the supervisors to come.
+func (m *machine) wish(c *command, running bool) {
+	m.want = running
+	if running {
+		m.tell(&m.stops, fmt.Errorf("profile %s was started again", m.o.Name))
+	}
+	// A full disk must not keep a gateway up, so what cannot be recorded is done all the same.
+	if err := m.o.Wish(running); err != nil {
+		c.note = fmt.Errorf("it was done, but the next supervisor will not know: %w", err)
+	}
+}
+
 // wantReady answers the command once a child is ready, starting one if none lives.
 func (m *machine) wantReady(ctx context.Context, c command) {
+	m.waiters = append(m.waiters, c)
 	if m.state() == Ready {
-		c.done <- nil
+		m.tell(&m.waiters, nil)
 		return
 	}
-	m.waiters = append(m.waiters, c.done)
 	if m.child == nil {
 		m.backoff.reset()
 		m.count(func(s *Snapshot) { s.Tries = 0 })
@@ -348,10 +361,10 @@ func (m *machine) childEnded(ctx context.Context, e Exit) {
 	}
 }
 
-// tell answers everybody in the list and empties it.
-func (m *machine) tell(list *[]chan error, err error) {
-	for _, ch := range *list {
-		ch <- err
+// tell answers every command in the list and empties it.
+func (m *machine) tell(list *[]command, err error) {
+	for _, c := range *list {
+		c.done <- cmp.Or(err, c.note)
 	}
 	*list = nil
 }

@@ -1,6 +1,8 @@
 package instance
 
 import (
+	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -115,6 +117,40 @@ func TestGraceThenKill(t *testing.T) {
 		if _, killed := r.last().fate(); !killed || s.LastExit.Class != ClassClean || s.PID != 0 {
 			r.Errorf("%+v", s)
 		}
+	})
+}
+
+func TestStopThatIsOvertaken(t *testing.T) {
+	bubble(t, func(r *rig) {
+		r.isReady()
+		r.last().rude()
+		stopped, started := make(chan error, 1), make(chan error, 1)
+		go func() { stopped <- r.i.Stop(r.Context()) }()
+		synctest.Wait()
+		go func() { started <- r.i.Start(r.Context()) }()
+		synctest.Wait()
+		if err := <-stopped; err == nil || err.Error() != "profile x was started again" {
+			r.Errorf("the stop got %v", err)
+		}
+		r.last().end(Exit{Code: 0})
+		r.isReady()
+		if err := <-started; err != nil || r.count() != 2 {
+			r.Errorf("the start got %v after %d starts", err, r.count())
+		}
+		if !slices.Equal(r.wishes, []bool{false, true}) {
+			r.Errorf("recorded %v", r.wishes)
+		}
+	})
+}
+
+func TestWishThatCannotBeRecorded(t *testing.T) {
+	bubble(t, func(r *rig) {
+		r.isReady()
+		r.wish = errTest
+		if err := r.i.Stop(r.Context()); !errors.Is(err, errTest) || !strings.HasPrefix(err.Error(), "it was done, but") {
+			r.Errorf("got %v", err)
+		}
+		r.state(Stopped)
 	})
 }
 

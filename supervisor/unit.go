@@ -69,6 +69,12 @@ func (s *Supervisor) newInstance(u *unit, starter instance.Starter) (*instance.I
 			}
 			return nil
 		},
+		Wish: func(running bool) error {
+			if running {
+				return wish(u.profile, control.WantRunning)
+			}
+			return wish(u.profile, control.WantStopped)
+		},
 		Output: func(r io.Reader) error {
 			_, err := u.log.ReadFrom(r)
 			return err
@@ -155,24 +161,15 @@ func (u *unit) status() control.Instance {
 	return i
 }
 
-// act carries out what was asked for over the control socket, and records it.
+// act carries out what was asked for over the control socket.
 func (u *unit) act(ctx context.Context, verb string) error {
-	want, do := control.WantRunning, u.instance.Start
 	switch verb {
 	case "stop":
-		want, do = control.WantStopped, u.instance.Stop
+		return u.instance.Stop(ctx)
 	case "restart":
-		do = u.instance.Restart
+		return u.instance.Restart(ctx)
 	}
-	// A full disk must not keep a gateway up, so what cannot be recorded is done all the same.
-	recorded := wish(u.profile, want)
-	if recorded != nil {
-		recorded = fmt.Errorf("it was done, but the next supervisor will not know: %w", recorded)
-	}
-	if err := do(ctx); err != nil {
-		return err
-	}
-	return recorded
+	return u.instance.Start(ctx)
 }
 
 // wanted is what a person last asked for, "" if nothing.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/urfave/cli/v3"
@@ -32,15 +33,15 @@ func (a *app) psCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
-			return a.ps(ctx, r.List(), c.Bool("json"))
+			return a.ps(ctx, r, r.List(), c.Bool("json"))
 		},
 	}
 }
 
-// ps prints the instances of ps; profiles that were never set up and that no
-// supervisor runs are left out.
-func (a *app) ps(ctx context.Context, ps []profiles.Profile, asJSON bool) error {
-	report, err := survey(ctx, ps)
+// ps prints the instances of ps, which r names; profiles that were never set up
+// and that no supervisor runs are left out.
+func (a *app) ps(ctx context.Context, r *profiles.Registry, ps []profiles.Profile, asJSON bool) error {
+	report, err := survey(ctx, r.List(), ps)
 	if err != nil {
 		return err
 	}
@@ -60,35 +61,40 @@ func (a *app) ps(ctx context.Context, ps []profiles.Profile, asJSON bool) error 
 	return nil
 }
 
-// survey asks every supervisor that holds one of ps for its status.
-func survey(ctx context.Context, ps []profiles.Profile) (psReport, error) {
+// survey asks every supervisor that holds one of all for its status, and picks
+// from the answers what they say of ps. A gateway whose state dir is gone is
+// known only through its siblings.
+func survey(ctx context.Context, all, ps []profiles.Profile) (psReport, error) {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
 	report := psReport{Supervisors: []control.Supervisor{}, Instances: []control.Instance{}}
-	asked := map[int]control.Status{}
-	for _, p := range ps {
+	supervised := map[string]control.Instance{}
+	asked := map[int]bool{}
+	for _, p := range all {
 		client, info, err := control.Find(p)
-		if errors.Is(err, control.ErrNone) {
-			if _, err := os.Stat(p.ConfigPath); err == nil {
-				report.Instances = append(report.Instances, unsupervised(p))
-			}
+		if errors.Is(err, control.ErrNone) || asked[info.PID] {
 			continue
 		}
 		if err != nil {
 			return report, fmt.Errorf("profile %s: %w", p.Name, err)
 		}
-		status, ok := asked[info.PID]
-		if !ok {
-			if status, err = client.Status(ctx); err != nil {
-				return report, fmt.Errorf("supervisor pid %d of profile %s: %w", info.PID, p.Name, err)
-			}
-			asked[info.PID] = status
+		status, err := client.Status(ctx)
+		if err != nil {
+			return report, fmt.Errorf("supervisor pid %d of profile %s: %w", info.PID, p.Name, err)
+		}
+		asked[info.PID] = true
+		if slices.ContainsFunc(ps, func(p profiles.Profile) bool { return slices.Contains(status.Supervisor.Profiles, p.Name) }) {
 			report.Supervisors = append(report.Supervisors, status.Supervisor)
 		}
 		for _, i := range status.Instances {
-			if i.Profile == p.Name {
-				report.Instances = append(report.Instances, i)
-			}
+			supervised[i.Profile] = i
+		}
+	}
+	for _, p := range ps {
+		if i, ok := supervised[p.Name]; ok {
+			report.Instances = append(report.Instances, i)
+		} else if _, err := os.Stat(p.ConfigPath); err == nil {
+			report.Instances = append(report.Instances, unsupervised(p))
 		}
 	}
 	return report, nil
