@@ -82,7 +82,7 @@ func TestRenderShapes(t *testing.T) {
 				if got := OriginOf(format, text); got != (Origin{OriginOurs, o.Version}) {
 					t.Errorf("origin: got %+v", got)
 				}
-				back, err := ReadSpec(format, s.Name, text)
+				back, err := readSpec(format, s.Name, text)
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -142,21 +142,3 @@ func NativeHost(goos string, o HostOptions) Host {
 	}
 	return NewKardianos(o)
 }
-
-// States reads many units, over one connection where the host can.
-func States(ctx context.Context, h Host, units []Unit) ([]State, error) {
-	if many, ok := h.(interface {
-		states(context.Context, []Unit) ([]State, error)
-	}); ok {
-		return many.states(ctx, units)
-	}
-	out := make([]State, 0, len(units))
-	for _, u := range units {
-		s, err := h.State(ctx, u)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, s)
-	}
-	return out, nil
-}

@@ -118,8 +118,6 @@ func (d plistDict) strings(key string) []string {
 	return out
 }
 
-func (d plistDict) text(key string) string { s, _ := d[key].(string); return s }
-
 // env returns the variables, sorted by name.
 func (d plistDict) env() []EnvVar {
 	dict, _ := d[plistEnv].(map[string]any)
@@ -193,32 +191,4 @@ func plistJSON(value any) string {
 		return fmt.Sprint(value)
 	}
 	return string(text)
-}
-
-// readPlist fills s from a plist in the shape of ours.
-func (s *Spec) readPlist(src []byte) error {
-	d, err := decodePlist(src)
-	if err != nil {
-		return err
-	}
-	s.Description = d.text("Comment")
-	s.Exec = d.strings("ProgramArguments")
-	if len(s.Exec) == 0 {
-		return fmt.Errorf("ProgramArguments is missing")
-	}
-	s.Profile = profileOf(s.Exec)
-	for _, v := range d.env() {
-		if strings.HasPrefix(v.Name, envPrefix) {
-			s.Env = append(s.Env, v)
-		}
-	}
-	if len(d.strings("LimitLoadToSessionType")) == 0 {
-		s.Scope = ScopeSystem
-		s.User = d.text("UserName")
-	}
-	if seconds, ok := d["ExitTimeOut"].(uint64); ok {
-		s.StopTimeout = time.Duration(min(seconds, 1<<31)) * time.Second
-	}
-	s.LogDir, _ = strings.CutSuffix(d.text("StandardOutPath"), "/gateway.log")
-	return nil
 }

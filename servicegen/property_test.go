@@ -66,7 +66,7 @@ func TestReadingUndoesRendering(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				back, err := ReadSpec(f, s.Name, text)
+				back, err := readSpec(f, s.Name, text)
 				if err != nil {
 					t.Fatalf("%v\n%s", err, text)
 				}

@@ -140,63 +140,6 @@ func unwrapShell(words []string) []string {
 	return words
 }
 
-// ReadSpec reads a service file back into the spec that would render it, as far
-// as the file follows the shape of ours. name is that of the file.
-func ReadSpec(f Format, name string, src []byte) (Spec, error) {
-	version, _, _, _ := splitHeader(src)
-	s := Spec{Format: f, Scope: ScopeUser, Name: name, Version: version}
-	switch f {
-	case FormatLaunchd:
-		return s, s.readPlist(src)
-	case FormatKardianos:
-		return Spec{}, fmt.Errorf("format %q has no file to read", f)
-	}
-	u, err := ParseUnit(src)
-	if err != nil {
-		return Spec{}, err
-	}
-	if d := u.Values("Unit", "Description"); len(d) > 0 {
-		s.Description = unescapePercent(d[len(d)-1])
-	}
-	if slices.Contains(u.Values("Install", "WantedBy"), "multi-user.target") {
-		s.Scope = ScopeSystem
-	}
-	if v := u.Values("Service", "User"); len(v) > 0 && s.Scope == ScopeSystem {
-		s.User = v[len(v)-1]
-	}
-	if v := u.Values("Service", "TimeoutStopSec"); len(v) > 0 {
-		if s.StopTimeout, err = parseSpan(v[len(v)-1]); err != nil {
-			return Spec{}, fmt.Errorf("TimeoutStopSec: %w", err)
-		}
-	}
-	for _, a := range environment(u) {
-		if strings.HasPrefix(a.name, envPrefix) {
-			s.Env = setEnv(s.Env, EnvVar{a.name, unescapePercent(a.value)})
-		}
-	}
-	lines := u.Values("Service", "ExecStart")
-	if len(lines) == 0 {
-		return Spec{}, fmt.Errorf("ExecStart is missing")
-	}
-	words, err := Words(lines[len(lines)-1])
-	if err != nil {
-		return Spec{}, fmt.Errorf("ExecStart: %w", err)
-	}
-	s.Exec = execArgv(words)
-	s.Profile = profileOf(s.Exec)
-	return s, nil
-}
-
-// execArgv decodes the words of an ExecStart into the argv that they stand for.
-func execArgv(words []string) []string {
-	words = unwrapShell(words)
-	argv := make([]string, 0, len(words))
-	for _, w := range words {
-		argv = append(argv, unescapePercent(unescapeDollar(w)))
-	}
-	return argv
-}
-
 // setEnv keeps env sorted with one value per name, the last.
 func setEnv(env []EnvVar, v EnvVar) []EnvVar {
 	i, found := slices.BinarySearchFunc(env, v, func(a, b EnvVar) int { return strings.Compare(a.Name, b.Name) })
@@ -205,19 +148,6 @@ func setEnv(env []EnvVar, v EnvVar) []EnvVar {
 		return env
 	}
 	return slices.Insert(env, i, v)
-}
-
-// profileOf returns the value of --profile in argv, "" when there is none.
-func profileOf(argv []string) string {
-	for i := range argv {
-		if v, ok := strings.CutPrefix(argv[i], "--profile="); ok {
-			return v
-		}
-		if argv[i] == "--profile" && i+1 < len(argv) {
-			return argv[i+1]
-		}
-	}
-	return ""
 }
 
 // canonicalExec brings the value of ExecStart into the form of joinExec.

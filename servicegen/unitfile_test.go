@@ -202,7 +202,7 @@ func FuzzWords(f *testing.F) {
 func checkRewrite(t *testing.T, f Format, src []byte) {
 	t.Helper()
 	OriginOf(f, src)
-	if s, err := ReadSpec(f, "x.service", src); err == nil && len(s.Exec) == 0 {
+	if s, err := readSpec(f, "x.service", src); err == nil && len(s.Exec) == 0 {
 		t.Fatal("read a spec without a program")
 	}
 	want := ForProfile(profile("default"), options(f))

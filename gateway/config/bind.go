@@ -97,13 +97,3 @@ func parseBindHost(host string) (netip.Addr, error) {
 	}
 	return addr, nil
 }
-
-// Loopback tells whether every address can be reached from this machine only.
-func Loopback(addrs []netip.AddrPort) bool {
-	for _, a := range addrs {
-		if !a.Addr().Unmap().IsLoopback() {
-			return false
-		}
-	}
-	return true
-}

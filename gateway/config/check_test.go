@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -177,11 +178,9 @@ func TestBindAddrs(t *testing.T) {
 			t.Errorf("%s %q %d:\n got %s\nwant %s", tt.bind, tt.host, tt.port, got, tt.want)
 		}
 	}
-	if addrs, err := BindAddrs("loopback", "", 1); err != nil || !Loopback(addrs) {
+	addrs, err := BindAddrs("loopback", "", 1)
+	if err != nil || len(addrs) == 0 || slices.ContainsFunc(addrs, func(a netip.AddrPort) bool { return !a.Addr().IsLoopback() }) {
 		t.Errorf("BindAddrs on this host: %v, %v", addrs, err)
-	}
-	if Loopback([]netip.AddrPort{netip.MustParseAddrPort("127.0.0.1:1"), netip.MustParseAddrPort("10.0.0.1:1")}) {
-		t.Error("an outside address counts as loopback")
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -183,7 +184,8 @@ func TestProblems(t *testing.T) {
 				t.Errorf("got\n%swant\n%s", got, tt.want)
 			}
 			err := s.Err()
-			if exitcode.Of(err) != exitcode.Config || len(IsInvalid(err)) != len(s.Problems) {
+			invalid, ok := errors.AsType[*InvalidError](err)
+			if !ok || exitcode.Of(err) != exitcode.Config || len(invalid.Problems) != len(s.Problems) {
 				t.Errorf("Err() = %v, exit code %d", err, exitcode.Of(err))
 			}
 		})

@@ -2,7 +2,6 @@ package config
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -82,12 +81,4 @@ func (s *Snapshot) Err() error {
 		return nil
 	}
 	return exitcode.With(exitcode.Config, &InvalidError{Path: s.Path, Problems: s.Problems})
-}
-
-// IsInvalid returns the problems inside err, nil when err is about something else.
-func IsInvalid(err error) []Problem {
-	if e, ok := errors.AsType[*InvalidError](err); ok {
-		return e.Problems
-	}
-	return nil
 }
