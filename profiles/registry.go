@@ -9,6 +9,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -185,12 +186,22 @@ func (r *Registry) at(name, key string, err error) error {
 	return fmt.Errorf("registry %s: profile %s: %s%w", where, name, key, err)
 }
 
+// keysOf lists the keys of a table that is decoded into v, a struct.
+func keysOf(v any) []string {
+	var keys []string
+	for _, f := range reflect.VisibleFields(reflect.TypeOf(v)) {
+		key, _, _ := strings.Cut(f.Tag.Get("toml"), ",")
+		keys = append(keys, key)
+	}
+	return keys
+}
+
 // tomlError gives a decoder's error the place in the file.
 func tomlError(path string, err error) error {
 	if e, ok := errors.AsType[*toml.StrictMissingError](err); ok && len(e.Errors) > 0 {
 		line, col := e.Errors[0].Position()
-		return fmt.Errorf("registry %s:%d:%d: unknown key %q; known are [profiles.NAME] with port, state_dir, config, workspace, pass_env, drain",
-			path, line, col, strings.Join(e.Errors[0].Key(), "."))
+		return fmt.Errorf("registry %s:%d:%d: unknown key %q; known are [profiles.NAME] with %s",
+			path, line, col, strings.Join(e.Errors[0].Key(), "."), strings.Join(keysOf(entry{}), ", "))
 	}
 	if e, ok := errors.AsType[*toml.DecodeError](err); ok {
 		line, col := e.Position()
