@@ -30,11 +30,16 @@ type child struct {
 func (m *machine) spawn(l Launch) (*child, error) {
 	c := &child{id: rand.Text(), copied: make(chan struct{}), exited: make(chan Exit, 1)}
 	l.Handoff.Instance = c.id
+	message, err := handoff.Encode(l.Handoff)
+	if err != nil {
+		return nil, err
+	}
 	theirs, ours, err := handoffPipe()
 	if err != nil {
 		return nil, fmt.Errorf("hand-off pipe: %w", err)
 	}
-	defer theirs.Close()
+	closeTheirs := sync.OnceFunc(func() { _ = theirs.Close() })
+	defer closeTheirs()
 	printed, printer, err := os.Pipe()
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("output pipe: %w", err), ours.Close())
@@ -60,6 +65,7 @@ func (m *machine) spawn(l Launch) (*child, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("cannot start %s: %w", l.Path, err), ours.Close(), printed.Close())
 	}
+	closeTheirs() // so that a write to a child that has died fails
 	m.outputs.Go(func() {
 		defer close(c.copied)
 		if err := m.o.Output(printed); err != nil && !errors.Is(err, os.ErrClosed) {
@@ -73,9 +79,13 @@ func (m *machine) spawn(l Launch) (*child, error) {
 		}
 		c.exited <- e
 	})
-	if err := handoff.Write(ours, l.Handoff); err != nil {
-		m.o.Log.Error("hand-off", "profile", m.o.Name, "err", err) // the child has died; its exit says more
-	}
+	// The pipe may hold less than the message, and a child that hangs reads none of it. What
+	// ends the child closes the pipe, so this ends too.
+	m.outputs.Go(func() {
+		if _, err := ours.Write(message); err != nil {
+			m.o.Log.Warn("hand-off", "profile", m.o.Name, "err", err) // the child has died; its exit says more
+		}
+	})
 	return c, nil
 }
 

@@ -35,6 +35,9 @@ func TestMain(m *testing.M) {
 
 // childMain is a gateway as the instance sees it.
 func childMain(how string) {
+	if how == "deaf" { // it ends before it reads
+		os.Exit(3)
+	}
 	fd, err := strconv.Atoi(os.Getenv(handoff.EnvParentFD))
 	if err != nil {
 		os.Exit(2)

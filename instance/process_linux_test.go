@@ -15,25 +15,30 @@ import (
 	"testing"
 	"time"
 
+	"github.com/coderclaw/coderclaw/internal/handoff"
 	"github.com/coderclaw/coderclaw/internal/proctable"
 )
 
 // real is an instance with real processes.
 type real struct {
 	*testing.T
-	i      *Instance
-	lines  chan string // what the children print
-	states chan Snapshot
+	i       *Instance
+	handoff handoff.Message
+	lines   chan string // what the children print
+	states  chan Snapshot
 }
 
-func newReal(t *testing.T, how string) *real {
+func newReal(t *testing.T, how string, change ...func(*real)) *real {
 	t.Helper()
 	r := &real{T: t, states: make(chan Snapshot, 1000), lines: make(chan string, 1000)}
+	for _, c := range change {
+		c(r)
+	}
 	f := NewForker()
 	r.i = New(Options{
 		Name: "x", NotifyPath: filepath.Join(t.TempDir(), "n"), Starter: f, Log: slog.New(slog.NewTextHandler(t.Output(), nil)), Grace: 300 * time.Millisecond,
 		Prepare: func(context.Context) (Launch, error) {
-			return Launch{Path: os.Args[0], Args: os.Args[:1], Env: []string{childVar + "=" + how}}, nil
+			return Launch{Path: os.Args[0], Args: os.Args[:1], Env: []string{childVar + "=" + how}, Handoff: r.handoff}, nil
 		},
 		Output: func(rd io.Reader) error {
 			sc := bufio.NewScanner(rd)
@@ -204,6 +209,30 @@ func TestRestartsLeakNothing(t *testing.T) {
 	}
 	if s := r.i.Snapshot(); s.Restarts != 51 || s.Tries != 0 {
 		t.Errorf("%+v", s)
+	}
+}
+
+// TestLongHandoff: a message that the pipe does not hold, to children that read
+// it and to children that are dead.
+func TestLongHandoff(t *testing.T) {
+	t.Parallel()
+	for _, how := range []string{"plain", "deaf"} {
+		t.Run(how, func(t *testing.T) {
+			t.Parallel()
+			r := newReal(t, how, func(r *real) { r.handoff.Env = map[string]string{"KEY": strings.Repeat("x", 500<<10)} })
+			if how == "plain" {
+				r.ready()
+				return
+			}
+			for s := range r.states {
+				if s.State == BackingOff {
+					break
+				}
+			}
+			if err := r.i.Stop(t.Context()); err != nil {
+				t.Error(err)
+			}
+		})
 	}
 }
 

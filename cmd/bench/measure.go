@@ -78,8 +78,12 @@ func (b *bench) spawn(ctx context.Context, gateway bool) (*started, time.Time, e
 	}
 	_, port, _ := net.SplitHostPort(s.addr)
 	n, _ := strconv.Atoi(port)
-	return s, begin, handoff.Write(w, handoff.Message{Profile: "default", Instance: "bench", StateDir: state, ConfigPath: cfg,
+	message, err := handoff.Encode(handoff.Message{Profile: "default", Instance: "bench", StateDir: state, ConfigPath: cfg,
 		Workspace: filepath.Join(state, "workspace"), Port: n, Drain: profiles.DefaultDrain})
+	if err == nil {
+		_, err = w.Write(message)
+	}
+	return s, begin, err
 }
 
 func (s *started) end() error {

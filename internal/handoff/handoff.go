@@ -39,14 +39,17 @@ type Message struct {
 	Env        map[string]string `json:"env,omitempty"`
 }
 
-// Write sends m as one line.
-func Write(w io.Writer, m Message) error {
+// Encode returns m as the one line that the pipe carries.
+func Encode(m Message) ([]byte, error) {
 	line, err := json.Marshal(m)
 	if err != nil {
-		return fmt.Errorf("hand-off of profile %q: %w", m.Profile, err)
+		return nil, fmt.Errorf("hand-off of profile %q: %w", m.Profile, err)
 	}
-	_, err = w.Write(append(line, '\n'))
-	return err
+	if len(line) > maxSize {
+		return nil, fmt.Errorf("hand-off of profile %q: the variables that its gateway is to get take %d bytes, more than the %d that it reads; shorten its .env or pass_env",
+			m.Profile, len(line), maxSize)
+	}
+	return append(line, '\n'), nil
 }
 
 // Read receives the one document of the pipe and leaves the pipe open, so that

@@ -15,17 +15,25 @@ func TestReadLeavesTheRest(t *testing.T) {
 	t.Parallel()
 	want := handoff.Message{Profile: "dev", Instance: "i", StateDir: "/s", ConfigPath: "/c", Workspace: "/w", Port: 19001,
 		Drain: 30 * time.Second, Env: map[string]string{"KEY": "line\nbreak"}}
-	var b bytes.Buffer
-	if err := handoff.Write(&b, want); err != nil {
+	line, err := handoff.Encode(want)
+	if err != nil {
 		t.Fatal(err)
 	}
-	b.WriteString("rest")
-	got, err := handoff.Read(&b)
+	b := bytes.NewBuffer(append(line, "rest"...))
+	got, err := handoff.Read(b)
 	if err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v, %v", got, err)
 	}
-	if rest, _ := io.ReadAll(&b); string(rest) != "rest" {
+	if rest, _ := io.ReadAll(b); string(rest) != "rest" {
 		t.Errorf("left %q", rest)
+	}
+}
+
+func TestEncodeRefusesWhatNoChildReads(t *testing.T) {
+	t.Parallel()
+	_, err := handoff.Encode(handoff.Message{Profile: "dev", Env: map[string]string{"KEY": strings.Repeat("x", 2<<20)}})
+	if err == nil || !strings.Contains(err.Error(), `profile "dev"`) || !strings.Contains(err.Error(), "shorten its .env") {
+		t.Errorf("got %v", err)
 	}
 }
 
