@@ -105,6 +105,7 @@ func New(o Options) (*Gateway, error) {
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    64 << 10,
 		ConnState:         g.conns.state,
+		ConnContext:       g.conns.remember,
 		ErrorLog:          slog.NewLogLogger(o.Log.Handler(), slog.LevelDebug),
 	}
 	return g, nil

@@ -23,6 +23,7 @@ func (g *Gateway) routes() http.Handler {
 		answer(w, code, map[string]any{"ready": code == http.StatusOK, "instance": g.o.Instance})
 	})
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		g.conns.answering(r)
 		if g.loopbackOnly && !auth.HostAllowed(r.Host, g.o.Config.Config.Gateway.ControlUI.AllowedOrigins) {
 			http.Error(w, "this gateway answers only to names of this machine; add the origin to gateway.controlUi.allowedOrigins", http.StatusForbidden)
 			return

@@ -3,6 +3,7 @@ package gateway
 import (
 	"context"
 	"net/http"
+	"runtime/debug"
 	"time"
 
 	"github.com/coder/websocket"
@@ -20,7 +21,11 @@ const handshakeTimeout = 10 * time.Second
 // in goroutines of its own, so that an idle client does not hold the buffers of
 // an HTTP request.
 func (g *Gateway) upgrade(w http.ResponseWriter, r *http.Request) {
-	greeted := g.conns.greeting()
+	greeted, ok := g.conns.greeting()
+	if !ok {
+		http.Error(w, "too many connections that have not said who they are", http.StatusServiceUnavailable)
+		return
+	}
 	conn, err := websocket.Accept(w, r, &websocket.AcceptOptions{
 		InsecureSkipVerify: true, // the origin counts for some clients only, and is checked once the client is known
 		CompressionMode:    websocket.CompressionDisabled,
@@ -33,7 +38,18 @@ func (g *Gateway) upgrade(w http.ResponseWriter, r *http.Request) {
 	// The request is over for net/http, but its headers are looked at later.
 	kept := &http.Request{Method: r.Method, Host: r.Host, RemoteAddr: r.RemoteAddr, Header: r.Header.Clone()}
 	ctx := context.WithoutCancel(r.Context()) // of the server, see http.Request.Context
-	g.sessions.Go(func() { g.serveSession(ctx, conn, kept, greeted) })
+	g.sessions.Go(func() {
+		defer g.survive(conn)
+		g.serveSession(ctx, conn, kept, greeted)
+	})
+}
+
+// survive ends one connection where the code that serves it panics, and not the gateway.
+func (g *Gateway) survive(conn *websocket.Conn) {
+	if p := recover(); p != nil {
+		g.o.Log.Error("serving a client panicked", "panic", p, "stack", string(debug.Stack()))
+		_ = conn.CloseNow()
+	}
 }
 
 // serveSession lives as long as the connection.

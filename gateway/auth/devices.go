@@ -114,6 +114,9 @@ func (d *Devices) loadLocked() error {
 	if err := readJSON(filepath.Join(d.dir, "pending.json"), &pending); err != nil {
 		return err
 	}
+	if paired == nil || pending == nil {
+		return fmt.Errorf("%s: a file holds null where it should hold an object; remove it", d.dir)
+	}
 	for id, dev := range paired {
 		if dev == nil || dev.DeviceID != id {
 			return fmt.Errorf("%s: the entry %q is damaged; remove it", filepath.Join(d.dir, "paired.json"), id)

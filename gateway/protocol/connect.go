@@ -41,7 +41,7 @@ type Device struct {
 	PublicKey string `json:"publicKey" rule:"required,nonempty"`
 	Signature string `json:"signature" rule:"required,nonempty"`
 	SignedAt  int64  `json:"signedAt" rule:"required,min=0"`
-	Nonce     string `json:"nonce,omitempty"`
+	Nonce     string `json:"nonce,omitempty" rule:"nonempty"`
 }
 
 // ConnectAuth carries the secrets of a connect. It never appears in a log.

@@ -1,10 +1,12 @@
 package rpc
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"log/slog"
 	"sync"
+	"time"
 
 	"github.com/coderclaw/coderclaw/gateway/protocol"
 )
@@ -12,8 +14,9 @@ import (
 // Hub is the set of connected clients. Its methods are safe for concurrent use
 // and never wait for a client.
 type Hub struct {
-	mux *Mux
-	log *slog.Logger
+	mux   *Mux
+	log   *slog.Logger
+	grace time.Duration // closeGrace but in tests
 
 	mu       sync.Mutex        // guards what follows; taken before any Session.mu
 	sessions map[*Session]bool // every connection; true once it was welcomed
@@ -24,7 +27,7 @@ type Hub struct {
 
 // NewHub returns a hub whose clients call the methods of mux.
 func NewHub(mux *Mux, log *slog.Logger) *Hub {
-	return &Hub{mux: mux, log: log, sessions: map[*Session]bool{}}
+	return &Hub{mux: mux, log: log, grace: closeGrace, sessions: map[*Session]bool{}}
 }
 
 // OnCount has fn told whenever the number of clients changes. fn must not call
@@ -92,6 +95,7 @@ func (h *Hub) Send(s *Session, event string, payload any, version *protocol.Stat
 func (h *Hub) Welcome(s *Session, greeting []byte) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	s.conn.SetReadLimit(protocol.MaxPayload)
 	s.offer(greeting, false)
 	h.sessions[s] = true
 	h.countLocked(1)
@@ -112,6 +116,27 @@ func (h *Hub) leave(s *Session) {
 	delete(h.sessions, s)
 	if welcomed {
 		h.countLocked(-1)
+	}
+}
+
+// FinishAll closes every connection with the code as soon as its requests are
+// answered, and returns when none has a request left or ctx has ended.
+func (h *Hub) FinishAll(ctx context.Context, code int, reason string) {
+	h.mu.Lock()
+	busy := make([]*Session, 0, len(h.sessions))
+	for s := range h.sessions {
+		busy = append(busy, s)
+	}
+	h.mu.Unlock()
+	for _, s := range busy {
+		s.finish(code, reason)
+	}
+	for _, s := range busy {
+		select {
+		case <-s.finished:
+		case <-ctx.Done():
+			return
+		}
 	}
 }
 

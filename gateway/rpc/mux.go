@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"runtime/debug"
 	"slices"
 
 	"github.com/coderclaw/coderclaw/gateway/protocol"
@@ -108,7 +109,7 @@ func (m *Mux) authorise(s *Session, name string) *protocol.Error {
 func (m *Mux) dispatch(ctx context.Context, s *Session, req protocol.Request) (frame []byte) {
 	defer func() {
 		if p := recover(); p != nil {
-			s.hub.log.Error("a method panicked", "method", req.Method, "panic", p, "stack", stack())
+			s.hub.log.Error("a method panicked", "method", req.Method, "panic", p, "stack", string(debug.Stack()))
 			frame = failure(req.ID, &protocol.Error{Code: protocol.CodeUnavailable, Message: "Error: " + req.Method + " failed inside the gateway"})
 		}
 	}()

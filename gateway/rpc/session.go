@@ -26,11 +26,15 @@ type Session struct {
 	hub  *Hub
 	conn *websocket.Conn
 
-	mu     sync.Mutex // guards what follows
-	queue  [][]byte
-	bytes  int // of the frames in the queue and of those being written
-	ending *ending
-	wake   chan struct{} // holds at most one token
+	mu       sync.Mutex // guards what follows
+	queue    [][]byte
+	bytes    int     // of the frames in the queue and of those being written
+	requests int     // that are being carried out
+	leaving  *ending // how it is to end once it has no requests
+	ending   *ending
+
+	wake     chan struct{} // holds at most one token
+	finished chan struct{} // closed once ending is set
 }
 
 type ending struct {
@@ -38,11 +42,16 @@ type ending struct {
 	reason string
 }
 
+// maxGreeting bounds the frames of a client that has not been welcomed yet: who
+// may be anybody is not to fill the memory. A connect with everything that it may hold
+// stays far below.
+const maxGreeting = 64 << 10
+
 // NewSession wraps a connection, whose read limit it sets. Serve or Discard is
 // to be called for it, and Write beside them.
 func (h *Hub) NewSession(id string, conn *websocket.Conn) *Session {
-	conn.SetReadLimit(protocol.MaxPayload)
-	s := &Session{ID: id, hub: h, conn: conn, wake: make(chan struct{}, 1)}
+	conn.SetReadLimit(maxGreeting)
+	s := &Session{ID: id, hub: h, conn: conn, wake: make(chan struct{}, 1), finished: make(chan struct{})}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.sessions[s] = false
@@ -85,11 +94,44 @@ func (s *Session) Close(code int, reason string) {
 	s.endLocked(code, reason)
 }
 
-func (s *Session) endLocked(code int, reason string) {
-	if s.ending == nil {
-		s.ending = &ending{code, protocol.Reason(reason)}
-		s.wakeLocked()
+// finish ends the connection once every request that it has made is answered.
+func (s *Session) finish(code int, reason string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.requests == 0 {
+		s.endLocked(code, reason)
+		return
 	}
+	s.leaving = &ending{code, reason}
+}
+
+// begin counts a request.
+func (s *Session) begin() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.requests++
+}
+
+// answer queues the answer to a request that began.
+func (s *Session) answer(frame []byte) {
+	s.offer(frame, false)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.requests--
+	if s.requests == 0 && s.leaving != nil {
+		s.endLocked(s.leaving.code, s.leaving.reason)
+	}
+}
+
+func (s *Session) endLocked(code int, reason string) {
+	if s.ending != nil {
+		return
+	}
+	s.ending = &ending{code, protocol.Reason(reason)}
+	close(s.finished)
+	s.wakeLocked()
+	// The writer may be stuck with a client that does not read.
+	time.AfterFunc(s.hub.grace, func() { _ = s.conn.CloseNow() })
 }
 
 func (s *Session) wakeLocked() {
@@ -129,13 +171,7 @@ func (s *Session) Write(ctx context.Context) {
 		case <-s.wake:
 		}
 		batch, end := s.take()
-		wctx, cancel := ctx, context.CancelFunc(func() {})
-		if end != nil {
-			wctx, cancel = context.WithTimeout(ctx, closeGrace)
-		}
-		err := s.writeAll(wctx, batch)
-		cancel()
-		if err != nil {
+		if err := s.writeAll(ctx, batch); err != nil {
 			_ = s.conn.CloseNow()
 			return
 		}
@@ -186,14 +222,16 @@ func (s *Session) Serve(ctx context.Context) {
 			continue
 		}
 		slots <- struct{}{}
+		s.begin()
 		requests.Go(func() {
-			s.offer(s.hub.mux.dispatch(ctx, s, req), false)
+			s.answer(s.hub.mux.dispatch(ctx, s, req))
 			<-slots
 		})
 	}
 	s.hub.leave(s)
 	cancel()
 	requests.Wait()
+	s.Close(protocol.CloseNormal, "") // in case it broke; whoever waits for its end need not
 }
 
 // ErrNotJSON is for a frame that is no JSON text.
@@ -225,6 +263,7 @@ func (s *Session) Discard(ctx context.Context) {
 	defer s.hub.leave(s)
 	for {
 		if _, err := s.Read(ctx); err != nil {
+			s.Close(protocol.CloseNormal, "")
 			return
 		}
 	}

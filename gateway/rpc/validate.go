@@ -17,20 +17,27 @@ import (
 
 // Validate holds a JSON text against a Go type and its `rule` tags, and returns
 // everything that is wrong, joined as clients of the family expect it; "" when
-// nothing is. Objects are closed: a key that the type lacks is wrong.
+// nothing is. Objects are closed: a key that the type lacks is wrong, and what
+// stands at it is not looked into.
 //
 // Rules: required; nonempty (a string, or each string of a list); min=N, max=N;
 // enum=NAME, one of protocol.Enum(NAME).
 func Validate(raw json.RawMessage, t reflect.Type) string {
-	var v any
-	dec := json.NewDecoder(bytes.NewReader(raw))
-	dec.UseNumber()
-	if err := dec.Decode(&v); err != nil {
+	if !json.Valid(raw) {
 		return "must be object"
 	}
 	c := checker{}
-	c.value("", v, t, nil)
+	c.value("", raw, t, nil)
 	return strings.Join(slices.Compact(c.parts), "; ")
+}
+
+// read decodes one level of a valid JSON text. null is taken for nothing that a
+// type could want.
+func read[T any](raw json.RawMessage) (v T, ok bool) {
+	if bytes.Equal(bytes.TrimSpace(raw), []byte("null")) {
+		return v, false
+	}
+	return v, json.Unmarshal(raw, &v) == nil
 }
 
 type checker struct{ parts []string }
@@ -44,23 +51,23 @@ func (c *checker) add(at, message string) {
 	}
 }
 
-func (c *checker) value(at string, v any, t reflect.Type, rules map[string]string) {
+func (c *checker) value(at string, raw json.RawMessage, t reflect.Type, rules map[string]string) {
 	if t.Kind() == reflect.Pointer {
 		t = t.Elem()
 	}
 	switch t.Kind() {
 	case reflect.String:
-		c.text(at, v, rules)
+		c.text(at, raw, rules)
 	case reflect.Bool:
-		if _, ok := v.(bool); !ok {
+		if _, ok := read[bool](raw); !ok {
 			c.add(at, "must be boolean")
 		}
 	case reflect.Int, reflect.Int64:
-		c.integer(at, v, rules)
+		c.integer(at, raw, rules)
 	case reflect.Slice:
-		c.list(at, v, t, rules)
+		c.list(at, raw, t, rules)
 	case reflect.Map:
-		m, ok := v.(map[string]any)
+		m, ok := read[map[string]json.RawMessage](raw)
 		if !ok {
 			c.add(at, "must be object")
 			return
@@ -69,12 +76,12 @@ func (c *checker) value(at string, v any, t reflect.Type, rules map[string]strin
 			c.value(at+"/"+pointer(k), m[k], t.Elem(), nil)
 		}
 	case reflect.Struct:
-		c.object(at, v, t)
+		c.object(at, raw, t)
 	}
 }
 
-func (c *checker) text(at string, v any, rules map[string]string) {
-	s, ok := v.(string)
+func (c *checker) text(at string, raw json.RawMessage, rules map[string]string) {
+	s, ok := read[string](raw)
 	if !ok {
 		c.add(at, "must be string")
 		return
@@ -88,10 +95,9 @@ func (c *checker) text(at string, v any, rules map[string]string) {
 	}
 }
 
-func (c *checker) integer(at string, v any, rules map[string]string) {
-	n, ok := v.(json.Number)
-	f, err := n.Float64()
-	if !ok || err != nil || f != math.Trunc(f) || math.Abs(f) > 1<<53 {
+func (c *checker) integer(at string, raw json.RawMessage, rules map[string]string) {
+	f, ok := read[float64](raw)
+	if !ok || f != math.Trunc(f) || math.Abs(f) > 1<<53 {
 		c.add(at, "must be integer")
 		return
 	}
@@ -107,8 +113,8 @@ func (c *checker) integer(at string, v any, rules map[string]string) {
 	}
 }
 
-func (c *checker) list(at string, v any, t reflect.Type, rules map[string]string) {
-	items, ok := v.([]any)
+func (c *checker) list(at string, raw json.RawMessage, t reflect.Type, rules map[string]string) {
+	items, ok := read[[]json.RawMessage](raw)
 	if !ok {
 		c.add(at, "must be array")
 		return
@@ -118,8 +124,8 @@ func (c *checker) list(at string, v any, t reflect.Type, rules map[string]string
 	}
 }
 
-func (c *checker) object(at string, v any, t reflect.Type) {
-	m, ok := v.(map[string]any)
+func (c *checker) object(at string, raw json.RawMessage, t reflect.Type) {
+	m, ok := read[map[string]json.RawMessage](raw)
 	if !ok {
 		c.add(at, "must be object")
 		return
