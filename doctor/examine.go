@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"runtime"
@@ -223,7 +224,7 @@ func (e *examiner) running() {
 		case s.ActiveState == "failed":
 			e.add(UnitFailed, ViewRunning, Finding{Have: s.Result, Want: "active"})
 		case !s.Running() && (s.ActiveState == "inactive" || s.ActiveState == "") && e.o.Supervisor == nil:
-			e.add(UnitStopped, ViewRunning, Finding{Have: firstNonEmpty(s.ActiveState, "not running"), Want: "active"})
+			e.add(UnitStopped, ViewRunning, Finding{Have: cmp.Or(s.ActiveState, "not running"), Want: "active"})
 		}
 	}
 	if p := e.o.Process; p != nil && s.Running() {
@@ -234,16 +235,12 @@ func (e *examiner) running() {
 			e.add(UnitOldProcess, ViewRunning, Finding{Have: strings.Join(p.Argv, " "), Want: strings.Join(s.Exec, " ")})
 		}
 	}
+	if e.o.MutePID != 0 {
+		e.add(SupervisorMute, ViewRunning, Finding{Have: fmt.Sprint(e.o.MutePID), Message: fmt.Sprintf("supervisor pid %d runs and does not answer: %v", e.o.MutePID, e.o.MuteErr)})
+	}
 	if i, ok := e.instance(); ok && i.State != instance.Ready && i.State != instance.Starting && e.o.Wish != control.WantStopped {
 		e.add(InstanceDown, ViewRunning, Finding{Have: string(i.State), Want: string(instance.Ready), Message: fmt.Sprintf("the gateway is %s: %s", i.State, i.Reason)})
 	}
-}
-
-func firstNonEmpty(a, b string) string {
-	if a != "" {
-		return a
-	}
-	return b
 }
 
 func (e *examiner) instance() (control.Instance, bool) {

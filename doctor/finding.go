@@ -77,6 +77,7 @@ const (
 	StateDirOwner    Code = "state-dir-owner"
 	PortHeld         Code = "port-held"
 	InstanceDown     Code = "instance-not-ready"
+	SupervisorMute   Code = "supervisor-not-answering"
 )
 
 // CodeDoc is the reference entry of a code.
@@ -123,6 +124,7 @@ func Codes() []CodeDoc {
 		{StateDirMode, Warning, true, "Others can look into the state dir.", "It is made private (0700)."},
 		{StateDirOwner, Error, false, "The state dir belongs to another user.", "Run as its owner, or change the owner."},
 		{PortHeld, Error, false, "Another program listens on the gateway's port.", "End it, or choose another gateway.port."},
+		{SupervisorMute, Error, false, "The supervisor's process lives, but does not answer on its control socket.", "End it with kill -9 PID; its gateways end with it, and a service starts it anew."},
 		{InstanceDown, Error, false, "The supervisor runs, but its gateway is not ready.", "See the reason."},
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"io/fs"
 	"os"
-	"strings"
 
 	"github.com/coderclaw/coderclaw/gateway/config"
 	"github.com/coderclaw/coderclaw/gateway/statelock"
@@ -38,7 +37,9 @@ type Observation struct {
 	StateDirUID          int         // -1 when unknown
 
 	Listeners  []proctable.Listener // on the port that a start would take
-	Supervisor *control.Status      // nil when none runs the profile
+	Supervisor *control.Status      // nil when none runs the profile, or it does not answer
+	MutePID    int                  // of a supervisor that runs the profile and does not answer
+	MuteErr    error                // what came instead of an answer
 	Wish       string               // what a person last asked for, "" if nothing
 	Gateway    int                  // pid that holds the state dir's gateway lock, 0 if none
 }
@@ -57,14 +58,16 @@ func Observe(ctx context.Context, t Target) Observation {
 		}
 	}
 	observeConfig(ctx, t, &o)
-	if client, _, err := control.Find(t.Profile); err == nil {
-		if st, err := client.Status(ctx); err == nil {
+	if client, info, err := control.Find(t.Profile); err == nil {
+		st, err := client.Status(ctx)
+		switch {
+		case err == nil:
 			o.Supervisor = &st
+		case proctable.Alive(info.PID, info.StartTime): // it was not just ending
+			o.MutePID, o.MuteErr = info.PID, err
 		}
 	}
-	if raw, err := os.ReadFile(t.Profile.DesiredFile()); err == nil {
-		o.Wish = strings.TrimSpace(string(raw))
-	}
+	o.Wish = control.Wanted(t.Profile)
 	if h, ok := statelock.Find(t.Profile); ok {
 		o.Gateway = h.PID
 	}

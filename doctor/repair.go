@@ -92,7 +92,11 @@ func (t Target) mendUnit(o Observation) (Step, error) {
 		s.Diff = string(diff.Diff(t.Unit.Path+" (now)", o.Disk.Raw, t.Unit.Path+" (then)", want))
 	}
 	s.do = func(ctx context.Context) error {
-		if err := t.backup(o.Disk); err != nil {
+		now := servicegen.Observe(t.Host.Format(), t.Unit.Path)
+		if now.State != o.Disk.State || !bytes.Equal(now.Raw, o.Disk.Raw) {
+			return fmt.Errorf("%s was changed since it was looked at; nothing was written, run doctor again", t.Unit.Path)
+		}
+		if err := t.backup(now); err != nil {
 			return err
 		}
 		if o.Wish != control.WantStopped {

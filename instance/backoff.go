@@ -10,6 +10,9 @@ const (
 	stableAfter = 60 * time.Second
 )
 
+// MaxTries is how many deaths in a row before ready there may be.
+const MaxTries = 8
+
 // backoff decides how long to wait before the next start.
 type backoff struct {
 	rand  func() float64

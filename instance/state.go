@@ -68,6 +68,7 @@ const (
 	ClassPort   = "port"   // status 75
 	ClassAuth   = "auth"   // status 77
 	ClassCrash  = "crash"
+	ClassLock   = "lock"   // of the state dir; never of an exit
 	ClassKilled = "killed" // by a SIGKILL or SIGTERM of somebody else
 )
 

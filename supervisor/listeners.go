@@ -33,7 +33,7 @@ type socket struct {
 // bind makes the sockets those of addrs and returns them. The first address
 // must succeed; another that does not is left out, and tried again next time.
 // Sockets for addresses that stay are kept, and new ones are bound before old
-// ones are let go, so that a failure changes nothing.
+// ones are let go, save where an old one stands in the way of a new one.
 func (l *listeners) bind(ctx context.Context, addrs []netip.AddrPort, log *slog.Logger) ([]*os.File, error) {
 	if !inheritsListeners {
 		return nil, nil // the child binds
@@ -73,6 +73,25 @@ func (l *listeners) bind(ctx context.Context, addrs []netip.AddrPort, log *slog.
 		files[i] = s.file
 	}
 	return files, closeSockets(old)
+}
+
+// tryNew tells whether the first of addrs could be bound for a successor, while
+// the sockets of its predecessor stay as they are. An address that those stand in
+// the way of is taken for free: they will be let go.
+func (l *listeners) tryNew(ctx context.Context, addrs []netip.AddrPort) error {
+	if !inheritsListeners || len(addrs) == 0 {
+		return nil
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if slices.ContainsFunc(l.bound, func(s socket) bool { return overlap(s.addr, addrs[0]) }) {
+		return nil
+	}
+	f, err := listen(ctx, addrs[0])
+	if err != nil {
+		return blocked(addrs[0], err)
+	}
+	return f.Close()
 }
 
 // listenLocked binds addr. Where one of our own sockets is in the way that is

@@ -34,23 +34,23 @@ type Checked struct {
 	Hash    string            // of the config
 	Env     map[string]string // what the gateway may know of the environment, handed over by pipe
 	Problem error             // why it cannot be started, nil if it can
+	InUse   error             // who else uses the state dir, nil if nobody does; a running child of ours counts
 }
 
-// Options says what to supervise and how. Profiles, RegistryPath, Exe, Origin,
-// Version, TempDir, Check and Log are required.
+// Options says what to supervise and how. Profiles, Exe, Origin, Version,
+// TempDir, Check and Log are required.
 type Options struct {
-	Profiles     []profiles.Profile
-	RegistryPath string
-	Exe          string // the program whose `gateway run` is the child
-	Origin       string
-	Version      string
-	Unit         string   // that started this process, "" if none
-	Environ      []string // of this process; what children get of it is decided by Environ
-	TempDir      string   // for sockets whose path would be too long in a state dir
-	Check        func(ctx context.Context, p profiles.Profile) (Checked, error)
-	Log          *slog.Logger
-	Lines        func(profile string, batch []byte) // told what the children print, in whole lines
-	OnStatus     func(control.Status)               // told each change, from one goroutine
+	Profiles []profiles.Profile
+	Exe      string // the program whose `gateway run` is the child
+	Origin   string
+	Version  string
+	Unit     string   // that started this process, "" if none
+	Environ  []string // of this process; what children get of it is decided by Environ
+	TempDir  string   // for sockets whose path would be too long in a state dir
+	Check    func(ctx context.Context, p profiles.Profile) (Checked, error)
+	Log      *slog.Logger
+	Lines    func(profile string, batch []byte) // told what the children print, in whole lines
+	OnStatus func(control.Status)               // told each change, from one goroutine
 
 	Notify           func(state string) error // tells the service manager; nil when there is none
 	WatchdogInterval time.Duration            // within which it wants to hear; 0: never

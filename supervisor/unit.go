@@ -5,14 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"net/netip"
 	"os"
-	"strings"
 	"sync"
 
 	"github.com/coderclaw/coderclaw/instance"
-	"github.com/coderclaw/coderclaw/internal/atomicfile"
 	"github.com/coderclaw/coderclaw/internal/exitcode"
 	"github.com/coderclaw/coderclaw/internal/handoff"
 	"github.com/coderclaw/coderclaw/internal/logfile"
@@ -56,7 +53,7 @@ func localhost() netip.Addr { return netip.AddrFrom4([4]byte{127, 0, 0, 1}) }
 // person wished of an earlier supervisor counts unless the person starts this one.
 func (s *Supervisor) newInstance(u *unit, starter instance.Starter) (*instance.Instance, error) {
 	if s.o.Origin == OriginUp {
-		if err := wish(u.profile, control.WantRunning); err != nil {
+		if err := control.Wish(u.profile, control.WantRunning); err != nil {
 			return nil, fmt.Errorf("profile %s: %w", u.profile.Name, err)
 		}
 	}
@@ -64,16 +61,20 @@ func (s *Supervisor) newInstance(u *unit, starter instance.Starter) (*instance.I
 		Name:    u.profile.Name,
 		Prepare: func(ctx context.Context) (instance.Launch, error) { return s.prepare(ctx, u) },
 		Precheck: func(ctx context.Context) error {
-			if _, err := s.check(ctx, u.profile); err != nil {
+			c, err := s.check(ctx, u.profile)
+			if err == nil {
+				err = u.listeners.tryNew(ctx, c.Addrs)
+			}
+			if err != nil {
 				return fmt.Errorf("profile %s is not restarted and stays as it is: %w", u.profile.Name, err)
 			}
 			return nil
 		},
 		Wish: func(running bool) error {
 			if running {
-				return wish(u.profile, control.WantRunning)
+				return control.Wish(u.profile, control.WantRunning)
 			}
-			return wish(u.profile, control.WantStopped)
+			return control.Wish(u.profile, control.WantStopped)
 		},
 		Output: func(r io.Reader) error {
 			_, err := u.log.ReadFrom(r)
@@ -91,7 +92,7 @@ func (s *Supervisor) newInstance(u *unit, starter instance.Starter) (*instance.I
 		},
 		Grace:       u.profile.Grace(),
 		NotifyPath:  u.notify,
-		WantStopped: s.o.Origin == OriginRun && wanted(u.profile) == control.WantStopped,
+		WantStopped: s.o.Origin == OriginRun && control.Wanted(u.profile) == control.WantStopped,
 		Starter:     starter,
 		Log:         s.o.Log,
 	}), nil
@@ -121,6 +122,9 @@ func (s *Supervisor) prepare(ctx context.Context, u *unit) (instance.Launch, err
 	c, err := s.check(ctx, u.profile)
 	if err != nil {
 		return instance.Launch{}, err
+	}
+	if c.InUse != nil {
+		return instance.Launch{}, exitcode.With(exitcode.Busy, &instance.BlockedError{Reason: c.InUse.Error(), Class: instance.ClassLock})
 	}
 	files, err := u.listeners.bind(ctx, c.Addrs, s.o.Log)
 	if err != nil {
@@ -170,22 +174,4 @@ func (u *unit) act(ctx context.Context, verb string) error {
 		return u.instance.Restart(ctx)
 	}
 	return u.instance.Start(ctx)
-}
-
-// wanted is what a person last asked for, "" if nothing.
-func wanted(p profiles.Profile) string {
-	text, err := os.ReadFile(p.DesiredFile())
-	if err != nil {
-		return "" // most have none; one that cannot be read must not keep a gateway down
-	}
-	return strings.TrimSpace(string(text))
-}
-
-// wish records what a person asked for; what is recorded already is not written again.
-func wish(p profiles.Profile, want string) error {
-	text, err := os.ReadFile(p.DesiredFile())
-	if err != nil && !errors.Is(err, fs.ErrNotExist) || strings.TrimSpace(string(text)) == want {
-		return err
-	}
-	return atomicfile.WriteFile(p.DesiredFile(), []byte(want+"\n"), 0o600)
 }

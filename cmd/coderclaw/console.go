@@ -1,7 +1,14 @@
 package main
 
 import (
+	"bytes"
+	"fmt"
+	"io"
 	"os"
+	"os/signal"
+	"sync"
+	"syscall"
+	"time"
 
 	"golang.org/x/term"
 )
@@ -30,4 +37,91 @@ func terminalWidth(stream any) int {
 		}
 	}
 	return 80
+}
+
+// maxConsole bounds what waits for a console that does not take it.
+const maxConsole = 1 << 20
+
+// console is a writer that never waits: what prints for people must not hold up
+// gateways when nobody reads. Beyond maxConsole whole writes are dropped, and it
+// is said how many lines were. It is safe for concurrent use.
+type console struct {
+	w    io.Writer
+	wake chan struct{} // holds at most one token
+	done chan struct{} // closed when nothing more is written
+
+	mu      sync.Mutex // guards what follows
+	queue   []byte
+	dropped int // lines since the last note
+	closed  bool
+}
+
+func newConsole(w io.Writer) *console {
+	c := &console{w: w, wake: make(chan struct{}, 1), done: make(chan struct{})}
+	go c.run()
+	return c
+}
+
+// Write queues p and reports success whatever becomes of it.
+func (c *console) Write(p []byte) (int, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed || len(c.queue)+len(p) > maxConsole {
+		c.dropped += bytes.Count(p, []byte("\n"))
+		return len(p), nil
+	}
+	if c.dropped > 0 {
+		c.queue = fmt.Appendf(c.queue, "(%d lines were dropped, nobody read them)\n", c.dropped)
+		c.dropped = 0
+	}
+	c.queue = append(c.queue, p...)
+	c.wakeLocked()
+	return len(p), nil
+}
+
+func (c *console) wakeLocked() {
+	select {
+	case c.wake <- struct{}{}:
+	default:
+	}
+}
+
+func (c *console) run() {
+	defer close(c.done)
+	for range c.wake {
+		c.mu.Lock()
+		batch, end := c.queue, c.closed
+		c.queue = nil
+		c.mu.Unlock()
+		_, _ = c.w.Write(batch) // a console that went away must not stop the gateways
+		if end {
+			return
+		}
+	}
+}
+
+// consoleFlush is how long a console may take for the last lines.
+const consoleFlush = time.Second
+
+// Close writes what is queued, unless nobody takes it.
+func (c *console) Close() error {
+	c.mu.Lock()
+	c.closed = true
+	c.wakeLocked()
+	c.mu.Unlock()
+	timer := time.NewTimer(consoleFlush)
+	defer timer.Stop()
+	select {
+	case <-c.done:
+	case <-timer.C: // the goroutine is stuck in a write and ends with the process
+	}
+	return nil
+}
+
+// survivePipes makes a console that goes away an error of the write instead of
+// the end of the process. Unlike ignoring the signal, it is not inherited.
+func survivePipes() (stop func()) {
+	ch := make(chan os.Signal, 1)
+	signal.Notify(ch, syscall.SIGPIPE)
+	return func() { signal.Stop(ch) }
 }

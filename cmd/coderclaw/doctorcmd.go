@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"fmt"
+	"io"
 	"strings"
 
 	"github.com/urfave/cli/v3"
@@ -88,10 +89,12 @@ func (a *app) examine(ctx context.Context, p profiles.Profile, r *profiles.Regis
 	if err != nil || len(steps) == 0 {
 		return found, err
 	}
-	if !f.json {
-		a.printPlan(p, steps)
+	people := a.stdout
+	if f.json {
+		people = a.stderr
 	}
-	if !f.yes && !f.nonInteractive && isTerminal(a.stdin) && !a.confirm("Apply this to profile "+p.Name+"?") {
+	printPlan(people, p, steps)
+	if !f.yes && !f.nonInteractive && isTerminal(a.stdin) && !confirm(a.stdin, people, "Apply this to profile "+p.Name+"?") {
 		return found, nil
 	}
 	applied := doctor.Apply(ctx, t, steps)
@@ -110,20 +113,20 @@ func (a *app) settle(ctx context.Context, t doctor.Target) doctor.Observation {
 	return doctor.Observe(ctx, t)
 }
 
-func (a *app) printPlan(p profiles.Profile, steps []doctor.Step) {
-	fmt.Fprintf(a.stdout, "Plan for profile %s:\n", p.Name)
+func printPlan(w io.Writer, p profiles.Profile, steps []doctor.Step) {
+	fmt.Fprintf(w, "Plan for profile %s:\n", p.Name)
 	for _, s := range steps {
-		fmt.Fprintf(a.stdout, "- %s\n", s.What)
+		fmt.Fprintf(w, "- %s\n", s.What)
 		if s.Diff != "" {
-			fmt.Fprintf(a.stdout, "%s\n", s.Diff)
+			fmt.Fprintf(w, "%s\n", s.Diff)
 		}
 	}
 }
 
 // confirm asks a yes-or-no question; anything but yes is no.
-func (a *app) confirm(question string) bool {
-	fmt.Fprintf(a.stdout, "%s [y/N] ", question)
-	line, err := bufio.NewReader(a.stdin).ReadString('\n')
+func confirm(in io.Reader, w io.Writer, question string) bool {
+	fmt.Fprintf(w, "%s [y/N] ", question)
+	line, err := bufio.NewReader(in).ReadString('\n')
 	answer := strings.ToLower(strings.TrimSpace(line))
 	return err == nil && (answer == "y" || answer == "yes")
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/coderclaw/coderclaw/internal/exitcode"
@@ -42,6 +44,10 @@ func (a *app) freePort(ctx context.Context, port int) error {
 		if l.UID != os.Getuid() {
 			return exitcode.With(exitcode.Busy, fmt.Errorf("port %d is held by %s, which is not yours to end", port, proctable.Describe(l)))
 		}
+		if supervisor := a.supervisorAbove(l.PID); supervisor != 0 {
+			return exitcode.With(exitcode.Busy, fmt.Errorf("port %d is held by %s, which supervisor pid %d runs that is not of this registry; end that one, or its one profile, through its own registry",
+				port, proctable.Describe(l), supervisor))
+		}
 		fmt.Fprintf(a.stderr, "coderclaw: --force ends %s\n", proctable.Describe(l))
 		if err := endProcess(ctx, l.PID); err != nil {
 			return err
@@ -79,6 +85,22 @@ func (a *app) stopOwner(ctx context.Context, port, pid int) (bool, error) {
 	return false, nil
 }
 
+// supervisorAbove is the pid of the coderclaw supervisor that pid is or runs
+// below, 0 if there is none: ending one would end gateways that nobody meant.
+func (a *app) supervisorAbove(pid int) int {
+	for pid > 1 {
+		p, err := proctable.Get(pid)
+		if err != nil {
+			return 0
+		}
+		if len(p.Argv) > 1 && filepath.Base(p.Argv[0]) == filepath.Base(a.argv0) && (slices.Contains(p.Argv, "up") || slices.Contains(p.Argv, "supervisor")) {
+			return pid
+		}
+		pid = p.PPID
+	}
+	return 0
+}
+
 // endProcess sends SIGTERM, waits, and sends SIGKILL. It holds on to the process
 // itself (a pidfd on Linux), so a recycled pid is never hit.
 func endProcess(ctx context.Context, pid int) error {
@@ -100,6 +122,9 @@ func endProcess(ctx context.Context, pid int) error {
 	}
 	if waitUntil(ctx, forceTerm, gone, "") == nil {
 		return nil
+	}
+	if ctx.Err() != nil {
+		return fmt.Errorf("pid %d was asked to end and has not: %w", pid, context.Cause(ctx))
 	}
 	if err := p.Kill(); err != nil {
 		if ok, _ := gone(); !ok {

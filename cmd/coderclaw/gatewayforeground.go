@@ -197,7 +197,7 @@ func listenAddrs(ctx context.Context, addrs []netip.AddrPort) ([]net.Listener, e
 			continue
 		}
 		if !errors.Is(err, syscall.EADDRINUSE) {
-			return nil, exitcode.With(exitcode.Busy, config.ErrFailedToBind(addr.Addr().String(), int(addr.Port()), err))
+			return nil, exitcode.With(exitcode.Failed, config.ErrFailedToBind(addr.Addr().String(), int(addr.Port()), err))
 		}
 		return nil, fmt.Errorf("%w\n  held by %s\n  stop it with: coderclaw gateway stop, or choose another --port",
 			config.ErrAlreadyListening(addr.Addr().String(), int(addr.Port())), portHolder(int(addr.Port())))

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io/fs"
 	"net"
@@ -206,7 +205,11 @@ func (a *app) gatewayStatus(ctx context.Context, t target, probe, deep bool) (ga
 	st.Config.Daemon = st.Config.CLI
 	st.Gateway = addressOf(t)
 	a.instanceFacts(ctx, t, &st)
-	st.Port = portFacts(st.Gateway.Port, &st)
+	if t.local() {
+		st.Port = portFacts(st.Gateway.Port, &st)
+	} else {
+		st.Port = portStatus{Port: st.Gateway.Port, Status: unknown, Listeners: []portListener{}, Hints: []string{"the gateway is not looked for on this machine: " + t.source}}
+	}
 	if probe {
 		st.RPC = a.probe(ctx, t, deep, &st.Coderclaw)
 	}
@@ -375,13 +378,8 @@ func portFacts(port int, st *gatewayStatus) portStatus {
 // probe connects as a client would.
 func (a *app) probe(ctx context.Context, t target, deep bool, own *ownStatus) *rpcStatus {
 	res := &rpcStatus{URL: t.url}
-	var raw json.RawMessage
-	err := a.call(ctx, t, "probe", "status", struct{}{}, &raw)
-	if err == nil && deep {
-		own.Health = &protocol.HealthSummary{}
-		err = a.call(ctx, t, "probe", "health", struct{}{}, own.Health)
-	}
-	if err != nil {
+	var health protocol.HealthSummary
+	if err := a.call(ctx, t, "probe", "health", struct{}{}, &health); err != nil {
 		res.Error = err.Error()
 		if refused(err) {
 			own.Authenticated = no
@@ -389,8 +387,29 @@ func (a *app) probe(ctx context.Context, t target, deep bool, own *ownStatus) *r
 		return res
 	}
 	res.OK = true
-	own.Authenticated, own.Alive, own.Ready = yes, yes, yes
+	own.Authenticated = yes
+	if deep {
+		own.Health = &health
+	}
+	who := health.Coderclaw
+	switch {
+	case !t.local():
+	case who == nil || who.Profile != t.profile.Name:
+		res.OK = false
+		res.Error = "another gateway answers there: " + identityWords(who)
+		own.OwnsPort, own.Ready = no, no
+	default:
+		own.Alive, own.Ready = yes, yes
+	}
 	return res
+}
+
+// identityWords say which gateway answered.
+func identityWords(who *protocol.Identity) string {
+	if who == nil {
+		return "one that does not say whose it is"
+	}
+	return fmt.Sprintf("that of profile %s, pid %d", firstOf(who.Profile, "(none)"), who.PID)
 }
 
 // extraServices are service files in the user's directory that run a gateway of

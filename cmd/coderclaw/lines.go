@@ -5,16 +5,14 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"sync"
 	"time"
 
 	"github.com/coderclaw/coderclaw/profiles"
 )
 
 // prefixer prints log lines of several gateways to one stream, each line with
-// its profile in front. It is safe for concurrent use.
+// its profile in front. It is safe for concurrent use if the stream is.
 type prefixer struct {
-	mu    sync.Mutex
 	w     io.Writer
 	width int
 }
@@ -33,9 +31,7 @@ func (p *prefixer) print(profile string, batch []byte) {
 	for line := range bytes.Lines(batch) {
 		fmt.Fprintf(&out, "%-*s | %s\n", p.width, profile, shortLine(bytes.TrimRight(line, "\r\n")))
 	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	_, _ = p.w.Write(out.Bytes()) // a console that went away must not stop the gateways
+	_, _ = p.w.Write(out.Bytes()) // a console, which reports nothing
 }
 
 // shortLine renders a JSON log record as "15:04:05 INFO message key=value"; any other line stays as it is.

@@ -2,7 +2,11 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"github.com/coderclaw/coderclaw/gateway/statelock"
+	"github.com/coderclaw/coderclaw/internal/lockfile"
+	"io/fs"
 	"os"
 	"strings"
 	"text/tabwriter"
@@ -210,10 +214,11 @@ func (a *app) profilesRemove(ctx context.Context, c *cli.Command) error {
 	if err != nil {
 		return err
 	}
-	if _, info, err := control.Find(p); err == nil {
-		return exitcode.With(exitcode.Busy, fmt.Errorf("profile %s is run by supervisor pid %d%s; stop it first with: %s",
-			p.Name, info.PID, unitNote(info.Unit), stopHint(p, info)))
+	release, err := a.claim(p)
+	if err != nil {
+		return err
 	}
+	defer release()
 	if unit, installed := a.installedUnit(ctx, p, r); installed {
 		return exitcode.With(exitcode.Failed, fmt.Errorf("profile %s has the service %s; remove it first with: %s",
 			p.Name, unit, hint(p, "gateway uninstall")))
@@ -246,6 +251,30 @@ func (a *app) profilesRemove(ctx context.Context, c *cli.Command) error {
 		fmt.Fprintf(a.stdout, "deleted %s\n", path)
 	}
 	return nil
+}
+
+// claim makes sure that nothing runs p, and that nothing does until release is called.
+func (a *app) claim(p profiles.Profile) (release func(), err error) {
+	_, info, err := control.Find(p)
+	if err == nil {
+		return nil, exitcode.With(exitcode.Busy, fmt.Errorf("profile %s is run by supervisor pid %d%s; stop it first with: %s",
+			p.Name, info.PID, unitNote(info.Unit), stopHint(p, info)))
+	}
+	if !errors.Is(err, control.ErrNone) {
+		return nil, fmt.Errorf("profile %s: %w", p.Name, err)
+	}
+	if _, err := os.Stat(p.StateDir); errors.Is(err, fs.ErrNotExist) {
+		return func() {}, nil
+	}
+	supervising, err := lockfile.TryLock(p.SupervisorLock())
+	if err != nil {
+		return nil, fmt.Errorf("profile %s: %w", p.Name, err)
+	}
+	serving, err := statelock.Take(p)
+	if err != nil {
+		return nil, errors.Join(err, supervising.Close())
+	}
+	return func() { _ = errors.Join(serving.Close(), supervising.Close()) }, nil // the files may be gone by then
 }
 
 func orEmpty(s []string) []string {

@@ -13,6 +13,7 @@ import (
 	"github.com/coderclaw/coderclaw/gateway/statelock"
 	"github.com/coderclaw/coderclaw/instance"
 	"github.com/coderclaw/coderclaw/internal/exitcode"
+	"github.com/coderclaw/coderclaw/internal/proctable"
 	"github.com/coderclaw/coderclaw/profiles"
 	"github.com/coderclaw/coderclaw/supervisor/control"
 )
@@ -52,6 +53,11 @@ func (a *app) ps(ctx context.Context, r *profiles.Registry, ps []profiles.Profil
 	} else {
 		fmt.Fprint(a.stdout, instanceTable(time.Now(), report.Instances))
 	}
+	for _, i := range report.Instances {
+		if i.State == unknown {
+			return quiet(exitcode.Failed)
+		}
+	}
 	if len(report.Supervisors) == 0 {
 		if !asJSON {
 			fmt.Fprintln(a.stderr, "no supervisor is running; start one with: coderclaw up, or coderclaw gateway install")
@@ -65,11 +71,9 @@ func (a *app) ps(ctx context.Context, r *profiles.Registry, ps []profiles.Profil
 // from the answers what they say of ps. A gateway whose state dir is gone is
 // known only through its siblings.
 func survey(ctx context.Context, all, ps []profiles.Profile) (psReport, error) {
-	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
-	defer cancel()
 	report := psReport{Supervisors: []control.Supervisor{}, Instances: []control.Instance{}}
 	supervised := map[string]control.Instance{}
-	asked := map[int]bool{}
+	asked, mute := map[int]bool{}, map[int]string{}
 	for _, p := range all {
 		client, info, err := control.Find(p)
 		if errors.Is(err, control.ErrNone) || asked[info.PID] {
@@ -79,10 +83,15 @@ func survey(ctx context.Context, all, ps []profiles.Profile) (psReport, error) {
 			return report, fmt.Errorf("profile %s: %w", p.Name, err)
 		}
 		status, err := client.Status(ctx)
-		if err != nil {
-			return report, fmt.Errorf("supervisor pid %d of profile %s: %w", info.PID, p.Name, err)
+		if err != nil && !proctable.Alive(info.PID, info.StartTime) {
+			continue // it was just ending
 		}
 		asked[info.PID] = true
+		if err != nil {
+			mute[info.PID] = fmt.Sprintf("supervisor pid %d does not answer: %v", info.PID, err)
+			report.Supervisors = append(report.Supervisors, control.Supervisor{PID: info.PID, Version: info.Version, Unit: info.Unit, Profiles: []string{}})
+			continue
+		}
 		if slices.ContainsFunc(ps, func(p profiles.Profile) bool { return slices.Contains(status.Supervisor.Profiles, p.Name) }) {
 			report.Supervisors = append(report.Supervisors, status.Supervisor)
 		}
@@ -93,7 +102,14 @@ func survey(ctx context.Context, all, ps []profiles.Profile) (psReport, error) {
 	for _, p := range ps {
 		if i, ok := supervised[p.Name]; ok {
 			report.Instances = append(report.Instances, i)
-		} else if _, err := os.Stat(p.ConfigPath); err == nil {
+			continue
+		}
+		if _, info, err := control.Find(p); err == nil && mute[info.PID] != "" {
+			report.Instances = append(report.Instances, control.Instance{Profile: p.Name, State: unknown, Reason: mute[info.PID],
+				Port: p.Port, URL: fmt.Sprintf("ws://127.0.0.1:%d", p.Port), Supervisor: info.PID})
+			continue
+		}
+		if _, err := os.Stat(p.ConfigPath); err == nil {
 			report.Instances = append(report.Instances, unsupervised(p))
 		}
 	}

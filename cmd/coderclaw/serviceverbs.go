@@ -5,13 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/urfave/cli/v3"
 
 	"github.com/coderclaw/coderclaw/instance"
-	"github.com/coderclaw/coderclaw/internal/atomicfile"
 	"github.com/coderclaw/coderclaw/internal/exitcode"
 	"github.com/coderclaw/coderclaw/profiles"
 	"github.com/coderclaw/coderclaw/servicegen"
@@ -37,7 +35,7 @@ type serviceJSON struct {
 	NotLoadedText string `json:"notLoadedText"`
 }
 
-// serviceVerbs are the subcommands of `gateway` that manage the profile's unitService.
+// serviceVerbs are the subcommands of `gateway` that manage the profile's service.
 func (a *app) serviceVerbs() []*cli.Command {
 	verb := func(name, usage string, do func(context.Context, unitService, *cli.Command) (serviceResult, error), flags ...cli.Flag) *cli.Command {
 		return &cli.Command{
@@ -47,8 +45,8 @@ func (a *app) serviceVerbs() []*cli.Command {
 		}
 	}
 	return []*cli.Command{
-		verb("install", "install the profile's unitService and start it", a.serviceInstall),
-		verb("uninstall", "stop the profile's unitService and remove it", a.serviceUninstall),
+		verb("install", "install the profile's service and start it", a.serviceInstall),
+		verb("uninstall", "stop the profile's service and remove it", a.serviceUninstall),
 		verb("start", "start the gateway, by its service where one is installed", a.serviceStart),
 		verb("stop", "stop the gateway, and its service where one is installed", a.serviceStop),
 		verb("restart", "replace the running gateway without refusing a client", a.serviceRestart),
@@ -98,7 +96,7 @@ func (a *app) serviceVerb(ctx context.Context, c *cli.Command, action string, do
 }
 
 func (a *app) serviceInstall(ctx context.Context, s unitService, c *cli.Command) (serviceResult, error) {
-	if info, foreign := s.foreignSupervisor(); foreign {
+	if info, foreign := s.foreignSupervisor(ctx); foreign {
 		return serviceResult{}, exitcode.With(exitcode.Busy, fmt.Errorf("profile %s is run by supervisor pid %d%s; end it first with: %s",
 			s.profile.Name, info.PID, unitNote(info.Unit), stopHint(s.profile, info)))
 	}
@@ -135,9 +133,13 @@ func (a *app) serviceInstall(ctx context.Context, s unitService, c *cli.Command)
 }
 
 // foreignSupervisor tells of a supervisor of the profile that its unit did not start.
-func (s unitService) foreignSupervisor() (control.LockInfo, bool) {
+func (s unitService) foreignSupervisor(ctx context.Context) (control.LockInfo, bool) {
 	_, info, err := control.Find(s.profile)
-	return info, err == nil && info.Unit != s.unit.Name
+	if err != nil || info.Unit == s.unit.Name {
+		return info, false
+	}
+	state, err := s.host.State(ctx, s.unit) // not every manager tells its children who they are
+	return info, err != nil || state.MainPID != info.PID
 }
 
 // readyLimit is how long a service verb waits for the gateway behind a service to become ready.
@@ -189,7 +191,7 @@ func (a *app) serviceUninstall(ctx context.Context, s unitService, c *cli.Comman
 	}
 	res := serviceResult{Result: "uninstalled", Message: "Removed " + s.words().noun + " service: " + firstOf(report.Path, s.unit.Name)}
 	if !report.Found {
-		res.Message = fmt.Sprintf("%s unitService not found at %s", s.words().noun, firstOf(report.Path, s.unit.Name))
+		res.Message = fmt.Sprintf("%s service not found at %s", s.words().noun, firstOf(report.Path, s.unit.Name))
 	}
 	for _, d := range report.DropIns {
 		res.Warnings = append(res.Warnings, "left the drop-in "+d+", which is not ours")
@@ -199,7 +201,7 @@ func (a *app) serviceUninstall(ctx context.Context, s unitService, c *cli.Comman
 
 func (a *app) serviceStart(ctx context.Context, s unitService, _ *cli.Command) (serviceResult, error) {
 	if s.installed(ctx) {
-		if _, foreign := s.foreignSupervisor(); !foreign {
+		if _, foreign := s.foreignSupervisor(ctx); !foreign {
 			if err := wish(s.profile, control.WantRunning); err != nil {
 				return serviceResult{}, err
 			}
@@ -216,7 +218,7 @@ func (a *app) serviceStop(ctx context.Context, s unitService, _ *cli.Command) (s
 	if err != nil || !s.installed(ctx) {
 		return res, err
 	}
-	if _, foreign := s.foreignSupervisor(); foreign {
+	if _, foreign := s.foreignSupervisor(ctx); foreign {
 		return res, nil
 	}
 	if err := wish(s.profile, control.WantStopped); err != nil {
@@ -268,8 +270,8 @@ func (s unitService) hints() []string {
 
 // wish records what a person asked for, so that the next start of a supervisor knows.
 func wish(p profiles.Profile, want string) error {
-	if err := os.MkdirAll(filepath.Dir(p.DesiredFile()), 0o700); err != nil {
+	if err := os.MkdirAll(p.StateDir, 0o700); err != nil {
 		return err
 	}
-	return atomicfile.WriteFile(p.DesiredFile(), []byte(want+"\n"), 0o600)
+	return control.Wish(p, want)
 }

@@ -30,10 +30,8 @@ func (a *app) setupCommand() *cli.Command {
 				if o.Port, err = profiles.ParsePort(c.String("port")); err != nil {
 					return fmt.Errorf("--port: %w", err)
 				}
-				if owner, taken := r.Owner(o.Port, p.Name); taken {
-					b := owner.Block()
-					return usageError("--port %d belongs to profile %s, which owns %d to %d; choose one outside",
-						o.Port, owner.Name, b.Base, b.Last())
+				if err := a.blockIsOwn(r, p, o.Port); err != nil {
+					return usageError("--port: %v; choose another", err)
 				}
 			}
 			return a.setup(ctx, p, o)

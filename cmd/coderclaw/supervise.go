@@ -7,12 +7,14 @@ import (
 	"log/slog"
 	"os"
 	"os/exec"
+	"strconv"
 	"time"
 
 	"github.com/coreos/go-systemd/v22/daemon"
 	"github.com/kardianos/service"
 
 	"github.com/coderclaw/coderclaw/gateway/config"
+	"github.com/coderclaw/coderclaw/gateway/statelock"
 	"github.com/coderclaw/coderclaw/internal/buildinfo"
 	"github.com/coderclaw/coderclaw/internal/exitcode"
 	"github.com/coderclaw/coderclaw/internal/proctable"
@@ -27,7 +29,7 @@ func (a *app) supervisorOptions(r *profiles.Registry, ps []profiles.Profile, ori
 		return supervisor.Options{}, err
 	}
 	o := supervisor.Options{
-		Profiles: ps, RegistryPath: r.Path(), Exe: exe, Origin: origin,
+		Profiles: ps, Exe: exe, Origin: origin,
 		Version: buildinfo.Version(), Unit: a.ownUnit(), Environ: os.Environ(), TempDir: os.TempDir(),
 		Check: a.checkProfile, Log: log,
 	}
@@ -43,8 +45,16 @@ func (a *app) supervisorOptions(r *profiles.Registry, ps []profiles.Profile, ori
 	return o, nil
 }
 
-// ownUnit is the unit that started this process, "" for one that a person started.
+// ownUnit is the unit that started this process, "" for one that a person
+// started. A shell inside of a service inherits the variables that tell; the pid
+// and the parent do not lie.
 func (a *app) ownUnit() string {
+	if label, ok := a.env("XPC_SERVICE_NAME"); ok && label != "0" && os.Getppid() == 1 {
+		return label // launchd's
+	}
+	if pid, ok := a.env("SYSTEMD_EXEC_PID"); ok && pid != strconv.Itoa(os.Getpid()) {
+		return ""
+	}
 	if _, ok := a.env("INVOCATION_ID"); !ok {
 		return ""
 	}
@@ -74,23 +84,32 @@ func (a *app) checkProfile(ctx context.Context, p profiles.Profile) (supervisor.
 	if err := a.blockIsOwn(r, p, check.Port); err != nil {
 		return supervisor.Checked{Problem: exitcode.With(exitcode.Busy, err)}, nil
 	}
-	return supervisor.Checked{Addrs: check.Addrs, Port: check.Port, Hash: check.Hash, Env: env}, nil
+	var inUse error
+	if h, ok := statelock.Find(p); ok {
+		inUse = fmt.Errorf("gateway pid %d runs on state dir %s, started by hand; end it, and this one starts", h.PID, p.StateDir)
+	}
+	return supervisor.Checked{InUse: inUse, Addrs: check.Addrs, Port: check.Port, Hash: check.Hash, Env: env}, nil
 }
 
-// blockIsOwn tells whether a gateway of p may listen on port: the port is in no
-// other profile's block, and the block that moves with it overlaps with none
-// that another profile's config has moved.
+// blockIsOwn tells whether a gateway of p may listen on port: neither the port
+// nor the rest of the block that moves with it is another profile's, wherever the
+// registry or that profile's config has put it.
 func (a *app) blockIsOwn(r *profiles.Registry, p profiles.Profile, port int) error {
 	if owner, taken := r.Owner(port, p.Name); taken {
 		return fmt.Errorf("port %d belongs to profile %s", port, owner.Name)
 	}
+	if port == p.Port {
+		return nil // the registry sees to that
+	}
 	own := profiles.Block{Base: port}
 	for _, other := range r.List() {
-		moved := a.configuredPort(other)
-		if other.Name == p.Name || moved == 0 {
+		if other.Name == p.Name {
 			continue
 		}
-		if b := (profiles.Block{Base: moved}); b.Overlaps(own) {
+		if b := other.Block(); b.Overlaps(own) {
+			return fmt.Errorf("the ports %d-%d overlap with %d-%d of profile %s", own.Base, own.Last(), b.Base, b.Last(), other.Name)
+		}
+		if moved := a.configuredPort(other); moved != 0 && (profiles.Block{Base: moved}).Overlaps(own) {
 			return fmt.Errorf("the ports %d-%d overlap with those of profile %s, whose gateway.port is %d", own.Base, own.Last(), other.Name, moved)
 		}
 	}

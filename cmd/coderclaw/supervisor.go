@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"time"
 
@@ -88,7 +89,10 @@ func (a *app) supervisorRun(ctx context.Context, names []string, all bool) error
 			return err
 		}
 	}
-	o, err := a.supervisorOptions(r, ps, "run", a.serviceLog())
+	defer survivePipes()()
+	stderr := newConsole(a.stderr)
+	defer stderr.Close()
+	o, err := a.supervisorOptions(r, ps, supervisor.OriginRun, a.serviceLog(stderr))
 	if err != nil {
 		return err
 	}
@@ -99,9 +103,9 @@ func (a *app) supervisorRun(ctx context.Context, names []string, all bool) error
 	return runSupervisor(ctx, s)
 }
 
-// serviceLog writes the supervisor's own lines: to stderr, without the time
-// where the journal adds its own.
-func (a *app) serviceLog() *slog.Logger {
+// serviceLog writes the supervisor's own lines to w, which leads to stderr,
+// without the time where the journal adds its own.
+func (a *app) serviceLog(w io.Writer) *slog.Logger {
 	o := &tint.Options{Level: slog.LevelInfo, TimeFormat: time.TimeOnly, NoColor: !a.colour()}
 	if journaled, err := journal.StderrIsJournalStream(); err == nil && journaled {
 		o.NoColor = true
@@ -112,7 +116,7 @@ func (a *app) serviceLog() *slog.Logger {
 			return at
 		}
 	}
-	return slog.New(tint.NewTextHandler(a.stderr, o))
+	return slog.New(tint.NewTextHandler(w, o))
 }
 
 // supervisorVerb does the same to each named profile, asking the supervisor that holds it.
@@ -168,7 +172,7 @@ func stopHint(p profiles.Profile, info control.LockInfo) string {
 	switch {
 	case info.Unit != "":
 		return hint(p, "gateway stop")
-	case info.Origin == "up":
+	case info.Origin == supervisor.OriginUp:
 		return "coderclaw down"
 	default:
 		return fmt.Sprintf("kill %d", info.PID)

@@ -4,11 +4,15 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"log/slog"
 	"strings"
 	"sync"
 	"text/tabwriter"
 	"time"
 
+	"github.com/lmittmann/tint"
+
+	"github.com/coderclaw/coderclaw/instance"
 	"github.com/coderclaw/coderclaw/supervisor/control"
 )
 
@@ -23,10 +27,23 @@ func instanceTable(now time.Time, list []control.Instance) string {
 			pid = fmt.Sprint(i.PID)
 		}
 		fmt.Fprintf(tw, "%s\t%s\t%s\t%d\t%s\t%d\t%s\n", i.Profile, i.State, pid, i.Port,
-			shortAge(now, i.Since), i.Restarts, strings.ReplaceAll(i.Reason, "\n", " "))
+			shortAge(now, i.Since), i.Restarts, reason(now, i))
 	}
 	_ = tw.Flush() // into memory
 	return b.String()
+}
+
+// reason is why an instance is in its state, in one line, and what comes next:
+// "exited 3 (crash) before it was ready; next try in 14 s (3/8)".
+func reason(now time.Time, i control.Instance) string {
+	text := strings.ReplaceAll(i.Reason, "\n", " ")
+	if i.State == instance.BackingOff && i.NextTry != nil {
+		text += fmt.Sprintf("; next try in %d s", int(max(0, i.NextTry.Sub(now)).Round(time.Second).Seconds()))
+		if i.Tries > 0 {
+			text += fmt.Sprintf(" (%d/%d)", i.Tries, instance.MaxTries)
+		}
+	}
+	return text
 }
 
 // liveTable keeps one table of instances on a terminal up to date.
@@ -35,7 +52,9 @@ type liveTable struct {
 	width func() int // of the terminal; a longer line would wrap and be counted wrong
 
 	mu    sync.Mutex
-	lines int // of the table on the screen
+	last  control.Status
+	note  string // the last thing that was logged
+	lines int    // of the table on the screen
 }
 
 func newLiveTable(w io.Writer, width func() int) *liveTable { return &liveTable{w: w, width: width} }
@@ -44,7 +63,12 @@ func newLiveTable(w io.Writer, width func() int) *liveTable { return &liveTable{
 func (t *liveTable) show(s control.Status) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	text := clip(instanceTable(time.Now(), s.Instances)+"\nCtrl-C stops them all.\n", t.width())
+	t.last = s
+	t.drawLocked()
+}
+
+func (t *liveTable) drawLocked() {
+	text := clip(instanceTable(time.Now(), t.last.Instances)+"\n"+t.note+"Ctrl-C stops them all.\n", t.width())
 	var out bytes.Buffer
 	if t.lines > 0 {
 		fmt.Fprintf(&out, "\x1b[%dA\x1b[J", t.lines) // up, then clear to the end of the screen
@@ -52,6 +76,20 @@ func (t *liveTable) show(s control.Status) {
 	out.WriteString(text)
 	t.lines = strings.Count(text, "\n")
 	_, _ = t.w.Write(out.Bytes()) // a terminal that went away must not stop the gateways
+}
+
+// Write shows what is logged below the table, the last line of it.
+func (t *liveTable) Write(p []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.note = string(p)
+	t.drawLocked()
+	return len(p), nil
+}
+
+// handler logs what a person should know while the table is on the screen.
+func (t *liveTable) handler() slog.Handler {
+	return tint.NewTextHandler(t, &tint.Options{Level: slog.LevelWarn, TimeFormat: time.TimeOnly, NoColor: true})
 }
 
 // clip cuts each line of text to width characters.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/urfave/cli/v3"
@@ -27,6 +28,9 @@ type target struct {
 	token, password string
 	timeout         time.Duration
 }
+
+// local tells whether the target is the gateway of the profile on this machine.
+func (t target) local() bool { return strings.HasPrefix(t.source, "local ") }
 
 // clientFlags are the options of every verb that talks to a gateway. Below
 // `gateway`, --token and --password are inherited instead.
@@ -129,7 +133,7 @@ func (a *app) dial(ctx context.Context, t target, mode string, onEvent func(prot
 		scopes = []string{"operator.admin"}
 	}
 	return client.Dial(ctx, client.Options{
-		URL: t.url, Token: t.token, Password: t.password, Identity: id, ClientID: "cli", Mode: mode,
+		URL: t.url, Token: t.token, Password: t.password, Identity: id, Foreign: !t.local(), ClientID: "cli", Mode: mode,
 		Version: buildinfo.Version(), Role: "operator", Scopes: scopes, Timeout: t.timeout, OnEvent: onEvent,
 	})
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os/signal"
 	"syscall"
@@ -48,22 +49,25 @@ func (a *app) up(ctx context.Context, names []string) error {
 			return err
 		}
 	}
-	log := slog.New(tint.NewTextHandler(a.stderr, &tint.Options{Level: slog.LevelInfo, TimeFormat: time.TimeOnly, NoColor: !a.colour()}))
+	defer survivePipes()()
+	stdout, stderr := newConsole(a.stdout), newConsole(a.stderr)
+	defer stdout.Close()
+	defer stderr.Close()
+	log := slog.New(tint.NewTextHandler(stderr, &tint.Options{Level: slog.LevelInfo, TimeFormat: time.TimeOnly, NoColor: !a.colour()}))
 	var live *liveTable
 	if isTerminal(a.stdout) {
-		live = newLiveTable(a.stdout, func() int { return terminalWidth(a.stdout) })
-		log = slog.New(slog.DiscardHandler) // the table shows the same, and lines would tear it
+		live = newLiveTable(stdout, func() int { return terminalWidth(a.stdout) })
+		log = slog.New(live.handler()) // lines of their own would tear the table
 	}
-	o, err := a.supervisorOptions(r, ps, "up", log)
+	o, err := a.supervisorOptions(r, ps, supervisor.OriginUp, log)
 	if err != nil {
 		return err
 	}
 	if live != nil {
 		o.OnStatus = live.show
 	} else {
-		lines := newPrefixer(a.stdout, ps)
-		o.Lines = lines.print
-		o.OnStatus = a.statusLines()
+		o.Lines = newPrefixer(stdout, ps).print
+		o.OnStatus = statusLines(stdout)
 	}
 	s, err := supervisor.New(o)
 	if err != nil {
@@ -97,7 +101,7 @@ func (a *app) createMissing(ctx context.Context, names []string) error {
 }
 
 // statusLines prints one line for each change of an instance.
-func (a *app) statusLines() func(control.Status) {
+func statusLines(w io.Writer) func(control.Status) {
 	last := map[string]string{}
 	return func(s control.Status) {
 		for _, i := range s.Instances {
@@ -106,7 +110,7 @@ func (a *app) statusLines() func(control.Status) {
 				continue
 			}
 			last[i.Profile] = line
-			fmt.Fprintf(a.stdout, "%-10s %s%s\n", i.Profile, i.State, details(i))
+			fmt.Fprintf(w, "%-10s %s%s\n", i.Profile, i.State, details(i))
 		}
 	}
 }
@@ -136,6 +140,16 @@ func (a *app) downCommand() *cli.Command {
 	}
 }
 
+// longestStop is how long the slowest of the profiles may take to stop: a
+// supervisor stops its own at once and beside each other.
+func longestStop(r *profiles.Registry) time.Duration {
+	var longest time.Duration
+	for _, p := range r.List() {
+		longest = max(longest, p.StopTimeout())
+	}
+	return longest
+}
+
 func (a *app) down(ctx context.Context, r *profiles.Registry) error {
 	ended := map[int]bool{}
 	for _, p := range r.List() {
@@ -146,7 +160,7 @@ func (a *app) down(ctx context.Context, r *profiles.Registry) error {
 		if err != nil {
 			return fmt.Errorf("profile %s: %w", p.Name, err)
 		}
-		if info.Origin != "up" {
+		if info.Origin != supervisor.OriginUp {
 			fmt.Fprintf(a.stderr, "left supervisor pid %d%s of profile %s alone; to stop it: %s\n",
 				info.PID, unitNote(info.Unit), p.Name, stopHint(p, info))
 			continue
@@ -154,7 +168,7 @@ func (a *app) down(ctx context.Context, r *profiles.Registry) error {
 		if err := client.Shutdown(ctx); err != nil {
 			return fmt.Errorf("supervisor pid %d: %w", info.PID, err)
 		}
-		if err := waitGone(ctx, info, p.StopTimeout()); err != nil {
+		if err := waitGone(ctx, info, longestStop(r)); err != nil {
 			return err
 		}
 		ended[info.PID] = true

@@ -3,6 +3,7 @@
 package client
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -27,10 +28,13 @@ type Options struct {
 	Identity        *Identity // nil: without a device
 	ClientID, Mode  string    // "" means "cli"
 	DisplayName     string
-	Version, Role   string // Role "" means operator
-	Scopes          []string
-	Timeout         time.Duration        // of the handshake; 0 means 10 s
-	OnEvent         func(protocol.Event) // called in order, from one goroutine; it must not call the client
+	// Foreign says that the gateway is not the one in whose state dir the identity
+	// lies: the tokens that are kept there are neither shown to it nor replaced by its.
+	Foreign       bool
+	Version, Role string // Role "" means operator
+	Scopes        []string
+	Timeout       time.Duration        // of the handshake; 0 means 10 s
+	OnEvent       func(protocol.Event) // called in order, from one goroutine; it must not call the client
 }
 
 // Client is one connection. Its methods are safe for concurrent use.
@@ -140,8 +144,8 @@ func (c *Client) handshake(ctx context.Context, o *Options) error {
 	if err := json.Unmarshal(res.Payload, &c.hello); err != nil {
 		return fmt.Errorf("hello of %s: %w", o.URL, err)
 	}
-	if o.Identity != nil {
-		return o.Identity.remember(c.hello.Auth)
+	if o.Identity != nil && !o.Foreign {
+		o.Identity.remember(c.hello.Auth)
 	}
 	return nil
 }
@@ -155,29 +159,21 @@ func (c *Client) refused(ctx context.Context, o *Options, role string, e *protoc
 	if closed, ok := errors.AsType[*CloseError](c.readFrame(ctx, &protocol.Event{})); ok {
 		refused.Code = closed.Code
 	}
-	if o.Identity != nil && strings.Contains(strings.ToLower(e.Message), "device token mismatch") {
-		if err := o.Identity.forget(role); err != nil {
-			return errors.Join(refused, err)
-		}
+	if o.Identity != nil && !o.Foreign && strings.Contains(strings.ToLower(e.Message), "device token mismatch") {
+		o.Identity.forget(role)
 	}
 	return refused
 }
 
 func connectParams(o *Options, nonce string, now time.Time) protocol.ConnectParams {
-	or := func(s, fallback string) string {
-		if s == "" {
-			return fallback
-		}
-		return s
-	}
 	p := protocol.ConnectParams{
 		MinProtocol: protocol.Version, MaxProtocol: protocol.Version,
-		Client: protocol.ClientInfo{ID: or(o.ClientID, "cli"), DisplayName: o.DisplayName, Version: or(o.Version, "dev"),
-			Platform: runtime.GOOS, Mode: or(o.Mode, "cli"), InstanceID: uuid.NewString()},
-		Role: or(o.Role, protocol.RoleOperator), Scopes: o.Scopes,
+		Client: protocol.ClientInfo{ID: cmp.Or(o.ClientID, "cli"), DisplayName: o.DisplayName, Version: cmp.Or(o.Version, "dev"),
+			Platform: runtime.GOOS, Mode: cmp.Or(o.Mode, "cli"), InstanceID: uuid.NewString()},
+		Role: cmp.Or(o.Role, protocol.RoleOperator), Scopes: o.Scopes,
 	}
 	token := o.Token
-	if token == "" && o.Password == "" && o.Identity != nil {
+	if token == "" && o.Password == "" && o.Identity != nil && !o.Foreign {
 		token = o.Identity.tokens[p.Role].Token
 	}
 	if token != "" || o.Password != "" {

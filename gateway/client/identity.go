@@ -19,7 +19,7 @@ import (
 // Identity is the key by which the gateway knows this device, and the tokens
 // that it was given. It is not safe for concurrent use.
 type Identity struct {
-	dir    string
+	dir    string // "" when nothing can be kept
 	id     string
 	key    ed25519.PrivateKey
 	tokens map[string]deviceToken // by role
@@ -52,7 +52,9 @@ const (
 )
 
 // LoadIdentity reads the identity below a state dir, and makes one where there
-// is none or it cannot be read: a device that lost its key is a new device.
+// is none or it cannot be read: a device that lost its key is a new device. Where
+// there is no state dir, or it cannot be written, the identity lasts as long as the
+// process.
 func LoadIdentity(stateDir string) (*Identity, error) {
 	i := &Identity{dir: filepath.Join(stateDir, "identity"), tokens: map[string]deviceToken{}}
 	raw, err := os.ReadFile(filepath.Join(i.dir, deviceName))
@@ -61,14 +63,15 @@ func LoadIdentity(stateDir string) (*Identity, error) {
 	}
 	file, key, err := parseDevice(raw)
 	if err != nil {
+		if _, err := os.Stat(stateDir); err != nil {
+			i.dir = ""
+		}
 		return i, i.create()
 	}
 	i.key, i.id = key, protocol.DeviceID(key.Public().(ed25519.PublicKey))
 	if file.DeviceID != i.id {
 		file.DeviceID = i.id
-		if err := i.write(deviceName, file); err != nil {
-			return nil, err
-		}
+		i.write(deviceName, file)
 	}
 	i.loadTokens()
 	return i, nil
@@ -111,22 +114,30 @@ func (i *Identity) create() error {
 		return fmt.Errorf("device identity: %w", err)
 	}
 	i.key, i.id = key, protocol.DeviceID(pub)
-	return i.write(deviceName, deviceFile{
+	i.write(deviceName, deviceFile{
 		Version: 1, DeviceID: i.id, CreatedAtMs: time.Now().UnixMilli(),
 		PublicKeyPem:  string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: public})),
 		PrivateKeyPem: string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private})),
 	})
+	return nil
 }
 
-func (i *Identity) write(name string, v any) error {
-	if err := os.MkdirAll(i.dir, 0o700); err != nil {
-		return fmt.Errorf("device identity: %w", err)
+// write keeps v in a file. What cannot be kept is made anew the next time, so a
+// command that only looks does not fail for it.
+func (i *Identity) write(name string, v any) {
+	if i.dir == "" {
+		return
 	}
 	text, err := json.MarshalIndent(v, "", "  ")
-	if err != nil {
-		return fmt.Errorf("device identity: %w", err)
+	if err == nil {
+		err = os.MkdirAll(i.dir, 0o700)
 	}
-	return atomicfile.WriteFile(filepath.Join(i.dir, name), append(text, '\n'), 0o600)
+	if err == nil {
+		err = atomicfile.WriteFile(filepath.Join(i.dir, name), append(text, '\n'), 0o600)
+	}
+	if err != nil {
+		i.dir = ""
+	}
 }
 
 // loadTokens reads the tokens; those of another device, or that cannot be read, do not count.
@@ -142,21 +153,21 @@ func (i *Identity) loadTokens() {
 }
 
 // remember keeps the token that hello-ok brought; one that is known writes nothing.
-func (i *Identity) remember(a *protocol.HelloAuth) error {
+func (i *Identity) remember(a *protocol.HelloAuth) {
 	if a == nil || i.tokens[a.Role].Token == a.DeviceToken {
-		return nil
+		return
 	}
 	i.tokens[a.Role] = deviceToken{Token: a.DeviceToken, Role: a.Role, Scopes: a.Scopes, UpdatedAtMs: time.Now().UnixMilli()}
-	return i.write(tokenName, tokenFile{Version: 1, DeviceID: i.id, Tokens: i.tokens})
+	i.write(tokenName, tokenFile{Version: 1, DeviceID: i.id, Tokens: i.tokens})
 }
 
 // forget drops the token of a role, which the gateway no longer takes.
-func (i *Identity) forget(role string) error {
+func (i *Identity) forget(role string) {
 	if _, ok := i.tokens[role]; !ok {
-		return nil
+		return
 	}
 	delete(i.tokens, role)
-	return i.write(tokenName, tokenFile{Version: 1, DeviceID: i.id, Tokens: i.tokens})
+	i.write(tokenName, tokenFile{Version: 1, DeviceID: i.id, Tokens: i.tokens})
 }
 
 func (i *Identity) public() ed25519.PublicKey { return i.key.Public().(ed25519.PublicKey) }

@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"time"
 
 	"github.com/coderclaw/coderclaw/internal/exitcode"
 	"github.com/coderclaw/coderclaw/internal/proctable"
@@ -53,8 +54,13 @@ func New(socket string) *Client {
 	return &Client{socket: socket, http: &http.Client{Transport: &http.Transport{DialContext: dial, DisableKeepAlives: true}}}
 }
 
+// answerTime bounds the requests that a supervisor answers at once.
+const answerTime = 5 * time.Second
+
 // Status asks what the supervisor runs.
 func (c *Client) Status(ctx context.Context) (Status, error) {
+	ctx, cancel := context.WithTimeout(ctx, answerTime)
+	defer cancel()
 	var s Status
 	res, err := c.send(ctx, http.MethodGet, "/v1/status")
 	if err != nil {
@@ -106,6 +112,8 @@ func (c *Client) Restart(ctx context.Context, profile string) error {
 
 // Shutdown asks the supervisor to stop everything and to end. It returns at once.
 func (c *Client) Shutdown(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, answerTime)
+	defer cancel()
 	res, err := c.send(ctx, http.MethodPost, "/v1/shutdown")
 	if err != nil {
 		return err

@@ -11,12 +11,6 @@ import (
 	"github.com/coderclaw/coderclaw/instance"
 )
 
-// What the file that records a person's wish holds (profiles.Profile.DesiredFile).
-const (
-	WantRunning = "running"
-	WantStopped = "stopped"
-)
-
 // Instance is one line of `ps`.
 type Instance struct {
 	Profile    string         `json:"profile"`
