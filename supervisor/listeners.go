@@ -11,6 +11,7 @@ import (
 	"os"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/coderclaw/coderclaw/instance"
 	"github.com/coderclaw/coderclaw/internal/proctable"
@@ -23,6 +24,7 @@ type listeners struct {
 	mu     sync.Mutex
 	bound  []socket
 	failed map[netip.AddrPort]string // additional addresses that were complained of, so that it is said once
+	holder holder                    // of the address that could not be bound last
 }
 
 type socket struct {
@@ -56,9 +58,9 @@ func (l *listeners) bind(ctx context.Context, addrs []netip.AddrPort, log *slog.
 			continue
 		}
 		if i == 0 {
-			return nil, blocked(addr, err)
+			return nil, l.blockedLocked(addr, err)
 		}
-		if why := blocked(addr, err).Error(); l.failed[addr] != why {
+		if why := l.blockedLocked(addr, err).Error(); l.failed[addr] != why {
 			if l.failed == nil {
 				l.failed = map[netip.AddrPort]string{}
 			}
@@ -89,7 +91,7 @@ func (l *listeners) tryNew(ctx context.Context, addrs []netip.AddrPort) error {
 	}
 	f, err := listen(ctx, addrs[0])
 	if err != nil {
-		return blocked(addrs[0], err)
+		return l.blockedLocked(addrs[0], err)
 	}
 	return f.Close()
 }
@@ -133,12 +135,15 @@ func listen(ctx context.Context, addr netip.AddrPort) (*os.File, error) {
 	return f, err
 }
 
-// blocked says why the address cannot be bound, and who holds it.
-func blocked(addr netip.AddrPort, err error) error {
+// blockedLocked says why the address cannot be bound, and who holds it.
+func (l *listeners) blockedLocked(addr netip.AddrPort, err error) error {
 	reason := fmt.Sprintf("port %d cannot be bound on %s: %v", addr.Port(), addr.Addr(), err)
 	switch {
 	case errors.Is(err, errInUse):
-		reason = fmt.Sprintf("port %d held by %s", addr.Port(), holder(addr))
+		if !l.holder.holds(addr) {
+			l.holder = findHolder(addr)
+		}
+		reason = fmt.Sprintf("port %d held by %s", addr.Port(), l.holder.words)
 	case errors.Is(err, fs.ErrPermission) && addr.Port() < 1024:
 		reason = fmt.Sprintf("port %d needs root; choose a gateway.port above 1023", addr.Port())
 	case errors.Is(err, errNoSuchAddr):
@@ -147,18 +152,40 @@ func blocked(addr netip.AddrPort, err error) error {
 	return &instance.BlockedError{Reason: reason, Class: instance.ClassPort}
 }
 
-// holder describes whoever listens where addr cannot be bound.
-func holder(addr netip.AddrPort) string {
+// holder is whoever listens where an address cannot be bound. To find it takes a
+// look at every descriptor of every process, too much for each try.
+type holder struct {
+	addr  netip.AddrPort
+	pid   int // 0 when it cannot be seen
+	start uint64
+	words string
+	seen  time.Time
+}
+
+// holderAge is how long a holder that lives is taken to hold still.
+const holderAge = 30 * time.Second
+
+func (h holder) holds(addr netip.AddrPort) bool {
+	return h.addr == addr && time.Since(h.seen) < holderAge && (h.pid == 0 || proctable.Alive(h.pid, h.start))
+}
+
+func findHolder(addr netip.AddrPort) holder {
+	h := holder{addr: addr, words: "a process that cannot be seen", seen: time.Now()}
 	list, err := proctable.Listeners(int(addr.Port()))
 	if err != nil {
-		return "a process that cannot be seen"
+		return h
 	}
 	for _, l := range list {
-		if overlap(l.Addr, addr) {
-			return proctable.Describe(l)
+		if !overlap(l.Addr, addr) {
+			continue
 		}
+		h.pid, h.words = l.PID, proctable.Describe(l)
+		if h.start, err = proctable.StartTime(l.PID); err != nil {
+			h.pid = 0
+		}
+		break
 	}
-	return "a process that cannot be seen"
+	return h
 }
 
 // overlap tells whether two listening addresses exclude each other: the

@@ -30,7 +30,7 @@ func TestBlockedReasons(t *testing.T) {
 		{os.ErrPermission, 80, "port 80 needs root; choose a gateway.port above 1023"},
 		{os.ErrInvalid, 5000, "port 5000 cannot be bound on 192.0.2.1: invalid argument"},
 	} {
-		got := blocked(addrs(tc.port, "192.0.2.1")[0], tc.err)
+		got := new(listeners).blockedLocked(addrs(tc.port, "192.0.2.1")[0], tc.err)
 		if b, ok := got.(*instance.BlockedError); !ok || b.Reason != tc.want || b.Class != instance.ClassPort {
 			t.Errorf("got %#v; want %s", got, tc.want)
 		}

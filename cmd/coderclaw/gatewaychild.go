@@ -60,7 +60,7 @@ func (a *app) gatewaySupervised(ctx context.Context) error {
 	}
 	defer lock.Close()
 	if len(listeners) == 0 {
-		if listeners, err = listenAll(ctx, snap.Config.Gateway.Bind, snap.Config.Gateway.CustomBindHost, p.Port); err != nil {
+		if listeners, err = a.listenAll(ctx, snap.Config.Gateway.Bind, snap.Config.Gateway.CustomBindHost, p.Port); err != nil {
 			return err
 		}
 	}

@@ -62,7 +62,7 @@ func (a *app) gatewayForeground(ctx context.Context, c *cli.Command) error {
 	if err != nil {
 		return err
 	}
-	if err := snap.AuthGate(addrs, settings.Token != "", settings.Password != ""); err != nil {
+	if err := snap.AuthGate(settings.Mode, addrs, settings.Token != "", settings.Password != ""); err != nil {
 		return err
 	}
 	if c.Bool("force") {
@@ -78,7 +78,7 @@ func (a *app) gatewayForeground(ctx context.Context, c *cli.Command) error {
 		return err
 	}
 	defer lock.Close()
-	listeners, err := listenAddrs(ctx, addrs)
+	listeners, err := a.listenAddrs(ctx, addrs)
 	if err != nil {
 		return err
 	}
@@ -176,16 +176,16 @@ func (a *app) gatewayAuth(c *cli.Command, cfg config.Gateway, p profiles.Profile
 	return s, bind, err
 }
 
-func listenAll(ctx context.Context, bind, host string, port int) ([]net.Listener, error) {
+func (a *app) listenAll(ctx context.Context, bind, host string, port int) ([]net.Listener, error) {
 	addrs, err := config.BindAddrs(bind, host, port)
 	if err != nil {
 		return nil, err
 	}
-	return listenAddrs(ctx, addrs)
+	return a.listenAddrs(ctx, addrs)
 }
 
 // listenAddrs binds the addresses; only the first must succeed.
-func listenAddrs(ctx context.Context, addrs []netip.AddrPort) ([]net.Listener, error) {
+func (a *app) listenAddrs(ctx context.Context, addrs []netip.AddrPort) ([]net.Listener, error) {
 	var out []net.Listener
 	for i, addr := range addrs {
 		l, err := new(net.ListenConfig).Listen(ctx, "tcp", addr.String())
@@ -194,6 +194,7 @@ func listenAddrs(ctx context.Context, addrs []netip.AddrPort) ([]net.Listener, e
 			continue
 		}
 		if i > 0 {
+			fmt.Fprintf(a.stderr, "coderclaw: not listening on %s as well: %v\n", addr, err)
 			continue
 		}
 		if !errors.Is(err, syscall.EADDRINUSE) {

@@ -57,7 +57,7 @@ func CheckProfile(ctx context.Context, p profiles.Profile, lookup func(string) (
 	}
 	haveToken, havePassword := haveCredentials(gw.Auth, lookup)
 	c.AuthMode = ResolveAuthMode(gw.Auth, haveToken, havePassword)
-	return c, s.AuthGate(c.Addrs, haveToken, havePassword)
+	return c, s.AuthGate(c.AuthMode, c.Addrs, haveToken, havePassword)
 }
 
 // ModeGate is nil when the file says gateway.mode "local", which alone lets a
@@ -73,13 +73,14 @@ func ModeGate(s *Snapshot) error {
 }
 
 // AuthGate is nil when a gateway of the file may listen on addrs with the
-// credentials at hand; else the reason, marked exitcode.Auth.
-func (s *Snapshot) AuthGate(addrs []netip.AddrPort, haveToken, havePassword bool) error {
+// credentials at hand, in the auth mode that ResolveAuthMode, or a person, has
+// decided on; else the reason, marked exitcode.Auth.
+func (s *Snapshot) AuthGate(mode string, addrs []netip.AddrPort, haveToken, havePassword bool) error {
 	hint := ""
 	if gw := s.Config.Gateway; gw.Remote.Token != "" && !haveToken {
 		hint = "\n" + RemoteTokenUse
 	}
-	switch mode := ResolveAuthMode(s.Config.Gateway.Auth, haveToken, havePassword); {
+	switch {
 	case mode == AuthToken && !haveToken:
 		return errNoToken(hint)
 	case mode == AuthPassword && !havePassword:
