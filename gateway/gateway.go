@@ -32,7 +32,7 @@ import (
 var ErrRestart = errors.New("restart")
 
 // Options is what a gateway must know. All of it is required but Profile, which
-// is "" for a gateway that no registry knows, Commit and Ready.
+// is "" for a gateway that no registry knows, Degraded, Commit and Ready.
 type Options struct {
 	Profile  string
 	Instance string // random id of this start
@@ -47,6 +47,8 @@ type Options struct {
 	Config     *config.Snapshot
 	LoadConfig func() (*config.Snapshot, error) // reads the config anew
 	Auth       auth.Settings
+
+	Degraded string // why Config is not the one as written, "" if it is
 
 	Version string
 	Commit  string
@@ -96,7 +98,7 @@ func New(o Options) (*Gateway, error) {
 	g.limiter = auth.NewLimiter(o.Auth.RateLimit, time.Now)
 	g.presence = presence.New(presence.Self{Host: host, Version: o.Version, Platform: runtime.GOOS, DeviceFamily: family(), Arch: runtime.GOARCH}, time.Now)
 	chans := channels.New(g.hub.Count, time.Now)
-	identity := protocol.Identity{Profile: o.Profile, Instance: o.Instance, PID: os.Getpid(), Build: build(o)}
+	identity := protocol.Identity{Profile: o.Profile, Instance: o.Instance, PID: os.Getpid(), Build: build(o), Degraded: o.Degraded}
 	g.health = health.New(identity, o.StateDir, chans, time.Now)
 	register(g.mux, g.health, logs.New(o.LogDir), chans, configview.New(o.LoadConfig), g.presence)
 	g.server = &http.Server{

@@ -10,8 +10,11 @@ const (
 	stableAfter = 60 * time.Second
 )
 
-// MaxTries is how many deaths in a row before ready there may be.
-const MaxTries = 8
+// What puts an instance into quarantine (design: "States of an instance").
+const (
+	MaxTries = 8  // deaths in a row before ready
+	maxSame  = 20 // deaths of one class with the same Hash, however far apart
+)
 
 // backoff decides how long to wait before the next start.
 type backoff struct {

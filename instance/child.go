@@ -1,6 +1,7 @@
 package instance
 
 import (
+	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -21,14 +22,21 @@ type child struct {
 	output *os.File      // what it prints
 	copied chan struct{} // closed when Output has returned
 	exited chan Exit     // holds one
+	launch Launch
+	began  time.Time
 	ready  bool
-	asked  bool // we asked it to end
-	late   bool // it was killed for not becoming ready
+	asked  bool   // we asked it to end
+	fate   string // class of the exit that we decided on, "" if we did not
+	why    string // in the words of that decision
+	misses int    // liveness probes in a row that it did not answer
+	hung   bool   // it is being killed for that
+
+	unwatch context.CancelFunc // ends its probes; nil before it is ready
 }
 
 // spawn starts the process of a launch and hands it its identity.
 func (m *machine) spawn(l Launch) (*child, error) {
-	c := &child{id: rand.Text(), copied: make(chan struct{}), exited: make(chan Exit, 1)}
+	c := &child{id: rand.Text(), launch: l, began: time.Now(), copied: make(chan struct{}), exited: make(chan Exit, 1)}
 	l.Handoff.Instance = c.id
 	message, err := handoff.Encode(l.Handoff)
 	if err != nil {
@@ -93,8 +101,11 @@ func (m *machine) spawn(l Launch) (*child, error) {
 const outputGrace = time.Second
 
 // close lets go of what is held for a child that has ended. What it printed is
-// still read to its end, in the background.
-func (c *child) close(background *sync.WaitGroup) {
+// still read to its end, in the background, before then is called.
+func (c *child) close(background *sync.WaitGroup, then func()) {
+	if c.unwatch != nil {
+		c.unwatch()
+	}
 	_ = c.pipe.Close() // the child is gone, so nothing can be lost
 	background.Go(func() {
 		timer := time.NewTimer(outputGrace)
@@ -105,5 +116,6 @@ func (c *child) close(background *sync.WaitGroup) {
 		}
 		_ = c.output.Close() // ends a copy that is still waiting
 		<-c.copied
+		then()
 	})
 }

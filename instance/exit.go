@@ -10,6 +10,8 @@ import (
 // whether we had asked for it.
 func classify(e Exit, asked bool) Exit {
 	switch {
+	case asked && e.Signal == "SIGKILL":
+		e.Class = ClassKilled // by us: it did not end within the grace
 	case asked || e.Code == int(exitcode.OK):
 		e.Class = ClassClean
 	case e.Code == int(exitcode.Config):
@@ -18,6 +20,8 @@ func classify(e Exit, asked bool) Exit {
 		e.Class = ClassPort
 	case e.Code == int(exitcode.Auth):
 		e.Class = ClassAuth
+	case e.OOM && e.Signal == "SIGKILL":
+		e.Class = ClassOOM
 	case e.Signal == "SIGKILL" || e.Signal == "SIGTERM":
 		e.Class = ClassKilled
 	default:

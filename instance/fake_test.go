@@ -21,6 +21,11 @@ type world struct {
 	prepare  error // what Prepare fails with
 	precheck error
 	wish     error // what Wish fails with
+	hash     string
+	degraded string
+	live     error // what the probes find
+	serving  error
+	deaths   []Death
 	wishes   []bool
 	history  []Snapshot
 	prepared int
@@ -94,6 +99,28 @@ func (w *world) fail(prepare, precheck error) {
 	w.prepare, w.precheck = prepare, precheck
 }
 
+func (w *world) setHash(hash string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.hash = hash
+}
+
+// asks is a probe that finds what *err is at that time.
+func (w *world) asks(err *error) func(context.Context) error {
+	return func(context.Context) error {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		return *err
+	}
+}
+
+// probes sets what the probes find from now on.
+func (w *world) probes(live, serving error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.live, w.serving = live, serving
+}
+
 func (w *world) tries() int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -127,12 +154,23 @@ func newRig(t *testing.T) *rig {
 			w.mu.Lock()
 			defer w.mu.Unlock()
 			w.prepared++
-			return Launch{Path: "x", Args: []string{"x"}}, w.prepare
+			return Launch{Path: "x", Args: []string{"x"}, Hash: w.hash, Degraded: w.degraded,
+				Live: w.asks(&w.live), Serving: w.asks(&w.serving)}, w.prepare
 		},
 		Precheck: func(context.Context) error {
 			w.mu.Lock()
 			defer w.mu.Unlock()
 			return w.precheck
+		},
+		Fingerprint: func(context.Context) string {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			return w.hash
+		},
+		OnDeath: func(d Death) {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			w.deaths = append(w.deaths, d)
 		},
 		Wish: func(running bool) error {
 			w.mu.Lock()
@@ -154,7 +192,7 @@ func newRig(t *testing.T) *rig {
 	r.stop = cancel
 	go func() {
 		defer close(r.done)
-		r.i.keep(ctx, r.ready)
+		r.i.keep(ctx, r.ready, func() error { return nil })
 	}()
 	return r
 }

@@ -23,6 +23,13 @@ type Launch struct {
 	Dir     string          // working directory
 	Files   []*os.File      // become descriptors 3 and up; they stay open here
 	Handoff handoff.Message // its Instance is filled in
+
+	Hash     string // of the config and the program: deaths count against what died
+	Degraded string // why it is not the config as written that is run, "" if it is
+	// Live and Serving ask the child whether it answers at all, and whether it wants
+	// clients now; nil ones are not asked.
+	Live, Serving func(ctx context.Context) error
+	OnReady       func() // called once the child is ready, beside the loop; may be nil
 }
 
 // BlockedError is why a start is impossible for now, for a cause outside of the child.
@@ -42,6 +49,11 @@ type Options struct {
 	Prepare func(ctx context.Context) (Launch, error)
 	// Precheck is asked before a planned restart: an error keeps the old child.
 	Precheck func(ctx context.Context) error
+	// Fingerprint is the Hash that a start would have now. A change releases from quarantine.
+	Fingerprint func(ctx context.Context) string
+	// OnDeath is told of every death that nobody asked for, once all that the child
+	// printed has been consumed, beside the loop. nil tells nobody.
+	OnDeath func(Death)
 	// Wish records what the commands last asked for, in the order in which they are carried out. nil records nothing.
 	Wish func(running bool) error
 	// Output consumes what the child prints until its end. It is called once a start.
@@ -51,18 +63,32 @@ type Options struct {
 
 	Grace        time.Duration // from asking the child to end to killing it; 0 means 35 s
 	StartTimeout time.Duration // from start to ready; 0 means 60 s
-	NotifyPath   string        // where the child reports that it is ready
-	WantStopped  bool          // do not start before Start is called
+	Probes       Probes
+	NotifyPath   string // where the child reports that it is ready
+	WantStopped  bool   // do not start before Start is called
 	Starter      Starter
 	Rand         func() float64 // in [0,1), for the jitter; nil means a random one
 	Log          *slog.Logger
 }
 
+// Death is what is known of a child that ended unasked.
+type Death struct {
+	Exit   Exit
+	Reason string
+	PID    int
+	ID     string
+	Phase  State // in which it died
+	Ran    time.Duration
+	Hash   string
+	Dumped bool // it was asked for the stacks of its goroutines before it was killed
+}
+
 const (
 	defaultGrace        = 35 * time.Second
 	defaultStartTimeout = 60 * time.Second
-	// blockedRetry is how often a blocked start is tried again.
-	blockedRetry = time.Second
+	// recheck is how often it is looked whether what stands in the way of a start, or
+	// of a better config, is gone.
+	recheck = time.Second
 )
 
 // Instance keeps one child as it is wanted. Its methods are safe for concurrent use.
@@ -82,10 +108,13 @@ const (
 	start verb = iota
 	stop
 	restart
+	recycle // a restart that nobody asked for
+	condemn // a kill for a reason of the supervisor's
 )
 
 type command struct {
 	verb verb
+	why  string     // of recycle and condemn
 	done chan error // holds one
 	note error      // what did not work though the command did
 }
@@ -97,6 +126,10 @@ func New(o Options) *Instance {
 	}
 	if o.StartTimeout == 0 {
 		o.StartTimeout = defaultStartTimeout
+	}
+	o.Probes = o.Probes.filled()
+	if o.Fingerprint == nil {
+		o.Fingerprint = func(context.Context) string { return "" }
 	}
 	if o.Rand == nil {
 		o.Rand = randomFloat
@@ -130,9 +163,23 @@ func (i *Instance) Stop(ctx context.Context) error { return i.ask(ctx, stop) }
 // come while the old child drains make one restart.
 func (i *Instance) Restart(ctx context.Context) error { return i.ask(ctx, restart) }
 
-// ask hands a command to Run. A ctx that ends gives up on the answer, not on the command.
-func (i *Instance) ask(ctx context.Context, v verb) error {
-	c := command{verb: v, done: make(chan error, 1)}
+// Recycle replaces a child that serves, after a drain, for the reason given. It
+// returns when the new one is ready; without such a child it does nothing.
+func (i *Instance) Recycle(ctx context.Context, why string) error {
+	return i.send(ctx, command{verb: recycle, why: why})
+}
+
+// Condemn kills the child, which took too much memory, and returns at once.
+// Without a child it does nothing.
+func (i *Instance) Condemn(ctx context.Context, why string) error {
+	return i.send(ctx, command{verb: condemn, why: why})
+}
+
+func (i *Instance) ask(ctx context.Context, v verb) error { return i.send(ctx, command{verb: v}) }
+
+// send hands a command to Run. A ctx that ends gives up on the answer, not on the command.
+func (i *Instance) send(ctx context.Context, c command) error {
+	c.done = make(chan error, 1)
 	select {
 	case i.commands <- c:
 	case <-i.done:

@@ -6,13 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"net"
 	"os"
 	"sync"
 	"time"
 
 	"github.com/coderclaw/coderclaw/internal/exitcode"
-	"github.com/coderclaw/coderclaw/internal/sdnotify"
 )
 
 var errEnded = errors.New("the supervisor is ending")
@@ -26,58 +24,38 @@ type machine struct {
 	want    bool // a child should live
 	ending  bool // Run is to return once no child is left
 	backoff backoff
-	timer   *time.Timer // runs out when the state has lasted too long, see limit
-	waiters []command   // starts and restarts: told when the child is ready or has failed
-	stops   []command   // told when no child is left or one is wanted again
-	outputs sync.WaitGroup
+	deaths  deaths
+	probed  chan probeResult
+
+	listening func() error   // makes sure that a child can report
+	timer     *time.Timer    // runs out when the state has lasted too long, see limit
+	waiters   []command      // starts and restarts: told when the child is ready or has failed
+	stops     []command      // told when no child is left or one is wanted again
+	outputs   sync.WaitGroup // everything that goes on beside the loop for its children
 }
 
 // Run keeps the child until ctx ends, then ends the child and returns nil.
 // Everything that it started has ended by then.
 func (i *Instance) Run(ctx context.Context) error {
-	socket, err := sdnotify.Listen(i.o.NotifyPath)
-	if err != nil {
+	ready := make(chan string)
+	r := &receiver{path: i.o.NotifyPath, ready: ready}
+	if err := r.ensure(); err != nil {
 		close(i.done)
 		return fmt.Errorf("instance %s: %w", i.o.Name, err)
 	}
-	ready := make(chan string)
-	var listener sync.WaitGroup
-	listener.Go(func() { i.listen(socket, ready) })
-	i.keep(ctx, ready)
-	err = socket.Close()
-	listener.Wait()
-	return err
+	i.keep(ctx, ready, r.ensure)
+	return r.close()
 }
 
-// keep is Run without the socket: ready brings the ids of children that report.
-func (i *Instance) keep(ctx context.Context, ready <-chan string) {
-	m := &machine{Instance: i, want: !i.o.WantStopped, backoff: backoff{rand: i.o.Rand}, timer: time.NewTimer(time.Hour)}
+// keep is Run without the socket: ready brings the ids of children that report,
+// and listening makes sure that they can.
+func (i *Instance) keep(ctx context.Context, ready <-chan string, listening func() error) {
+	m := &machine{Instance: i, want: !i.o.WantStopped, listening: listening, backoff: backoff{rand: i.o.Rand},
+		probed: make(chan probeResult), timer: time.NewTimer(time.Hour)}
 	m.timer.Stop()
 	m.loop(ctx, ready)
 	m.timer.Stop()
 	m.outputs.Wait()
-}
-
-// listen passes on the ids of the children that report that they are ready.
-func (i *Instance) listen(socket *sdnotify.Socket, ready chan<- string) {
-	for {
-		// The socket is closed when the loop has ended; until then there is nothing to cancel.
-		n, err := socket.Recv(context.Background())
-		if errors.Is(err, net.ErrClosed) {
-			return
-		}
-		if err != nil {
-			i.o.Log.Error("notify socket", "profile", i.o.Name, "err", err)
-			return
-		}
-		if n["READY"] != "1" {
-			continue
-		}
-		select {
-		case ready <- n["X_CODERCLAW_INSTANCE"]:
-		case <-i.done:
-		}
-	}
 }
 
 // loop is where every state changes.
@@ -103,7 +81,9 @@ func (m *machine) loop(ctx context.Context, ready <-chan string) {
 		case c := <-m.commands:
 			m.command(ctx, c)
 		case id := <-ready:
-			m.isReady(id)
+			m.isReady(ctx, id)
+		case r := <-m.probed:
+			m.look(r)
 		case e := <-exited:
 			m.childEnded(ctx, e)
 		case <-m.timer.C:
@@ -121,16 +101,16 @@ func (m *machine) to(s State, reason string) {
 	now := time.Now()
 	m.mu.Lock()
 	from := m.snap.State
-	if !allowed(from, s) && from != s {
+	if !allowed(from, s) {
 		m.o.Log.Error("a state follows that may not: this is a bug", "profile", m.o.Name, "from", from, "to", s)
 	}
 	if from != s {
 		m.snap.Since = now
 	}
 	m.snap.State, m.snap.Reason = s, reason
-	m.snap.PID, m.snap.ID, m.snap.NextTry = 0, "", time.Time{}
+	m.snap.PID, m.snap.ID, m.snap.Degraded, m.snap.NextTry = 0, "", "", time.Time{}
 	if m.child != nil {
-		m.snap.PID, m.snap.ID = m.child.proc.PID(), m.child.id
+		m.snap.PID, m.snap.ID, m.snap.Degraded = m.child.proc.PID(), m.child.id, m.child.launch.Degraded
 	}
 	m.timer.Stop()
 	if limit := m.limit(s); limit > 0 {
@@ -146,17 +126,25 @@ func (m *machine) to(s State, reason string) {
 	}
 }
 
-// limit is how long a state may last; 0 means for ever. Backing off has its own.
+// limit is how long a state may last before tooLong has to act; 0 means for
+// ever. Backing off has its own.
 func (m *machine) limit(s State) time.Duration {
 	switch s {
 	case Starting:
 		return m.o.StartTimeout
 	case Ready:
+		if m.child.launch.Degraded != "" {
+			return recheck
+		}
 		return stableAfter
+	case Unhealthy:
+		if m.child.hung {
+			return dumpTime
+		}
 	case Draining:
 		return m.o.Grace
-	case Blocked:
-		return blockedRetry
+	case Blocked, Quarantined:
+		return recheck
 	}
 	return 0
 }
@@ -165,17 +153,36 @@ func (m *machine) limit(s State) time.Duration {
 func (m *machine) tooLong(ctx context.Context) {
 	switch m.state() {
 	case Starting:
-		m.child.late = true
+		m.child.fate, m.child.why = ClassCrash, fmt.Sprintf("it was not ready within %s and was killed", m.o.StartTimeout)
 		m.kill()
 	case Draining:
 		m.o.Log.Warn("killed after the grace", "profile", m.o.Name, "pid", m.child.proc.PID(), "grace", m.o.Grace)
 		m.kill()
+	case Unhealthy:
+		m.kill() // it hangs, and its dump is printed or never will be
 	case Ready:
-		m.backoff.reset()
-		m.count(func(s *Snapshot) { s.Tries = 0 })
+		m.stable(ctx)
 	case Blocked, BackingOff:
 		m.start(ctx)
+	case Quarantined:
+		m.release(ctx)
 	}
+}
+
+// stable forgets the past of a child that has been ready for long, and gives one
+// that runs on its last good config the real one as soon as that is good.
+func (m *machine) stable(ctx context.Context) {
+	if time.Since(m.Snapshot().Since) >= stableAfter {
+		m.backoff.reset()
+	}
+	if m.child.launch.Degraded == "" {
+		return
+	}
+	if m.o.Precheck(ctx) == nil {
+		m.drain(true, "its config is valid again")
+		return
+	}
+	m.timer.Reset(recheck)
 }
 
 func (m *machine) kill() {
@@ -196,6 +203,12 @@ func (m *machine) count(change func(*Snapshot)) {
 func (m *machine) start(ctx context.Context) {
 	launch, err := m.o.Prepare(ctx)
 	if err == nil {
+		err = m.listening()
+	}
+	if err == nil {
+		if m.deaths.of(launch.Hash) {
+			m.count(func(s *Snapshot) { s.Tries = 0 })
+		}
 		m.child, err = m.spawn(launch)
 	}
 	if err != nil {
@@ -249,6 +262,19 @@ func (m *machine) command(ctx context.Context, c command) {
 			return
 		}
 		m.wantReady(ctx, c)
+	case recycle:
+		if s := m.state(); s != Ready && s != Unhealthy {
+			c.done <- nil
+			return
+		}
+		m.waiters = append(m.waiters, c)
+		m.drain(true, c.why)
+	case condemn:
+		if m.child != nil {
+			m.child.fate, m.child.why = ClassOOM, c.why
+			m.kill()
+		}
+		c.done <- nil
 	}
 }
 
@@ -267,13 +293,12 @@ func (m *machine) wish(c *command, running bool) {
 // wantReady answers the command once a child is ready, starting one if none lives.
 func (m *machine) wantReady(ctx context.Context, c command) {
 	m.waiters = append(m.waiters, c)
-	if m.state() == Ready {
+	if s := m.state(); s == Ready || s == Unhealthy {
 		m.tell(&m.waiters, nil)
 		return
 	}
 	if m.child == nil {
-		m.backoff.reset()
-		m.count(func(s *Snapshot) { s.Tries = 0 })
+		m.forgive()
 		m.start(ctx)
 	}
 }
@@ -296,38 +321,53 @@ func stoppedReason(ending bool) string {
 	return "it was stopped on request"
 }
 
-// drain asks the child to end, for a successor or for good.
+// drain asks the child to end, for a successor or for good. One that is not ready
+// yet may not listen to the first kind of signal, and has no clients to tell.
 func (m *machine) drain(forRestart bool, reason string) {
 	m.child.asked = true
-	if err := m.child.proc.Signal(drainSignal(forRestart)); err != nil && !errors.Is(err, os.ErrProcessDone) {
+	if err := m.child.proc.Signal(drainSignal(forRestart && m.child.ready)); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		m.o.Log.Error("signal", "profile", m.o.Name, "pid", m.child.proc.PID(), "err", err)
 	}
 	m.to(Draining, reason)
 }
 
 // isReady takes note of a child that reports; others than the one that lives are ignored.
-func (m *machine) isReady(id string) {
-	if m.child == nil || m.child.id != id || m.state() != Starting {
+func (m *machine) isReady(ctx context.Context, id string) {
+	c := m.child
+	if c == nil || c.id != id || m.state() != Starting {
 		return
 	}
-	m.child.ready = true
-	m.o.Log.Info("ready", "profile", m.o.Name, "pid", m.child.proc.PID())
-	m.to(Ready, "")
+	c.ready = true
+	m.o.Log.Info("ready", "profile", m.o.Name, "pid", c.proc.PID())
+	m.count(func(s *Snapshot) { s.Tries = 0 })
+	m.to(Ready, c.launch.Degraded)
 	m.tell(&m.waiters, nil)
+	watching, unwatch := context.WithCancel(context.WithoutCancel(ctx))
+	c.unwatch = unwatch
+	m.outputs.Go(func() { m.watch(watching, c.id, c.launch) })
+	if c.launch.OnReady != nil {
+		m.outputs.Go(c.launch.OnReady)
+	}
 }
 
 // childEnded decides what follows a death.
 func (m *machine) childEnded(ctx context.Context, e Exit) {
-	c := m.child
+	c, phase := m.child, m.state()
 	m.child = nil
-	c.close(&m.outputs)
 	e = classify(e, c.asked)
 	e.At, e.Fast = time.Now(), !c.ready
-	reason := e.words()
-	if c.late {
-		e.Class = ClassCrash
-		reason = fmt.Sprintf("it was not ready within %s and was killed", m.o.StartTimeout)
+	if c.fate != "" && !c.asked {
+		e.Class = c.fate
 	}
+	reason := e.words()
+	if c.why != "" && !c.asked {
+		reason = c.why
+	}
+	c.close(&m.outputs, func() {
+		if !c.asked && m.o.OnDeath != nil {
+			m.o.OnDeath(Death{Exit: e, Reason: reason, PID: c.proc.PID(), ID: c.id, Phase: phase, Ran: e.At.Sub(c.began), Hash: c.launch.Hash, Dumped: c.hung})
+		}
+	})
 	m.count(func(s *Snapshot) {
 		s.LastExit = &e
 		if e.Fast && !c.asked {
@@ -345,6 +385,11 @@ func (m *machine) childEnded(ctx context.Context, e Exit) {
 		return
 	}
 	m.o.Log.Warn("the gateway died", "profile", m.o.Name, "pid", c.proc.PID(), "how", reason)
+	m.deaths.add(e)
+	if why := m.hopeless(e); why != "" {
+		m.quarantine(why)
+		return
+	}
 	if e.Fast {
 		m.tell(&m.waiters, exitcode.With(e.code(), fmt.Errorf("profile %s: the gateway %s; see its log", m.o.Name, reason)))
 	}

@@ -57,9 +57,9 @@ func TestDeathAfterReadyRestartsAtOnceOnce(t *testing.T) {
 	})
 }
 
-func TestDeathBeforeReadyBacksOffToAMinute(t *testing.T) {
+func TestDeathBeforeReadyBacksOffThenQuarantines(t *testing.T) {
 	bubble(t, func(r *rig) {
-		for n, want := range []time.Duration{250, 500, 1000, 2000, 4000, 8000, 16000, 32000, 60000, 60000} {
+		for n, want := range []time.Duration{250, 500, 1000, 2000, 4000, 8000, 16000} {
 			r.dies(Exit{Code: 78})
 			s := r.state(BackingOff)
 			if s.Tries != n+1 || s.LastExit.Class != ClassConfig || !s.LastExit.Fast || !strings.Contains(s.Reason, "exited 78 (config) before it was ready") {
@@ -69,6 +69,76 @@ func TestDeathBeforeReadyBacksOffToAMinute(t *testing.T) {
 				r.Errorf("next try in %s, want %s", left, want*time.Millisecond)
 			}
 			r.after()
+		}
+		r.dies(Exit{Code: 78})
+		s := r.state(Quarantined)
+		if s.Tries != MaxTries || s.Reason != "it died 8 times in a row before it was ready, the last time it exited 78 (config) before it was ready" {
+			r.Errorf("%+v", s)
+		}
+		time.Sleep(24 * time.Hour)
+		r.state(Quarantined)
+		if r.count() != MaxTries {
+			r.Errorf("%d starts", r.count())
+		}
+		r.setHash("mended")
+		time.Sleep(time.Second)
+		if s := r.state(Starting); s.Tries != 0 {
+			r.Errorf("%+v", s)
+		}
+	})
+}
+
+func TestBackoffEndsAtAMinute(t *testing.T) {
+	t.Parallel()
+	b := backoff{rand: func() float64 { return 1 }}
+	var got []time.Duration
+	for range 11 {
+		got = append(got, b.next(Exit{Class: ClassCrash, Fast: true}))
+	}
+	if got[8] != 60*time.Second || got[10] != 60*time.Second {
+		t.Errorf("%s", got)
+	}
+}
+
+func TestStartReleasesFromQuarantine(t *testing.T) {
+	bubble(t, func(r *rig) {
+		for range MaxTries {
+			r.dies(Exit{Code: 1})
+			if r.i.Snapshot().State == BackingOff {
+				r.after()
+			}
+		}
+		r.state(Quarantined)
+		done := make(chan error, 1)
+		go func() { done <- r.i.Start(r.Context()) }()
+		r.isReady()
+		if err := <-done; err != nil {
+			r.Error(err)
+		}
+	})
+}
+
+// TestSameDeathsQuarantine: 20 of one class count however far apart, unless what
+// is run changes; being killed once ready never does.
+func TestSameDeathsQuarantine(t *testing.T) {
+	bubble(t, func(r *rig) {
+		die := func(n int, e Exit) {
+			for range n {
+				r.isReady()
+				time.Sleep(stableAfter + time.Second)
+				r.dies(e)
+			}
+		}
+		die(maxSame, Exit{Code: -1, Signal: "SIGKILL"})
+		die(maxSame-2, Exit{Code: 3})
+		die(maxSame-1, Exit{Code: -1, Signal: "SIGKILL", OOM: true})
+		r.state(Starting)
+		r.setHash("other")
+		die(maxSame, Exit{Code: 3}) // the first of these still ran the old one
+		r.state(Starting)
+		die(1, Exit{Code: 3})
+		if s := r.state(Quarantined); !strings.HasPrefix(s.Reason, "it died 20 times in the same way") {
+			r.Errorf("%+v", s)
 		}
 	})
 }
@@ -114,7 +184,7 @@ func TestGraceThenKill(t *testing.T) {
 			r.Error(err)
 		}
 		s := r.state(Stopped)
-		if _, killed := r.last().fate(); !killed || s.LastExit.Class != ClassClean || s.PID != 0 {
+		if _, killed := r.last().fate(); !killed || s.LastExit.Class != ClassKilled || s.PID != 0 {
 			r.Errorf("%+v", s)
 		}
 	})

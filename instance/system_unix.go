@@ -15,3 +15,6 @@ func drainSignal(forRestart bool) os.Signal {
 	}
 	return syscall.SIGTERM
 }
+
+// dumpSignal has a Go program print the stacks of its goroutines and end.
+func dumpSignal() os.Signal { return syscall.SIGQUIT }

@@ -45,6 +45,9 @@ func (p Profile) GatewayLock() string { return filepath.Join(p.StateDir, "gatewa
 // DesiredFile records what a person last asked for, "running" or "stopped".
 func (p Profile) DesiredFile() string { return filepath.Join(p.StateDir, "desired") }
 
+// LastGoodFile holds the last config with which the gateway became ready.
+func (p Profile) LastGoodFile() string { return filepath.Join(p.StateDir, "last-good.json") }
+
 // UnitName is the name of the systemd unit of the profile (spec/services §6).
 func (p Profile) UnitName() string {
 	if p.Name == Default {

@@ -25,6 +25,7 @@ type Registry struct {
 	path, home string
 	raw        []byte // nil when there is no file
 	entries    map[string]entry
+	settings   settings
 	profiles   []Profile // in the order of List
 }
 
@@ -39,7 +40,13 @@ type entry struct {
 }
 
 type document struct {
-	Profiles map[string]entry `toml:"profiles"`
+	Supervisor settings         `toml:"supervisor,omitempty"`
+	Profiles   map[string]entry `toml:"profiles"`
+}
+
+// settings is what the file says of supervisors.
+type settings struct {
+	LKG string `toml:"lkg,omitempty"` // "on", which is the rule, or "off"
 }
 
 // Load reads the registry at path; home is where state dirs lie by rule. A file
@@ -64,7 +71,10 @@ func parse(path, home string, raw []byte) (*Registry, error) {
 	if err := dec.Decode(&doc); err != nil {
 		return nil, tomlError(path, err)
 	}
-	r := &Registry{path: path, home: home, raw: raw, entries: doc.Profiles}
+	r := &Registry{path: path, home: home, raw: raw, entries: doc.Profiles, settings: doc.Supervisor}
+	if lkg := doc.Supervisor.LKG; lkg != "" && lkg != "on" && lkg != "off" {
+		return nil, fmt.Errorf("registry %s: supervisor.lkg: %q is neither \"on\" nor \"off\"", path, lkg)
+	}
 	names := []string{Default, Dev, Rescue}
 	for _, name := range slices.Sorted(maps.Keys(doc.Profiles)) {
 		if canonical, err := ParseName(name); err != nil {
@@ -200,8 +210,8 @@ func keysOf(v any) []string {
 func tomlError(path string, err error) error {
 	if e, ok := errors.AsType[*toml.StrictMissingError](err); ok && len(e.Errors) > 0 {
 		line, col := e.Errors[0].Position()
-		return fmt.Errorf("registry %s:%d:%d: unknown key %q; known are [profiles.NAME] with %s",
-			path, line, col, strings.Join(e.Errors[0].Key(), "."), strings.Join(keysOf(entry{}), ", "))
+		return fmt.Errorf("registry %s:%d:%d: unknown key %q; known are [profiles.NAME] with %s, and [supervisor] with %s",
+			path, line, col, strings.Join(e.Errors[0].Key(), "."), strings.Join(keysOf(entry{}), ", "), strings.Join(keysOf(settings{}), ", "))
 	}
 	if e, ok := errors.AsType[*toml.DecodeError](err); ok {
 		line, col := e.Position()
@@ -212,6 +222,10 @@ func tomlError(path string, err error) error {
 
 // Path is where the registry lies, whether or not there is a file.
 func (r *Registry) Path() string { return r.path }
+
+// LastGood tells whether a gateway whose config has become invalid is started
+// with the last one that was good.
+func (r *Registry) LastGood() bool { return r.settings.LKG != "off" }
 
 // Home is the directory below which its state dirs lie by rule.
 func (r *Registry) Home() string { return r.home }

@@ -34,7 +34,11 @@ type Checked struct {
 	Hash    string            // of the config
 	Env     map[string]string // what the gateway may know of the environment, handed over by pipe
 	Problem error             // why it cannot be started, nil if it can
-	InUse   error             // who else uses the state dir, nil if nobody does; a running child of ours counts
+	// Whole is a text of the config that does not depend on other files.
+	Whole []byte
+	// Live and Serving ask a gateway of this config whether it answers, and whether it wants clients.
+	Live, Serving func(context.Context) error
+	InUse         error // who else uses the state dir, nil if nobody does; a running child of ours counts
 }
 
 // Options says what to supervise and how. Profiles, Exe, Origin, Version,
@@ -48,6 +52,7 @@ type Options struct {
 	Environ  []string // of this process; what children get of it is decided by Environ
 	TempDir  string   // for sockets whose path would be too long in a state dir
 	Check    func(ctx context.Context, p profiles.Profile) (Checked, error)
+	LastGood bool // start with the last config that was good where the present one is not
 	Log      *slog.Logger
 	Lines    func(profile string, batch []byte) // told what the children print, in whole lines
 	OnStatus func(control.Status)               // told each change, from one goroutine
@@ -62,6 +67,7 @@ type Supervisor struct {
 	started time.Time
 	units   []*unit
 	board   *board
+	program program
 	stop    chan struct{} // closed by a request to end
 	stopped sync.Once
 }

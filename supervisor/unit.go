@@ -10,8 +10,6 @@ import (
 	"sync"
 
 	"github.com/coderclaw/coderclaw/instance"
-	"github.com/coderclaw/coderclaw/internal/exitcode"
-	"github.com/coderclaw/coderclaw/internal/handoff"
 	"github.com/coderclaw/coderclaw/internal/logfile"
 	"github.com/coderclaw/coderclaw/profiles"
 	"github.com/coderclaw/coderclaw/supervisor/control"
@@ -81,73 +79,24 @@ func (s *Supervisor) newInstance(u *unit, starter instance.Starter) (*instance.I
 			return err
 		},
 		OnChange: func(snap instance.Snapshot) {
-			if snap.State == instance.Stopped {
-				// A stopped gateway is not to look like a slow one: without the socket clients are refused
-				// at once. Prepare is called from the same goroutine, so it meets no half of this.
+			switch snap.State {
+			case instance.Stopped, instance.Blocked, instance.Quarantined:
+				// A gateway that will not come back by itself, or nobody knows when, is not to look like a slow
+				// one: without the socket clients are refused at once. Prepare is called from the same
+				// goroutine, so it meets no half of this.
 				if err := u.listeners.drop(); err != nil {
 					s.o.Log.Warn("close the listeners", "profile", u.profile.Name, "err", err)
 				}
 			}
 			s.board.changed()
 		},
+		Fingerprint: func(ctx context.Context) string { return s.fingerprint(ctx, u.profile) },
 		Grace:       u.profile.Grace(),
 		NotifyPath:  u.notify,
 		WantStopped: s.o.Origin == OriginRun && control.Wanted(u.profile) == control.WantStopped,
 		Starter:     starter,
 		Log:         s.o.Log,
 	}), nil
-}
-
-// check asks whether the profile can be started; a problem becomes the error.
-func (s *Supervisor) check(ctx context.Context, p profiles.Profile) (Checked, error) {
-	c, err := s.o.Check(ctx, p)
-	if err == nil {
-		err = c.Problem
-	}
-	if err == nil {
-		return c, nil
-	}
-	class, code := instance.ClassConfig, exitcode.Config
-	switch exitcode.Of(err) {
-	case exitcode.Busy:
-		class, code = instance.ClassPort, exitcode.Busy
-	case exitcode.Auth:
-		class, code = instance.ClassAuth, exitcode.Auth
-	}
-	return c, exitcode.With(code, &instance.BlockedError{Reason: err.Error(), Class: class})
-}
-
-// prepare checks the profile and binds its addresses for one start.
-func (s *Supervisor) prepare(ctx context.Context, u *unit) (instance.Launch, error) {
-	c, err := s.check(ctx, u.profile)
-	if err != nil {
-		return instance.Launch{}, err
-	}
-	if c.InUse != nil {
-		return instance.Launch{}, exitcode.With(exitcode.Busy, &instance.BlockedError{Reason: c.InUse.Error(), Class: instance.ClassLock})
-	}
-	files, err := u.listeners.bind(ctx, c.Addrs, s.o.Log)
-	if err != nil {
-		return instance.Launch{}, err
-	}
-	p := u.profile
-	u.mu.Lock()
-	u.addr = reachable(c)
-	u.mu.Unlock()
-	return instance.Launch{
-		Path: s.o.Exe, Args: []string{s.o.Exe, "gateway", "run"}, Env: Environ(s.o.Environ), Dir: p.StateDir, Files: files,
-		Handoff: handoff.Message{Profile: p.Name, StateDir: p.StateDir, ConfigPath: p.ConfigPath, Workspace: p.Workspace,
-			Port: c.Port, Drain: p.Drain, Env: c.Env},
-	}, nil
-}
-
-// reachable is the address that a client on this machine uses.
-func reachable(c Checked) netip.AddrPort {
-	addr := localhost()
-	if len(c.Addrs) > 0 && !c.Addrs[0].Addr().IsUnspecified() {
-		addr = c.Addrs[0].Addr()
-	}
-	return netip.AddrPortFrom(addr, uint16(c.Port))
 }
 
 // status is the unit's line in `ps`.
@@ -158,7 +107,7 @@ func (u *unit) status() control.Instance {
 	i := control.Instance{Profile: u.profile.Name, Port: int(addr.Port()), URL: "ws://" + addr.String(), Supervisor: os.Getpid()}
 	snap := u.instance.Snapshot()
 	i.State, i.Reason, i.PID, i.ID, i.Since = snap.State, snap.Reason, snap.PID, snap.ID, snap.Since
-	i.Restarts, i.LastExit, i.Tries = snap.Restarts, snap.LastExit, snap.Tries
+	i.Restarts, i.LastExit, i.Tries, i.Degraded = snap.Restarts, snap.LastExit, snap.Tries, snap.Degraded
 	if !snap.NextTry.IsZero() {
 		i.NextTry = &snap.NextTry
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/coderclaw/coderclaw/doctor"
 	"github.com/coderclaw/coderclaw/gateway"
 	"github.com/coderclaw/coderclaw/gateway/config"
+	"github.com/coderclaw/coderclaw/instance"
 )
 
 // TestDocs holds the references in docs/ against the code that they describe.
@@ -21,7 +22,7 @@ func TestDocs(t *testing.T) {
 	t.Parallel()
 	const note = "<!-- Written by `just update`; do not edit. -->\n"
 	for name, text := range map[string]string{
-		"cli.md": cliReference(), "config.md": configReference(), "findings.md": findingsReference(), "protocol.md": protocolReference(),
+		"cli.md": cliReference(), "config.md": configReference(), "findings.md": findingsReference(), "protocol.md": protocolReference(), "states.md": statesReference(),
 	} {
 		path := filepath.Join("..", "..", "docs", name)
 		want := note + text
@@ -43,6 +44,27 @@ func TestDocs(t *testing.T) {
 // cell makes text fit into a table.
 func cell(s string) string {
 	return strings.NewReplacer("|", "\\|", "\n", " ").Replace(s)
+}
+
+func statesReference() string {
+	var b strings.Builder
+	b.WriteString("# States of an instance\n\n`coderclaw ps` shows the state of each gateway. These are all of them, and all the ways between them:\n\n```mermaid\nstateDiagram-v2\n    [*] --> stopped\n")
+	id := strings.NewReplacer("-", "_")
+	for _, from := range instance.States() {
+		if strings.Contains(string(from), "-") {
+			fmt.Fprintf(&b, "    state %q as %s\n", from, id.Replace(string(from)))
+		}
+	}
+	for _, from := range instance.States() {
+		for _, to := range instance.Next(from) {
+			fmt.Fprintf(&b, "    %s --> %s\n", id.Replace(string(from)), id.Replace(string(to)))
+		}
+	}
+	b.WriteString("```\n\n| state | meaning |\n|---|---|\n")
+	for _, s := range instance.States() {
+		fmt.Fprintf(&b, "| `%s` | %s |\n", s, s.Meaning())
+	}
+	return b.String()
 }
 
 func cliReference() string {

@@ -66,10 +66,13 @@ func (a *app) gatewaySupervised(ctx context.Context) error {
 	}
 
 	log := slog.New(slog.NewJSONHandler(a.stderr, &slog.HandlerOptions{Level: logLevel(snap.Config.Logging.Level)}))
+	if msg.Degraded != "" {
+		log.Warn(msg.Degraded)
+	}
 	notifySocket, _ := a.env("NOTIFY_SOCKET")
 	g, err := gateway.New(gateway.Options{
 		Profile: msg.Profile, Instance: msg.Instance, StateDir: p.StateDir, ConfigPath: p.ConfigPath,
-		Workspace: p.Workspace, LogDir: p.LogDir(), Port: p.Port, Listeners: listeners, Config: snap, Auth: settings,
+		Workspace: p.Workspace, LogDir: p.LogDir(), Port: p.Port, Listeners: listeners, Config: snap, Auth: settings, Degraded: msg.Degraded,
 		LoadConfig: func() (*config.Snapshot, error) { return config.LoadProfile(p, lookup) },
 		Version:    buildinfo.Version(), Commit: buildinfo.Commit(), Drain: msg.Drain, Log: log,
 		Ready: func() {

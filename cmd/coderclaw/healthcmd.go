@@ -45,6 +45,9 @@ func (a *app) printHealth(h protocol.HealthSummary, took time.Duration) {
 	fmt.Fprintf(a.stdout, "Gateway Health\nOK (%dms)\n", took.Milliseconds())
 	if own := h.Coderclaw; own != nil {
 		fmt.Fprintf(a.stdout, "Profile: %s, pid %d, build %s\n", own.Profile, own.PID, own.Build)
+		if own.Degraded != "" {
+			fmt.Fprintf(a.stdout, "%s\n", own.Degraded)
+		}
 	}
 	for _, id := range slices.Sorted(maps.Keys(h.Channels)) {
 		state := "not configured"

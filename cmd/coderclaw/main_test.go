@@ -29,7 +29,7 @@ func TestScripts(t *testing.T) {
 		UpdateScripts:       *update,
 		Setup:               setupScript,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"wait-ready": waitReady, "wait-state": waitState, "field": field, "occupy": occupy, "release": release,
+			"wait-ready": waitReady, "wait-state": waitState, "kill-child": killChild, "field": field, "occupy": occupy, "release": release,
 		},
 	})
 }

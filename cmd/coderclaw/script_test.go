@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/coderclaw/coderclaw/supervisor/control"
 )
 
 var update = flag.Bool("update", false, "rewrite the expected output in testdata and the generated references")
@@ -102,6 +104,19 @@ func waitReady(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
+// killChild kills the gateway of a profile and waits until `ps` shows it gone or
+// replaced: kill-child PROFILE
+func killChild(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: kill-child PROFILE")
+	}
+	victim := instances(ts)[args[0]]
+	p, err := os.FindProcess(victim.PID)
+	ts.Check(err)
+	ts.Check(p.Kill())
+	await(ts, func(now map[string]control.Instance) bool { return now[args[0]].PID != victim.PID }, args[0]+" still has its child")
+}
+
 // waitState waits for another state: wait-state PROFILE STATE
 func waitState(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 2 {
@@ -111,26 +126,31 @@ func waitState(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 func awaitState(ts *testscript.TestScript, profile, state string) {
+	await(ts, func(now map[string]control.Instance) bool { return string(now[profile].State) == state }, profile+" is not "+state)
+}
+
+// await waits until ok holds of what `ps` shows.
+func await(ts *testscript.TestScript, ok func(map[string]control.Instance) bool, otherwise string) {
 	limit := time.NewTimer(30 * time.Second)
 	defer limit.Stop()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		states := states(ts)
-		if states[profile] == state {
+		now := instances(ts)
+		if ok(now) {
 			return
 		}
 		select {
 		case <-limit.C:
-			ts.Fatalf("%s is not %s within 30 s: %v", profile, state, states)
+			ts.Fatalf("%s within 30 s: %+v", otherwise, now)
 		case <-tick.C:
 		}
 	}
 }
 
-// states is what `ps` shows, by profile.
-func states(ts *testscript.TestScript) map[string]string {
-	out := map[string]string{}
+// instances is what `ps` shows, by profile.
+func instances(ts *testscript.TestScript) map[string]control.Instance {
+	out := map[string]control.Instance{}
 	cmd := exec.Command("coderclaw", "ps", "--json")
 	cmd.Dir = ts.MkAbs(".")
 	for _, name := range []string{"HOME", "CODERCLAW_REGISTRY", "PATH", "XDG_RUNTIME_DIR"} {
@@ -140,7 +160,7 @@ func states(ts *testscript.TestScript) map[string]string {
 	var report psReport
 	if json.Unmarshal(raw, &report) == nil {
 		for _, i := range report.Instances {
-			out[i.Profile] = string(i.State)
+			out[i.Profile] = i
 		}
 	}
 	return out

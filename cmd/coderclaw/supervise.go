@@ -31,7 +31,7 @@ func (a *app) supervisorOptions(r *profiles.Registry, ps []profiles.Profile, ori
 	o := supervisor.Options{
 		Profiles: ps, Exe: exe, Origin: origin,
 		Version: buildinfo.Version(), Unit: a.ownUnit(), Environ: os.Environ(), TempDir: os.TempDir(),
-		Check: a.checkProfile, Log: log,
+		Check: a.checkProfile, LastGood: r.LastGood(), Log: log,
 	}
 	if socket, ok := a.env("NOTIFY_SOCKET"); ok && socket != "" {
 		o.Notify = func(state string) error {
@@ -84,11 +84,15 @@ func (a *app) checkProfile(ctx context.Context, p profiles.Profile) (supervisor.
 	if err := a.blockIsOwn(r, p, check.Port); err != nil {
 		return supervisor.Checked{Problem: exitcode.With(exitcode.Busy, err)}, nil
 	}
-	var inUse error
+	out := supervisor.Checked{Addrs: check.Addrs, Port: check.Port, Hash: check.Hash, Env: env}
 	if h, ok := statelock.Find(p); ok {
-		inUse = fmt.Errorf("gateway pid %d runs on state dir %s, started by hand; end it, and this one starts", h.PID, p.StateDir)
+		out.InUse = fmt.Errorf("gateway pid %d runs on state dir %s, started by hand; end it, and this one starts", h.PID, p.StateDir)
 	}
-	return supervisor.Checked{InUse: inUse, Addrs: check.Addrs, Port: check.Port, Hash: check.Hash, Env: env}, nil
+	if out.Whole, err = check.Snapshot.Whole(); err != nil {
+		out.Whole = nil // what JSON cannot say is not kept
+	}
+	out.Live, out.Serving = probes(check, lookup)
+	return out, nil
 }
 
 // blockIsOwn tells whether a gateway of p may listen on port: neither the port

@@ -75,6 +75,14 @@ func (a *app) target(c *cli.Command) (target, error) {
 		return t, nil
 	}
 	gw := t.config.Config.Gateway
+	if !t.config.Valid() {
+		// The gateway may run on its last good config, and is to be asked all the same.
+		good := p
+		good.ConfigPath = p.LastGoodFile()
+		if s, err := config.LoadProfile(good, lookup); err == nil && s.Exists && s.Valid() {
+			gw = s.Config.Gateway
+		}
+	}
 	if gw.Mode == "remote" {
 		if gw.Remote.URL == "" {
 			return target{}, exitcode.With(exitcode.Config, fmt.Errorf("gateway remote mode misconfigured: gateway.remote.url missing\nConfig: %s\nFix: set gateway.remote.url, or set gateway.mode=local", p.ConfigPath))

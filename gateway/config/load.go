@@ -3,6 +3,7 @@ package config
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -34,6 +35,7 @@ type Snapshot struct {
 
 	resolved  *node  // nil when there is nothing to resolve
 	fullHash  string // of Raw and all includes
+	whole     any    // the tree after includes, before variables
 	port      int    // default of gateway.port
 	workspace string // default of agents.defaults.workspace, "" when not known
 	flag      string // how a person names the profile on a command line
@@ -110,6 +112,7 @@ func (s *Snapshot) resolve(lookup func(string) (string, bool)) error {
 		s.Problems = in.problems
 		return nil
 	}
+	s.whole = root.any()
 	s.Problems = substitute(root, lookup)
 	checked := validate(root)
 	s.Problems = append(s.Problems, checked.problems...)
@@ -117,6 +120,16 @@ func (s *Snapshot) resolve(lookup func(string) (string, bool)) error {
 	expandHome(root, lookup)
 	s.resolved = root
 	return nil
+}
+
+// Whole is the file with everything that it includes, variables as written, as
+// one JSON text that Load reads to the same effect from anywhere.
+func (s *Snapshot) Whole() ([]byte, error) {
+	text, err := json.MarshalIndent(s.whole, "", "  ")
+	if err != nil { // Infinity and NaN, which JSON5 has and JSON has not
+		return nil, fmt.Errorf("config %s: %w", s.Path, err)
+	}
+	return append(text, '\n'), nil
 }
 
 func syntaxProblem(file string, err error) Problem {

@@ -26,6 +26,7 @@ type Identity struct {
 	Instance string `json:"instance"` // random id of this start
 	PID      int    `json:"pid"`
 	Build    string `json:"build"`
+	Degraded string `json:"degraded,omitempty"` // why it runs on its last good config, "" if it does not
 }
 
 // ChannelHealth is the state of one channel.

@@ -24,6 +24,8 @@ type Instance struct {
 	LastExit   *instance.Exit `json:"lastExit"`   // null until a child died
 	Supervisor int            `json:"supervisor"` // pid of the supervisor, 0 when none holds the profile
 
+	Degraded string `json:"degraded,omitempty"` // why it runs on its last good config, "" if it does not
+
 	ID      string     `json:"instance,omitempty"` // random id of this start
 	NextTry *time.Time `json:"nextTry,omitempty"`  // set while backing off
 	Tries   int        `json:"tries,omitempty"`    // deaths in a row before ready

@@ -1,0 +1,73 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+
+	"github.com/coderclaw/coderclaw/gateway/client"
+	"github.com/coderclaw/coderclaw/gateway/config"
+	"github.com/coderclaw/coderclaw/gateway/protocol"
+	"github.com/coderclaw/coderclaw/internal/buildinfo"
+)
+
+// probes are the questions by which a supervisor watches a gateway of that
+// config: a request on the control plane, which only a gateway that is alive
+// answers, and /readyz, which says whether it wants clients.
+func probes(check config.Check, lookup func(string) (string, bool)) (live, serving func(context.Context) error) {
+	if len(check.Addrs) == 0 {
+		return nil, nil
+	}
+	addr := check.Addrs[0]
+	host := addr.Addr().String()
+	if addr.Addr().IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	at := net.JoinHostPort(host, fmt.Sprint(addr.Port()))
+	auth := check.Snapshot.Config.Gateway.Auth
+	token, _ := lookup(config.EnvToken)
+	password, _ := lookup(config.EnvPassword)
+	return func(ctx context.Context) error {
+			return answers(ctx, client.Options{URL: "ws://" + at, Token: firstOf(auth.Token, token), Password: firstOf(auth.Password, password),
+				ClientID: "cli", Mode: "probe", Version: buildinfo.Version()})
+		}, func(ctx context.Context) error {
+			return serves(ctx, "http://"+at+"/readyz")
+		}
+}
+
+// answers tells whether the gateway carries out a request. It is asked without a
+// device, which leaves nothing behind, so what it answers may be that this is not allowed.
+func answers(ctx context.Context, o client.Options) error {
+	c, err := client.Dial(ctx, o)
+	if _, refused := errors.AsType[*client.RefusedError](err); refused {
+		return nil // it has changed its credential since; that it says so is an answer
+	}
+	if err != nil {
+		return err
+	}
+	err = c.Call(ctx, "health", nil, nil)
+	if _, answered := errors.AsType[*protocol.Error](err); answered {
+		err = nil
+	}
+	return errors.Join(err, c.Close())
+}
+
+// serves tells whether the gateway wants clients.
+func serves(ctx context.Context, url string) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return err
+	}
+	transport := &http.Transport{DisableKeepAlives: true}
+	res, err := transport.RoundTrip(req)
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	if res.StatusCode != http.StatusOK {
+		return errors.New(res.Status)
+	}
+	return nil
+}

@@ -1,0 +1,133 @@
+package supervisor
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net/netip"
+	"os"
+	"strings"
+
+	"github.com/coderclaw/coderclaw/instance"
+	"github.com/coderclaw/coderclaw/internal/atomicfile"
+	"github.com/coderclaw/coderclaw/internal/exitcode"
+	"github.com/coderclaw/coderclaw/internal/handoff"
+	"github.com/coderclaw/coderclaw/profiles"
+)
+
+// check asks whether the profile can be started; a problem becomes the error.
+func (s *Supervisor) check(ctx context.Context, p profiles.Profile) (Checked, error) {
+	c, err := s.o.Check(ctx, p)
+	if err == nil {
+		err = c.Problem
+	}
+	if err == nil {
+		return c, nil
+	}
+	class, code := instance.ClassConfig, exitcode.Config
+	switch exitcode.Of(err) {
+	case exitcode.Busy:
+		class, code = instance.ClassPort, exitcode.Busy
+	case exitcode.Auth:
+		class, code = instance.ClassAuth, exitcode.Auth
+	}
+	return c, exitcode.With(code, &instance.BlockedError{Reason: err.Error(), Class: class})
+}
+
+// chosen is the config that a start would run.
+type chosen struct {
+	Checked
+	path     string
+	degraded string // why that is the last good one and not the profile's own
+}
+
+// choose takes the profile's config, or where that is invalid the last one with
+// which its gateway became ready.
+func (s *Supervisor) choose(ctx context.Context, p profiles.Profile) (chosen, error) {
+	c, err := s.check(ctx, p)
+	if err == nil || !s.o.LastGood || exitcode.Of(err) != exitcode.Config {
+		return chosen{Checked: c, path: p.ConfigPath}, err
+	}
+	good := p
+	good.ConfigPath = p.LastGoodFile()
+	if _, missing := os.Stat(good.ConfigPath); missing != nil {
+		return chosen{}, err
+	}
+	g, goodErr := s.check(ctx, good)
+	if goodErr != nil {
+		return chosen{}, err
+	}
+	return chosen{Checked: g, path: good.ConfigPath,
+		degraded: "degraded: runs on its last good config, because the one as written is invalid: " + strings.Join(strings.Fields(err.Error()), " ")}, nil
+}
+
+// hash names what is run: the config with all that it includes, and the program.
+func (s *Supervisor) hash(c chosen) string { return c.Hash + "+" + s.program.of(s.o.Exe) }
+
+// fingerprint is the hash that a start would have now.
+func (s *Supervisor) fingerprint(ctx context.Context, p profiles.Profile) string {
+	c, err := s.choose(ctx, p)
+	if err != nil {
+		return err.Error()
+	}
+	return s.hash(c)
+}
+
+// prepare checks the profile and binds its addresses for one start.
+func (s *Supervisor) prepare(ctx context.Context, u *unit) (instance.Launch, error) {
+	p := u.profile
+	c, err := s.choose(ctx, p)
+	if err != nil {
+		return instance.Launch{}, err
+	}
+	if c.InUse != nil {
+		return instance.Launch{}, exitcode.With(exitcode.Busy, &instance.BlockedError{Reason: c.InUse.Error(), Class: instance.ClassLock})
+	}
+	if full := diskFull(p.StateDir); full != "" {
+		return instance.Launch{}, exitcode.With(exitcode.Busy, &instance.BlockedError{Reason: full, Class: instance.ClassDisk})
+	}
+	files, err := u.listeners.bind(ctx, c.Addrs, s.o.Log)
+	if err != nil {
+		return instance.Launch{}, err
+	}
+	if c.degraded != "" {
+		s.o.Log.Warn("degraded", "profile", p.Name, "reason", c.degraded)
+	}
+	u.mu.Lock()
+	u.addr = reachable(c.Checked)
+	u.mu.Unlock()
+	return instance.Launch{
+		Path: s.o.Exe, Args: []string{s.o.Exe, "gateway", "run"}, Env: Environ(s.o.Environ), Dir: p.StateDir, Files: files,
+		Handoff: handoff.Message{Profile: p.Name, StateDir: p.StateDir, ConfigPath: c.path, Workspace: p.Workspace,
+			Port: c.Port, Drain: p.Drain, Degraded: c.degraded, Env: c.Env},
+		Hash: s.hash(c), Degraded: c.degraded, Live: c.Live, Serving: c.Serving,
+		OnReady: func() {
+			if c.degraded != "" || !s.o.LastGood {
+				return
+			}
+			if err := keepGood(p, c.Whole); err != nil {
+				s.o.Log.Warn("the config is good, but cannot be kept for the time when it is not", "profile", p.Name, "err", err)
+			}
+		},
+	}, nil
+}
+
+// keepGood keeps the text of a config with which the gateway became ready.
+func keepGood(p profiles.Profile, text []byte) error {
+	if old, err := os.ReadFile(p.LastGoodFile()); len(text) == 0 || err == nil && bytes.Equal(old, text) {
+		return nil
+	}
+	if err := atomicfile.WriteFile(p.LastGoodFile(), text, 0o600); err != nil {
+		return fmt.Errorf("last good config: %w", err)
+	}
+	return nil
+}
+
+// reachable is the address that a client on this machine uses.
+func reachable(c Checked) netip.AddrPort {
+	addr := localhost()
+	if len(c.Addrs) > 0 && !c.Addrs[0].Addr().IsUnspecified() {
+		addr = c.Addrs[0].Addr()
+	}
+	return netip.AddrPortFrom(addr, uint16(c.Port))
+}
