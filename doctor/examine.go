@@ -51,7 +51,7 @@ func (e *examiner) config() {
 	p, o := e.t.Profile, e.o
 	if o.StateDir != nil && o.StateDirUID >= 0 && o.StateDirUID != os.Getuid() {
 		e.add(StateDirOwner, ViewConfig, Finding{Path: p.StateDir, Have: proctable.UserName(o.StateDirUID), Want: proctable.UserName(os.Getuid())})
-	} else if o.StateDir != nil && !private(o.StateDir.Mode()) {
+	} else if o.StateDir != nil && (!private(o.StateDir.Mode()) || o.StateDir.Mode().Perm()&0o700 != 0o700) {
 		e.add(StateDirMode, ViewConfig, Finding{Path: p.StateDir, Have: mode(o.StateDir.Mode()), Want: "0700"})
 	}
 	if o.ConfigFile == nil {
@@ -89,7 +89,13 @@ func (e *examiner) incomplete() {
 		f.Message = e.o.Check.Problems[0].String()
 	}
 	cfg := e.o.Config.Config.Gateway
-	mendable := cfg.Mode == "" || cfg.Auth.Token == "" && cfg.Auth.Password == ""
+	mendable := cfg.Mode == "" || cfg.Mode == "local" && cfg.Auth.Token == "" && cfg.Auth.Password == ""
+	if !mendable {
+		f.Fix = "mend the named setting"
+		if cfg.Mode == "remote" {
+			f.Fix = "nothing, if this machine is to use a gateway elsewhere; else set gateway.mode to \"local\""
+		}
+	}
 	e.add(ConfigIncomplete, ViewConfig, f)
 	e.found[len(e.found)-1].Repairable = mendable
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -15,6 +16,7 @@ import (
 	"github.com/coderclaw/coderclaw/gateway/config"
 	"github.com/coderclaw/coderclaw/internal/atomicfile"
 	"github.com/coderclaw/coderclaw/internal/lockfile"
+	"github.com/coderclaw/coderclaw/profiles"
 	"github.com/coderclaw/coderclaw/servicegen"
 	"github.com/coderclaw/coderclaw/supervisor/control"
 )
@@ -41,10 +43,11 @@ func Plan(t Target, o Observation, findings []Finding) ([]Step, error) {
 		steps = append(steps, chmod(p.ConfigPath, 0o600))
 	}
 	if has(ConfigMissing, ConfigIncomplete) {
-		steps = append(steps, Step{What: "set up " + p.ConfigPath, do: func(ctx context.Context) error {
-			_, err := config.Setup(ctx, p, config.SetupOptions{PassEnv: t.Env})
-			return err
-		}})
+		step, err := t.setUp()
+		if err != nil {
+			return nil, err
+		}
+		steps = append(steps, step)
 	}
 	if blocked(findings) {
 		return steps, nil
@@ -65,10 +68,38 @@ func Plan(t Target, o Observation, findings []Finding) ([]Step, error) {
 	return steps, nil
 }
 
+// setUp adds to the config what it lacks, after a backup. What is added is named;
+// the values are secrets.
+func (t Target) setUp() (Step, error) {
+	o := config.SetupOptions{PassEnv: t.Env}
+	preview, err := config.Preview(t.Profile, o)
+	if err != nil {
+		return Step{}, err
+	}
+	s := Step{What: "set up " + t.Profile.ConfigPath}
+	for _, e := range preview.Entries {
+		if e.Path == t.Profile.ConfigPath && e.Note != "" {
+			s.What += " (" + e.Note + ")"
+		}
+	}
+	s.do = func(ctx context.Context) error {
+		raw, err := os.ReadFile(t.Profile.ConfigPath)
+		if err == nil {
+			err = Backup(t.Profile, t.Profile.ConfigPath, raw)
+		}
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		_, err = config.Setup(ctx, t.Profile, o)
+		return err
+	}
+	return s, nil
+}
+
 // blocked tells whether something stands in the unit's place that a repair must not touch.
 func blocked(findings []Finding) bool {
 	return slices.ContainsFunc(findings, func(f Finding) bool {
-		return f.Code == UnitForeign || f.Code == UnitNotFile || f.Code == UnitUnreadable || f.Code == ManagerGone
+		return f.Code == UnitForeign || f.Code == UnitNotFile || f.Code == UnitUnreadable
 	})
 }
 
@@ -96,15 +127,17 @@ func (t Target) mendUnit(o Observation) (Step, error) {
 		if now.State != o.Disk.State || !bytes.Equal(now.Raw, o.Disk.Raw) {
 			return fmt.Errorf("%s was changed since it was looked at; nothing was written, run doctor again", t.Unit.Path)
 		}
-		if err := t.backup(now); err != nil {
-			return err
+		if now.State == servicegen.FileText {
+			if err := Backup(t.Profile, now.Path, now.Raw); err != nil {
+				return err
+			}
 		}
-		if o.Wish != control.WantStopped {
+		if o.Wish != control.WantStopped && o.StateErr == nil {
 			if err := t.Host.ResetFailed(ctx, t.Unit); err != nil {
 				return err
 			}
 		}
-		_, err := servicegen.Install(ctx, t.Host, t.Unit, t.Spec, servicegen.InstallOptions{NoStart: o.Wish == control.WantStopped})
+		_, err := servicegen.Install(ctx, t.Host, t.Unit, t.Spec, servicegen.InstallOptions{NoStart: o.Wish == control.WantStopped, Offline: true})
 		return err
 	}
 	return s, nil
@@ -118,17 +151,15 @@ func (t Target) wanted(o Observation) ([]byte, error) {
 	return servicegen.Rewrite(o.Disk.Raw, t.Spec)
 }
 
-// backup keeps the unit file as it was, below the state dir.
-func (t Target) backup(d servicegen.OnDisk) error {
-	if d.State != servicegen.FileText {
-		return nil
-	}
-	dir := filepath.Join(t.Profile.StateDir, "backups")
+// Backup keeps the text of a file that is about to be changed, below the state
+// dir of p, where only its owner can read it.
+func Backup(p profiles.Profile, path string, text []byte) error {
+	dir := filepath.Join(p.StateDir, "backups")
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return fmt.Errorf("backup: %w", err)
 	}
-	name := filepath.Join(dir, filepath.Base(d.Path)+"."+time.Now().UTC().Format("20060102T150405.000")+".bak")
-	return atomicfile.WriteFile(name, d.Raw, 0o600)
+	name := filepath.Join(dir, filepath.Base(path)+"."+time.Now().UTC().Format("20060102T150405.000")+".bak")
+	return atomicfile.WriteFile(name, text, 0o600)
 }
 
 // restartIfOld restarts the service unless mending it has done so.
@@ -147,8 +178,11 @@ func Apply(ctx context.Context, t Target, steps []Step) (err error) {
 		return fmt.Errorf("state dir: %w", err)
 	}
 	lock, err := lockfile.Acquire(ctx, filepath.Join(t.Profile.StateDir, "doctor.lock"))
-	if err != nil {
+	if _, held := errors.AsType[*lockfile.HeldError](err); held {
 		return fmt.Errorf("another repair of profile %s is under way: %w", t.Profile.Name, err)
+	}
+	if err != nil {
+		return err
 	}
 	defer func() { err = errors.Join(err, lock.Close()) }()
 	for _, s := range steps {

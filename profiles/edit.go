@@ -11,6 +11,7 @@ import (
 	"reflect"
 	"regexp"
 	"strconv"
+	"syscall"
 	"time"
 
 	"github.com/pelletier/go-toml/v2"
@@ -35,7 +36,7 @@ type CreateOptions struct {
 	Change
 	// Taken are further blocks to keep clear of: those that configs have moved elsewhere.
 	Taken []Block
-	// Bindable tells whether a port can be bound now; nil tries it on 127.0.0.1.
+	// Bindable tells whether a port can be bound now; nil tries it on the loopback addresses.
 	Bindable func(port int) bool
 }
 
@@ -118,21 +119,33 @@ func (r *Registry) freeBase(o CreateOptions) (int, error) {
 	}
 	for base := firstBase; checkBase(base) == nil; base += baseStep {
 		b := Block{base}
-		first, _ := b.CDP()
 		free := r.checkTaken(base, o.Taken) == nil
 		for _, p := range r.profiles {
 			free = free && !p.Block().Overlaps(b)
 		}
-		if free && bindable(base) && bindable(b.Control()) && bindable(first) {
+		for port := base; free && port <= b.Last(); port++ {
+			free = bindable(port)
+		}
+		if free {
 			return base, nil
 		}
 	}
 	return 0, exitcode.With(exitcode.Busy, fmt.Errorf("no free block of %d ports from %d on; remove a profile or name a --port", BlockSize, firstBase))
 }
 
+// canBind tells whether nobody listens on the port, on either loopback address
+// where the machine has both.
 func canBind(port int) bool {
-	l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
-	return err == nil && l.Close() == nil
+	for _, host := range []string{"127.0.0.1", "::1"} {
+		l, err := net.Listen("tcp", net.JoinHostPort(host, strconv.Itoa(port)))
+		if err == nil {
+			err = l.Close()
+		}
+		if err != nil && (host == "127.0.0.1" || errors.Is(err, syscall.EADDRINUSE)) {
+			return false
+		}
+	}
+	return true
 }
 
 // separator puts a blank line between what is there and what is appended.

@@ -33,6 +33,10 @@ func overlap(a, b Profile) error {
 		return collide("config", a.ConfigPath, b.ConfigPath)
 	case nested(a.Workspace, b.Workspace):
 		return collide("workspace", a.Workspace, b.Workspace)
+	case inside(a.ConfigPath, b.Workspace) || samePlace(a.ConfigPath, b.Workspace):
+		return &CollisionError{A: a.Name, B: b.Name, Field: "place of the config or workspace", ValueA: a.ConfigPath, ValueB: b.Workspace}
+	case inside(b.ConfigPath, a.Workspace) || samePlace(b.ConfigPath, a.Workspace):
+		return &CollisionError{A: a.Name, B: b.Name, Field: "place of the config or workspace", ValueA: a.Workspace, ValueB: b.ConfigPath}
 	case nested(a.StateDir, b.Workspace):
 		return &CollisionError{A: a.Name, B: b.Name, Field: "directory", ValueA: a.StateDir, ValueB: b.Workspace}
 	case nested(a.Workspace, b.StateDir):

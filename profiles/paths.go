@@ -81,12 +81,22 @@ func expand(path, home string) (string, error) {
 	return filepath.Abs(path)
 }
 
+// maxLinks is how many links may lead to a place that does not exist.
+const maxLinks = 40
+
 // realPath resolves the symlinks of the part of path that exists.
 func realPath(path string) string {
-	rest := ""
+	rest, links := "", 0
 	for p := path; ; {
 		if real, err := filepath.EvalSymlinks(p); err == nil {
 			return filepath.Join(real, rest)
+		}
+		if target, err := os.Readlink(p); err == nil && links < maxLinks { // to a place that does not exist yet
+			if !filepath.IsAbs(target) {
+				target = filepath.Join(filepath.Dir(p), target)
+			}
+			p, links = target, links+1
+			continue
 		}
 		dir := filepath.Dir(p)
 		if dir == p {

@@ -91,6 +91,9 @@ func parse(path, home string, raw []byte) (*Registry, error) {
 		if err != nil {
 			return nil, err
 		}
+		if samePlace(p.ConfigPath, path) {
+			return nil, r.at(name, "config", errors.New("it is the registry itself"))
+		}
 		for _, other := range r.profiles {
 			if err := overlap(other, p); err != nil {
 				return nil, r.at(name, "", err)
@@ -248,6 +251,20 @@ func (r *Registry) Get(name string) (Profile, error) {
 		}
 	}
 	return Profile{}, exitcode.With(exitcode.Usage, &UnknownError{Name: name})
+}
+
+// Apart tells whether p, with paths that its config may have changed, shares
+// nothing with the other profiles; the error is a *CollisionError.
+func (r *Registry) Apart(p Profile) error {
+	for _, other := range r.profiles {
+		if other.Name == p.Name {
+			continue
+		}
+		if err := overlap(other, p); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Owner is the profile, other than except, whose block holds the port.

@@ -18,6 +18,9 @@ type InstallOptions struct {
 	// Offline makes a missing manager no error: the file and the link that starts
 	// it are written, and the report says that it waits for its manager.
 	Offline bool
+	// Keep is given the text of a file of somebody else before Force replaces it; an
+	// error keeps the file. nil keeps nothing.
+	Keep func(path string, text []byte) error
 	// NoStart installs and enables without starting or restarting.
 	NoStart bool
 }
@@ -131,6 +134,11 @@ func (in *installer) prepare(ctx context.Context) error {
 	}
 	if origin == OriginNode || origin == OriginOther {
 		in.report.TakenOver = origin
+		if in.o.Keep != nil {
+			if err := in.o.Keep(in.u.Path, in.disk.Raw); err != nil {
+				return err
+			}
+		}
 	}
 	view, err := ParseView(in.spec.Format, in.spec.Scope, in.text)
 	in.report.Foreign = view.Foreign

@@ -124,7 +124,7 @@ func (l *listeners) listenLocked(ctx context.Context, addr netip.AddrPort, wante
 func listen(ctx context.Context, addr netip.AddrPort) (*os.File, error) {
 	var lc net.ListenConfig
 	lc.SetMultipathTCP(false) // the process table cannot tell who holds such a socket
-	nl, err := lc.Listen(ctx, "tcp", addr.String())
+	nl, err := lc.Listen(ctx, family(addr), addr.String())
 	if err != nil {
 		return nil, err
 	}
@@ -133,6 +133,14 @@ func listen(ctx context.Context, addr netip.AddrPort) (*os.File, error) {
 		return nil, errors.Join(cerr, f.Close())
 	}
 	return f, err
+}
+
+// family keeps 0.0.0.0 from meaning every IPv6 address as well.
+func family(addr netip.AddrPort) string {
+	if addr.Addr().Unmap().Is4() {
+		return "tcp4"
+	}
+	return "tcp6"
 }
 
 // blockedLocked says why the address cannot be bound, and who holds it.

@@ -34,6 +34,9 @@ func (a *app) gatewayForeground(ctx context.Context, c *cli.Command) error {
 	if err != nil {
 		return err
 	}
+	if err := config.Usable(p); err != nil {
+		return err
+	}
 	lookup, _, err := config.Environment(p, a.env)
 	if err != nil {
 		return err
@@ -54,11 +57,22 @@ func (a *app) gatewayForeground(ctx context.Context, c *cli.Command) error {
 			return err
 		}
 	}
-	settings, bind, err := a.gatewayAuth(c, cfg, p)
+	bind, err := bindMode(c, cfg)
 	if err != nil {
 		return err
 	}
 	addrs, err := config.BindAddrs(bind, cfg.CustomBindHost, p.Port)
+	if err != nil {
+		return err
+	}
+	settings, err := a.gatewayAuth(c, cfg, p)
+	if errors.Is(err, auth.ErrNoCredential) {
+		for _, addr := range addrs {
+			if wide := config.BindGate(addr, false); wide != nil {
+				return wide
+			}
+		}
+	}
 	if err != nil {
 		return err
 	}
@@ -150,21 +164,26 @@ func envValue(env lookupEnv, name string) string {
 	return v
 }
 
-// gatewayAuth resolves the credential and the bind mode from flags, config and environment.
-func (a *app) gatewayAuth(c *cli.Command, cfg config.Gateway, p profiles.Profile) (auth.Settings, string, error) {
-	if kind := c.String("auth"); c.IsSet("auth") && !slices.Contains([]string{"token", "password"}, kind) {
-		return auth.Settings{}, "", usageError("--auth %q is not a kind of secret; use token or password", kind)
+// bindMode is that of the flag, else of the config.
+func bindMode(c *cli.Command, cfg config.Gateway) (string, error) {
+	if !c.IsSet("bind") {
+		return cfg.Bind, nil
 	}
-	bind := cfg.Bind
-	if c.IsSet("bind") {
-		bind = c.String("bind")
-		if !slices.Contains([]string{"loopback", "lan", "tailnet", "auto", "custom"}, bind) {
-			return auth.Settings{}, "", usageError("--bind %q is not a bind mode; use loopback, lan, tailnet, auto or custom", bind)
-		}
+	bind := c.String("bind")
+	if !slices.Contains([]string{"loopback", "lan", "tailnet", "auto", "custom"}, bind) {
+		return "", usageError("--bind %q is not a bind mode; use loopback, lan, tailnet, auto or custom", bind)
+	}
+	return bind, nil
+}
+
+// gatewayAuth resolves the credential from flags, config and environment.
+func (a *app) gatewayAuth(c *cli.Command, cfg config.Gateway, p profiles.Profile) (auth.Settings, error) {
+	if kind := c.String("auth"); c.IsSet("auth") && !slices.Contains([]string{"token", "password"}, kind) {
+		return auth.Settings{}, usageError("--auth %q is not a kind of secret; use token or password", kind)
 	}
 	lookup, _, err := config.Environment(p, a.env)
 	if err != nil {
-		return auth.Settings{}, "", err
+		return auth.Settings{}, err
 	}
 	env := func(name string) (string, bool) {
 		if v, ok := a.env(name); ok && v != "" {
@@ -172,8 +191,7 @@ func (a *app) gatewayAuth(c *cli.Command, cfg config.Gateway, p profiles.Profile
 		}
 		return lookup(name)
 	}
-	s, err := auth.Resolve(cfg.Auth, env, auth.Flags{Mode: c.String("auth"), Token: c.String("token"), Password: c.String("password"), Setup: hint(p, "setup")})
-	return s, bind, err
+	return auth.Resolve(cfg.Auth, env, auth.Flags{Mode: c.String("auth"), Token: c.String("token"), Password: c.String("password"), Setup: hint(p, "setup")})
 }
 
 func (a *app) listenAll(ctx context.Context, bind, host string, port int) ([]net.Listener, error) {
@@ -188,7 +206,7 @@ func (a *app) listenAll(ctx context.Context, bind, host string, port int) ([]net
 func (a *app) listenAddrs(ctx context.Context, addrs []netip.AddrPort) ([]net.Listener, error) {
 	var out []net.Listener
 	for i, addr := range addrs {
-		l, err := new(net.ListenConfig).Listen(ctx, "tcp", addr.String())
+		l, err := new(net.ListenConfig).Listen(ctx, family(addr), addr.String())
 		if err == nil {
 			out = append(out, l)
 			continue
@@ -204,6 +222,14 @@ func (a *app) listenAddrs(ctx context.Context, addrs []netip.AddrPort) ([]net.Li
 			config.ErrAlreadyListening(addr.Addr().String(), int(addr.Port())), portHolder(int(addr.Port())))
 	}
 	return out, nil
+}
+
+// family keeps 0.0.0.0 from meaning every IPv6 address as well.
+func family(addr netip.AddrPort) string {
+	if addr.Addr().Unmap().Is4() {
+		return "tcp4"
+	}
+	return "tcp6"
 }
 
 // portHolder names who listens on port, as far as this user may see.

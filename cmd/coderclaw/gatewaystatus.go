@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 
 	"github.com/urfave/cli/v3"
 
@@ -313,8 +314,9 @@ func (a *app) instanceFacts(ctx context.Context, t target, st *gatewayStatus) {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
 	own := &st.Coderclaw
-	if client, _, err := control.Find(t.profile); err == nil {
-		if status, err := client.Status(ctx); err == nil {
+	if client, info, err := control.Find(t.profile); err == nil {
+		status, err := client.Status(ctx)
+		if err == nil {
 			own.Supervisor = &status.Supervisor
 			for _, i := range status.Instances {
 				if i.Profile == t.profile.Name {
@@ -326,6 +328,10 @@ func (a *app) instanceFacts(ctx context.Context, t target, st *gatewayStatus) {
 				}
 			}
 			return
+		}
+		if proctable.Alive(info.PID, info.StartTime) {
+			st.LastError = fmt.Sprintf("supervisor pid %d does not answer: %v", info.PID, err)
+			return // what is not known stays unknown
 		}
 	}
 	h, alive := statelock.Find(t.profile)
@@ -352,7 +358,7 @@ func portFacts(port int, st *gatewayStatus) portStatus {
 		p.Status = "busy"
 		pl := portListener{PID: l.PID, User: proctable.UserName(l.UID), Address: l.Addr.String()}
 		if proc, err := proctable.Get(l.PID); err == nil && len(proc.Argv) > 0 {
-			pl.Command, pl.CommandLine = proc.Argv[0], fmt.Sprint(proc.Argv)
+			pl.Command, pl.CommandLine = proc.Argv[0], strings.Join(proc.Argv, " ")
 		}
 		p.Listeners = append(p.Listeners, pl)
 		if own.Supervisor != nil && proctable.IsDescendant(l.PID, own.Supervisor.PID) {

@@ -5,10 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/urfave/cli/v3"
 
+	"github.com/coderclaw/coderclaw/doctor"
+	"github.com/coderclaw/coderclaw/gateway/statelock"
 	"github.com/coderclaw/coderclaw/instance"
 	"github.com/coderclaw/coderclaw/internal/exitcode"
 	"github.com/coderclaw/coderclaw/profiles"
@@ -113,13 +116,17 @@ func (a *app) serviceInstall(ctx context.Context, s unitService, c *cli.Command)
 	if err := wish(s.profile, control.WantRunning); err != nil {
 		return serviceResult{}, err
 	}
-	report, err := servicegen.Install(ctx, s.host, s.unit, s.spec, servicegen.InstallOptions{Force: c.Bool("force"), Offline: true})
+	report, err := servicegen.Install(ctx, s.host, s.unit, s.spec, servicegen.InstallOptions{Force: c.Bool("force"), Offline: true,
+		Keep: func(path string, text []byte) error { return doctor.Backup(s.profile, path, text) }})
 	if err != nil {
 		return serviceResult{}, err
 	}
 	res := serviceResult{Result: "installed", Message: "Installed " + s.words().noun + " service: " + firstOf(report.Path, s.unit.Name)}
 	if !report.Wrote && !report.Enabled && !report.Started {
 		res.Result, res.Message = "already-installed", "Gateway service already "+s.words().on+": "+firstOf(report.Path, s.unit.Name)
+	}
+	if report.TakenOver != "" {
+		res.Warnings = append(res.Warnings, "replaced a service file that was not ours; it is kept in "+filepath.Join(s.profile.StateDir, "backups"))
 	}
 	for _, d := range report.DropIns {
 		res.Warnings = append(res.Warnings, "kept the drop-in "+d+", which changes what the unit says")
@@ -248,6 +255,10 @@ func (a *app) serviceRestart(ctx context.Context, s unitService, _ *cli.Command)
 func (s unitService) bySupervisor(ctx context.Context, do func(*control.Client, context.Context, string) error, done string, hints []string) (serviceResult, error) {
 	client, info, err := control.Find(s.profile)
 	if errors.Is(err, control.ErrNone) {
+		if h, ok := statelock.Find(s.profile); ok {
+			return serviceResult{Result: "not-loaded", Message: fmt.Sprintf("The gateway of profile %s runs by hand as pid %d, without a supervisor.", s.profile.Name, h.PID),
+				Hints: []string{fmt.Sprintf("End it with Ctrl-C in its terminal, or: kill %d", h.PID)}}, nil
+		}
 		return serviceResult{Result: "not-loaded", Message: "Gateway service " + s.words().off + ", and no supervisor runs profile " + s.profile.Name + ".", Hints: hints}, nil
 	}
 	if err == nil {

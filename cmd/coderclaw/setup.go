@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"path/filepath"
 	"text/tabwriter"
 
 	"github.com/urfave/cli/v3"
@@ -26,6 +27,15 @@ func (a *app) setupCommand() *cli.Command {
 				return err
 			}
 			o := config.SetupOptions{Workspace: c.String("workspace"), PassEnv: a.env}
+			if o.Workspace != "" {
+				moved := p
+				if moved.Workspace, err = filepath.Abs(o.Workspace); err != nil {
+					return err
+				}
+				if err := r.Apart(moved); err != nil {
+					return usageError("--workspace: %v", err)
+				}
+			}
 			if c.IsSet("port") {
 				if o.Port, err = profiles.ParsePort(c.String("port")); err != nil {
 					return fmt.Errorf("--port: %w", err)

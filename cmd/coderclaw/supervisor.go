@@ -146,7 +146,7 @@ func (a *app) supervisorVerb(ctx context.Context, names []string, do func(*contr
 			err = do(client, ctx, p.Name)
 		}
 		if err != nil {
-			failed = append(failed, err)
+			failed = append(failed, exitcode.With(exitcode.Failed, err))
 			continue
 		}
 		fmt.Fprintf(a.stdout, "%s %s\n", p.Name, done)

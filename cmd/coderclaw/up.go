@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"os/signal"
-	"syscall"
 	"time"
 
 	"github.com/lmittmann/tint"
@@ -31,8 +29,6 @@ func (a *app) upCommand() *cli.Command {
 }
 
 func (a *app) up(ctx context.Context, names []string) error {
-	ctx, stop := signal.NotifyContext(ctx, syscall.SIGHUP)
-	defer stop()
 	if err := a.createMissing(ctx, names); err != nil {
 		return err
 	}

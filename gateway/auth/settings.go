@@ -7,7 +7,9 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"errors"
+	"fmt"
 	"log/slog"
+	"strings"
 
 	"github.com/coderclaw/coderclaw/gateway/config"
 	"github.com/coderclaw/coderclaw/gateway/protocol"
@@ -61,14 +63,18 @@ func Resolve(cfg config.Auth, env func(string) (string, bool), flags Flags) (Set
 	case s.Mode == config.AuthPassword && s.Password == "":
 		return refuse(config.NoPasswordSet + "\nSet gateway.auth.password (or " + config.EnvPassword + "), or pass --password.")
 	case s.Mode == "":
-		return refuse("the gateway has no credential to ask for; make one with: " + flags.Setup + ", or pass --token or --password")
+		return Settings{}, exitcode.With(exitcode.Auth, fmt.Errorf("%w; make one with: %s, or pass --token or --password", ErrNoCredential, flags.Setup))
 	}
 	return s, nil
 }
 
+// ErrNoCredential says that there is neither token nor password, and nobody chose a mode.
+var ErrNoCredential = errors.New("the gateway has no credential to ask for")
+
+// first is the first value that is more than blanks.
 func first(values ...string) string {
 	for _, v := range values {
-		if v != "" {
+		if strings.TrimSpace(v) != "" {
 			return v
 		}
 	}

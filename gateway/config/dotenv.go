@@ -40,6 +40,9 @@ func LoadEnvFile(path string) (map[string]string, error) {
 func Environment(p profiles.Profile, passEnv func(string) (string, bool)) (func(string) (string, bool), map[string]string, error) {
 	env, err := LoadEnvFile(p.EnvFile())
 	if err != nil {
+		if foreign := thisHost().owned(p.StateDir); foreign != nil {
+			return nil, nil, foreign // which is why it cannot be read
+		}
 		return nil, nil, err
 	}
 	for _, name := range p.PassEnv {

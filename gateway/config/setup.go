@@ -109,6 +109,29 @@ func setupLocked(p profiles.Profile, o SetupOptions, h host, stateDir step) (Set
 	return plan.report(), nil
 }
 
+// Usable tells whether this process may run a gateway on the state dir of p: it is
+// its own, and it can write there. A state dir that does not exist must be one that
+// can be made. Nothing is changed.
+func Usable(p profiles.Profile) error {
+	h := thisHost()
+	if err := h.owned(p.StateDir); err != nil {
+		return err
+	}
+	if _, err := os.Stat(p.StateDir); missing(err) {
+		return h.creatable("state dir", p.StateDir)
+	}
+	if err := h.writable(p.StateDir); err != nil {
+		return fmt.Errorf("state dir %s is not writable: %w; make it writable (chmod 0700), or choose another", p.StateDir, err)
+	}
+	return nil
+}
+
+// Preview is the report of a Setup that is not made.
+func Preview(p profiles.Profile, o SetupOptions) (SetupReport, error) {
+	plan, err := planSetup(p, o, thisHost())
+	return plan.report(), err
+}
+
 // step is one thing that is there or has to be made.
 type step struct {
 	SetupEntry

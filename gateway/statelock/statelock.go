@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"time"
 
 	"github.com/coderclaw/coderclaw/internal/exitcode"
 	"github.com/coderclaw/coderclaw/internal/lockfile"
@@ -19,6 +20,8 @@ type Holder struct {
 	PID       int    `json:"pid"`
 	StartTime uint64 `json:"startTime"` // tells a recycled pid from the gateway's
 	Port      int    `json:"port"`
+
+	Since time.Time `json:"since"`
 }
 
 // Take takes the lock of p's state dir, which must exist, for a gateway on
@@ -29,8 +32,8 @@ func Take(p profiles.Profile) (*lockfile.Lock, error) {
 	if held, ok := errors.AsType[*lockfile.HeldError](err); ok {
 		var h Holder
 		_ = json.Unmarshal(held.Content, &h) // an empty or foreign text leaves the pid unknown
-		return nil, exitcode.With(exitcode.Busy, fmt.Errorf("gateway already running (pid %d) on state dir %s; stop it with: coderclaw %sgateway stop, or end that process if a person started it",
-			h.PID, p.StateDir, p.Flag()))
+		return nil, exitcode.With(exitcode.Busy, fmt.Errorf("gateway already running (pid %d) on state dir %s; stop it with: coderclaw %sgateway stop, or where a person started it: kill %d",
+			h.PID, p.StateDir, p.Flag(), h.PID))
 	}
 	if err != nil {
 		return nil, err
@@ -46,7 +49,7 @@ func introduce(lock *lockfile.Lock, port int) error {
 	if err != nil {
 		return err
 	}
-	content, err := json.Marshal(Holder{PID: os.Getpid(), StartTime: start, Port: port})
+	content, err := json.Marshal(Holder{PID: os.Getpid(), StartTime: start, Port: port, Since: time.Now().Round(time.Millisecond)})
 	if err != nil {
 		return err
 	}

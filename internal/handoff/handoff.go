@@ -34,8 +34,8 @@ type Message struct {
 	StateDir   string            `json:"stateDir"`
 	ConfigPath string            `json:"configPath"`
 	Workspace  string            `json:"workspace"`
-	Port       int               `json:"port"`  // effective port of the gateway
-	Drain      time.Duration     `json:"drain"` // how long a planned stop waits for runs, ns
+	Port       int               `json:"port"`               // effective port of the gateway
+	Drain      time.Duration     `json:"drain"`              // how long a planned stop waits for runs, ns
 	Degraded   string            `json:"degraded,omitempty"` // why ConfigPath is not the profile's own config
 	Env        map[string]string `json:"env,omitempty"`
 }
