@@ -15,7 +15,17 @@ import (
 // whatever the umask. A symlink is followed, so that the file it names is
 // replaced and the link stays. The directory must exist. A path at which
 // something other than a regular file stands is refused.
-func WriteFile(path string, data []byte, perm os.FileMode) (err error) {
+func WriteFile(path string, data []byte, perm os.FileMode) error {
+	return write(path, data, perm, true)
+}
+
+// WriteVolatile is WriteFile without waiting for the disk, for what means nothing
+// after a reboot: when the system goes down, the file may be left empty.
+func WriteVolatile(path string, data []byte, perm os.FileMode) error {
+	return write(path, data, perm, false)
+}
+
+func write(path string, data []byte, perm os.FileMode, sync bool) (err error) {
 	target, err := resolve(path)
 	if err != nil {
 		return fmt.Errorf("write %s: %w", path, err)
@@ -36,13 +46,18 @@ func WriteFile(path string, data []byte, perm os.FileMode) (err error) {
 	if err := f.Chmod(perm); err != nil {
 		return err
 	}
-	if err := f.Sync(); err != nil {
-		return err
+	if sync {
+		if err := f.Sync(); err != nil {
+			return err
+		}
 	}
 	if err := os.Rename(f.Name(), target); err != nil {
 		return err
 	}
-	_ = f.Close() // synced and in place: nothing can be lost any more
+	_ = f.Close() // in place, and synced if it was to be: nothing can be lost any more
+	if !sync {
+		return nil
+	}
 	return syncDir(dir)
 }
 

@@ -29,6 +29,21 @@ func TestWriteFile(t *testing.T) {
 	onlyEntry(t, dir, "f")
 }
 
+func TestWriteVolatile(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	path := filepath.Join(dir, "f")
+	for _, want := range []string{"one", "two"} {
+		if err := atomicfile.WriteVolatile(path, []byte(want), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if got, _ := os.ReadFile(path); string(got) != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+	onlyEntry(t, dir, "f")
+}
+
 func TestWriteFileKeepsSymlink(t *testing.T) {
 	t.Parallel()
 	dir, other := t.TempDir(), t.TempDir()

@@ -1,0 +1,20 @@
+package ledger
+
+import (
+	"errors"
+	"os"
+	"strings"
+)
+
+// bootID is a random id that the kernel draws when it starts.
+func bootID() (string, error) {
+	raw, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	if err != nil {
+		return "", err
+	}
+	id := strings.TrimSpace(string(raw))
+	if id == "" {
+		return "", errors.New("the kernel shows an empty one")
+	}
+	return id, nil
+}
