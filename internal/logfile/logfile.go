@@ -1,62 +1,75 @@
-// Package logfile owns the rolling log of one profile: its name, its rotation by
-// day and size, and how lines get into it. It does not look into lines.
+// Package logfile owns the rolling log of one profile: the names and the order
+// of its files, their rotation by day and size, the disk budget that they never
+// pass, how lines get into them, and how they are read back and followed. It
+// looks into lines only to see that one repeats the one before.
 package logfile
 
 import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
-	"strings"
 	"sync"
 	"time"
 )
 
 // Defaults of Options.
 const (
-	DefaultMaxBytes = 64 << 20 // of one file
-	DefaultMaxFiles = 10
+	DefaultMaxBytes = 64 << 20            // of one file
+	DefaultBudget   = 256 << 20           // of all files; four of the largest
+	DefaultMaxAge   = 30 * 24 * time.Hour // a month to look back
 )
 
-// Options says where a log is kept and how much of it. The zero values of the
-// last three mean DefaultMaxBytes, DefaultMaxFiles and time.Now.
+// Options says where a log is kept and how much of it. Zero values mean the
+// defaults and time.Now.
 type Options struct {
-	Dir      string
+	Dir string
+	// MaxBytes is the size beyond which a file is put aside. It is lowered to a
+	// quarter of the budget, so that making room never costs more than that.
 	MaxBytes int64
-	MaxFiles int
-	Now      func() time.Time
+	// Budget is what all files of the log may hold together. No write passes it:
+	// the oldest files go first.
+	Budget int64
+	// MaxAge is how old a file may become, by the day in its name.
+	MaxAge time.Duration
+	Now    func() time.Time
 	// Observe, if set, is given every batch of whole lines that ReadFrom stores.
 	// It must not keep the slice.
 	Observe func(batch []byte)
 }
 
-// Writer appends to the log of today. It is safe for concurrent use.
+// Writer appends to the log of today. It is safe for concurrent use. A directory
+// has one Writer at a time that writes; the locks of a profile see to that.
 type Writer struct {
 	o Options
 
-	mu   sync.Mutex // guards what follows
-	file *os.File
-	day  string
-	size int64
+	mu      sync.Mutex // guards what follows
+	file    *os.File   // nil once closed
+	info    fs.FileInfo
+	day     string
+	until   time.Time // when the day is over
+	part    int       // the highest number under which a file of the day was put aside
+	size    int64     // of file
+	others  int64     // bytes in the other files
+	checked time.Time // when the path was last seen to name file
 }
 
-const (
-	prefix = "coderclaw-"
-	suffix = ".log"
-	day    = "2006-01-02"
-)
+// checkEvery is how long lines may go into a file that somebody has removed.
+const checkEvery = time.Second
 
-// Open opens the log below o.Dir, which is made with mode 0700.
+// Open opens the log below o.Dir, which is made with mode 0700, and removes what
+// is too old or beyond the budget.
 func Open(o Options) (*Writer, error) {
 	if o.MaxBytes == 0 {
 		o.MaxBytes = DefaultMaxBytes
 	}
-	if o.MaxFiles == 0 {
-		o.MaxFiles = DefaultMaxFiles
+	if o.Budget == 0 {
+		o.Budget = DefaultBudget
+	}
+	if o.MaxAge == 0 {
+		o.MaxAge = DefaultMaxAge
 	}
 	if o.Now == nil {
 		o.Now = time.Now
@@ -64,16 +77,33 @@ func Open(o Options) (*Writer, error) {
 	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("log dir: %w", err)
 	}
+	o.MaxBytes = max(1, min(o.MaxBytes, o.Budget/4))
 	w := &Writer{o: o}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w, w.openLocked()
+	if err := w.openLocked(o.Now()); err != nil {
+		if w.file == nil {
+			return nil, err
+		}
+		return nil, errors.Join(err, w.file.Close())
+	}
+	return w, nil
 }
 
-// openLocked opens the file of today and drops the oldest files. w.mu must be held.
-func (w *Writer) openLocked() error {
-	today := w.o.Now().Format(day)
-	f, err := os.OpenFile(filepath.Join(w.o.Dir, prefix+today+suffix), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+// openLocked opens the file of today and makes it the one that is written to.
+// When it fails before that, w is as it was. w.mu must be held.
+func (w *Writer) openLocked(now time.Time) error {
+	files, err := list(w.o.Dir)
+	if err != nil {
+		return err
+	}
+	// After a clock that ran ahead was set back, lines go on into the latest file:
+	// the order of the files is worth more than their names.
+	today := now.Format(dayForm)
+	if len(files) > 0 {
+		today = max(today, files[len(files)-1].day)
+	}
+	f, err := os.OpenFile(currentPath(w.o.Dir, today), os.O_CREATE|os.O_APPEND|os.O_RDWR, 0o600)
 	if err != nil {
 		return fmt.Errorf("log: %w", err)
 	}
@@ -81,53 +111,169 @@ func (w *Writer) openLocked() error {
 	if err != nil {
 		return errors.Join(fmt.Errorf("log: %w", err), f.Close())
 	}
-	w.file, w.day, w.size = f, today, info.Size()
-	return w.prune()
+	if today != w.day {
+		w.part = 0
+	}
+	start, _ := time.ParseInLocation(dayForm, today, now.Location()) // today is of this form
+	w.file, w.info, w.day, w.size, w.checked = f, info, today, info.Size(), now
+	w.until = start.AddDate(0, 0, 1)
+	w.part = max(w.part, highest(files, today))
+	return errors.Join(w.pruneLocked(now), w.mendLocked())
+}
+
+// mendLocked ends a line that a crash left unfinished, so that the next one does
+// not run into it. w.mu must be held.
+func (w *Writer) mendLocked() error {
+	var last [1]byte
+	if w.size == 0 {
+		return nil
+	}
+	if _, err := w.file.ReadAt(last[:], w.size-1); err != nil {
+		return fmt.Errorf("log: %w", err)
+	}
+	if last[0] == '\n' {
+		return nil
+	}
+	_, err := w.appendLocked([]byte{'\n'})
+	return err
 }
 
 // Write appends p, which should be whole lines. It opens a new file first when
-// the day is over or the file would grow beyond its size.
-func (w *Writer) Write(p []byte) (int, error) {
+// the day is over or the file would grow beyond its size, and removes the oldest
+// files when the budget would be passed. What was written before an error is
+// whole lines. An error may come with n = len(p): then the lines are stored, and
+// something around them failed.
+func (w *Writer) Write(p []byte) (n int, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.file == nil {
 		return 0, fmt.Errorf("log: %w", fs.ErrClosed)
 	}
-	if err := w.rotateLocked(int64(len(p))); err != nil {
-		return 0, err
+	failed := w.refreshLocked()
+	for n < len(p) {
+		stored, err := w.appendLocked(w.chunk(p[n:]))
+		n += stored
+		failed = errors.Join(failed, err)
+		if stored == 0 {
+			break
+		}
+	}
+	return n, failed
+}
+
+// chunk is the beginning of p that goes into one file: all of it, or as many
+// lines as a file may hold, or one longer line. Only a line beyond the whole
+// budget is cut.
+func (w *Writer) chunk(p []byte) []byte {
+	if int64(len(p)) <= w.o.MaxBytes {
+		return p
+	}
+	if i := bytes.LastIndexByte(p[:w.o.MaxBytes], '\n'); i >= 0 {
+		return p[:i+1]
+	}
+	if i := bytes.IndexByte(p, '\n'); i >= 0 {
+		p = p[:i+1]
+	}
+	if int64(len(p)) <= w.o.Budget {
+		return p
+	}
+	return p[:w.o.MaxBytes]
+}
+
+// refreshLocked opens another file when the day is over, and when the path names
+// this one no longer. On an error the old file stays: better a file of a wrong
+// name than a lost line. w.mu must be held.
+func (w *Writer) refreshLocked() error {
+	now := w.o.Now()
+	old := w.file
+	if now.Before(w.until) {
+		if age := now.Sub(w.checked); age >= 0 && age < checkEvery {
+			return nil
+		}
+		w.checked = now
+		info, err := os.Lstat(currentPath(w.o.Dir, w.day))
+		if err == nil && os.SameFile(info, w.info) {
+			w.size = info.Size()
+			return nil
+		}
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("log: %w", err)
+		}
+	}
+	// Only the directory itself is made again: one whose parent is gone was removed on purpose.
+	if err := os.Mkdir(w.o.Dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		return fmt.Errorf("log dir: %w", err)
+	}
+	err := w.openLocked(now)
+	if w.file != old {
+		err = errors.Join(err, old.Close())
+	}
+	return err
+}
+
+// appendLocked writes p to one file and returns how much of p is stored, whole
+// lines. w.mu must be held.
+func (w *Writer) appendLocked(p []byte) (int, error) {
+	size := int64(len(p))
+	var failed error
+	if w.size > 0 && w.size+size > w.o.MaxBytes {
+		failed = w.rotateLocked()
+	}
+	if w.others+w.size+size > w.o.Budget {
+		if err := w.roomLocked(size); err != nil {
+			return 0, errors.Join(failed, err)
+		}
 	}
 	n, err := w.file.Write(p)
+	if err != nil {
+		n = w.takeBackLocked(p, n)
+	}
 	w.size += int64(n)
-	return n, err
+	return n, errors.Join(failed, err)
 }
 
-// rotateLocked makes room for n more bytes. w.mu must be held.
-func (w *Writer) rotateLocked(n int64) error {
-	newDay := w.o.Now().Format(day) != w.day
-	if !newDay && (w.size == 0 || w.size+n <= w.o.MaxBytes) {
-		return nil
+// takeBackLocked removes the beginning of a line from the end of the file, of
+// which n bytes of p were written last. It returns how much of p stays.
+func (w *Writer) takeBackLocked(p []byte, n int) int {
+	whole := bytes.LastIndexByte(p[:n], '\n') + 1
+	info, err := w.file.Stat()
+	if err != nil || w.file.Truncate(info.Size()-int64(n-whole)) != nil {
+		return n
 	}
-	old := w.file
-	if !newDay {
-		part, err := w.freePart()
-		if err != nil {
-			return err
-		}
-		if err := os.Rename(old.Name(), part); err != nil {
-			return fmt.Errorf("rotate log: %w", err)
-		}
-	}
-	if err := w.openLocked(); err != nil {
-		w.file = old // better a file of a wrong name than a lost line
+	return whole
+}
+
+// rotateLocked puts the file aside under the next number of its day and begins
+// another. w.mu must be held.
+func (w *Writer) rotateLocked() error {
+	path := currentPath(w.o.Dir, w.day)
+	part, err := w.freePartLocked()
+	if err != nil {
 		return err
 	}
-	return old.Close()
+	if err := os.Rename(path, part); err != nil {
+		return fmt.Errorf("rotate log: %w", err)
+	}
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_RDWR, 0o600)
+	if err != nil {
+		return fmt.Errorf("rotate log: %w", err)
+	}
+	info, err := f.Stat()
+	if err != nil {
+		return errors.Join(fmt.Errorf("rotate log: %w", err), f.Close())
+	}
+	err = w.file.Close()
+	w.others += w.size
+	w.file, w.info, w.size = f, info, info.Size()
+	return err
 }
 
-// freePart is the name under which the full file of today is put aside.
-func (w *Writer) freePart() (string, error) {
-	for i := 1; ; i++ {
-		name := filepath.Join(w.o.Dir, fmt.Sprintf("%s%s.%d%s", prefix, w.day, i, suffix))
+// freePartLocked is the name under which the full file is put aside. Numbers are
+// not used again, also when the files that had them are gone. w.mu must be held.
+func (w *Writer) freePartLocked() (string, error) {
+	for {
+		w.part++
+		name := partPath(w.o.Dir, w.day, w.part)
 		if _, err := os.Lstat(name); errors.Is(err, fs.ErrNotExist) {
 			return name, nil
 		} else if err != nil {
@@ -136,28 +282,14 @@ func (w *Writer) freePart() (string, error) {
 	}
 }
 
-// prune removes the oldest files beyond MaxFiles.
-func (w *Writer) prune() error {
-	files, err := list(w.o.Dir)
-	if err != nil {
-		return err
-	}
-	for i := 0; i < len(files)-w.o.MaxFiles; i++ {
-		if err := os.Remove(files[i].path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("old log: %w", err)
-		}
-	}
-	return nil
-}
-
-// Path is the file that is written to now.
+// Path is the file that is written to now, "" once closed.
 func (w *Writer) Path() string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.file == nil {
 		return ""
 	}
-	return w.file.Name()
+	return filepath.Clean(w.file.Name())
 }
 
 // Close closes the file; later writes fail.
@@ -170,97 +302,4 @@ func (w *Writer) Close() error {
 	f := w.file
 	w.file = nil
 	return f.Close()
-}
-
-const (
-	readSize = 64 << 10 // of one read from a pipe; what a pipe holds on Linux
-	maxLine  = 1 << 20  // beyond it a line is stored in pieces
-)
-
-// ReadFrom stores what r yields until its end, in batches of whole lines; a last
-// line without its end gets one. A line is never mixed with another reader's.
-// On a write error it goes on reading, so that whoever writes to a pipe is not
-// stopped by a full disk, and returns the first such error at the end.
-func (w *Writer) ReadFrom(r io.Reader) (int64, error) {
-	var total int64
-	var failed error
-	store := func(batch []byte) {
-		if len(batch) == 0 {
-			return
-		}
-		if _, err := w.Write(batch); err != nil && failed == nil {
-			failed = err
-		}
-		if w.o.Observe != nil {
-			w.o.Observe(batch)
-		}
-	}
-	buf := make([]byte, 0, readSize)
-	for {
-		if cap(buf)-len(buf) < readSize/2 {
-			buf = slices.Grow(buf, readSize)
-		}
-		n, err := r.Read(buf[len(buf):cap(buf)])
-		total += int64(n)
-		buf = buf[:len(buf)+n]
-		end := bytes.LastIndexByte(buf, '\n') + 1
-		if end == 0 && len(buf) >= maxLine {
-			buf = append(buf, '\n')
-			end = len(buf)
-		}
-		store(buf[:end])
-		buf = buf[:copy(buf, buf[end:])]
-		if err != nil {
-			if len(buf) > 0 {
-				store(append(buf, '\n'))
-			}
-			if errors.Is(err, io.EOF) {
-				err = nil
-			}
-			return total, errors.Join(err, failed)
-		}
-	}
-}
-
-type entry struct {
-	path string
-	mod  time.Time
-}
-
-// list returns the log files of dir, the oldest first.
-func list(dir string) ([]entry, error) {
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		return nil, fmt.Errorf("log dir: %w", err)
-	}
-	var out []entry
-	for _, e := range entries {
-		if !strings.HasPrefix(e.Name(), prefix) || !strings.HasSuffix(e.Name(), suffix) || !e.Type().IsRegular() {
-			continue
-		}
-		info, err := e.Info()
-		if err != nil {
-			continue // gone meanwhile
-		}
-		out = append(out, entry{filepath.Join(dir, e.Name()), info.ModTime()})
-	}
-	slices.SortFunc(out, func(a, b entry) int {
-		if c := a.mod.Compare(b.mod); c != 0 {
-			return c
-		}
-		return strings.Compare(b.path, a.path) // "….1.log" was put aside before "….log" was begun
-	})
-	return out, nil
-}
-
-// Newest is the log file of dir that was written last; fs.ErrNotExist when there is none.
-func Newest(dir string) (string, error) {
-	files, err := list(dir)
-	if err != nil {
-		return "", err
-	}
-	if len(files) == 0 {
-		return "", fmt.Errorf("no log in %s: %w", dir, fs.ErrNotExist)
-	}
-	return files[len(files)-1].path, nil
 }

@@ -37,7 +37,7 @@ func all(t *testing.T, dir string) (string, int) {
 func TestNoLineIsLost(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "logs")
-	w, err := logfile.Open(logfile.Options{Dir: dir, MaxBytes: 10_000, MaxFiles: 1000})
+	w, err := logfile.Open(logfile.Options{Dir: dir, MaxBytes: 10_000, Budget: 1 << 30})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -103,7 +103,7 @@ func TestNewDayAndPruning(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	now := time.Date(2030, 1, 1, 12, 0, 0, 0, time.Local)
-	w, err := logfile.Open(logfile.Options{Dir: dir, MaxFiles: 3, Now: func() time.Time { return now }})
+	w, err := logfile.Open(logfile.Options{Dir: dir, MaxAge: 48 * time.Hour, Now: func() time.Time { return now }})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,62 @@
+package logfile
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"slices"
+)
+
+const (
+	readSize = 64 << 10 // of one read from a pipe; what a pipe holds on Linux
+	slack    = 4 << 10  // for the beginning of a line that a read leaves over
+	maxLine  = 1 << 20  // beyond it a line is stored in pieces
+)
+
+// ReadFrom stores what r yields until its end, in batches of whole lines; a last
+// line without its end gets one. A line is never mixed with another reader's.
+// Lines that repeat the one before are stored as one that counts them; see
+// collapser. On a write error it goes on reading, so that whoever writes to a
+// pipe is not stopped by a full disk, and returns the first such error at the end.
+func (w *Writer) ReadFrom(r io.Reader) (int64, error) {
+	var total int64
+	var failed error
+	var c collapser
+	store := func(batch []byte) {
+		if len(batch) == 0 {
+			return
+		}
+		if _, err := w.Write(batch); err != nil && failed == nil {
+			failed = err
+		}
+		if w.o.Observe != nil {
+			w.o.Observe(batch)
+		}
+	}
+	buf := make([]byte, 0, readSize+slack)
+	for {
+		buf = slices.Grow(buf, readSize) // one read empties a full pipe
+		n, err := r.Read(buf[len(buf) : len(buf)+readSize])
+		total += int64(n)
+		buf = buf[:len(buf)+n]
+		end := bytes.LastIndexByte(buf, '\n') + 1
+		if end == 0 && len(buf) >= maxLine {
+			buf = append(buf, '\n')
+			end = len(buf)
+		}
+		if end > 0 {
+			store(c.add(buf[:end], w.o.Now()))
+			buf = buf[:copy(buf, buf[end:])]
+		}
+		if err != nil {
+			if len(buf) > 0 {
+				store(c.add(append(buf, '\n'), w.o.Now()))
+			}
+			store(c.flush())
+			if errors.Is(err, io.EOF) {
+				err = nil
+			}
+			return total, errors.Join(err, failed)
+		}
+	}
+}
