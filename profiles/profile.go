@@ -33,6 +33,9 @@ func (p Profile) StopTimeout() time.Duration { return p.Grace() + 10*time.Second
 // LogDir is where the log files of the profile lie.
 func (p Profile) LogDir() string { return filepath.Join(p.StateDir, "logs") }
 
+// CrashDir is where the black boxes of the profile lie.
+func (p Profile) CrashDir() string { return filepath.Join(p.StateDir, "crashes") }
+
 // EnvFile holds the secrets that ${VAR} in the config may name, mode 0600.
 func (p Profile) EnvFile() string { return filepath.Join(p.StateDir, ".env") }
 
