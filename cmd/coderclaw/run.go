@@ -88,6 +88,7 @@ func (a *app) commands() []*cli.Command {
 		a.statusCommand(),
 		a.healthCommand(),
 		a.logsCommand(),
+		a.crashesCommand(),
 		a.channelsCommand(),
 		a.configCommand(),
 		a.doctorCommand(),

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"github.com/urfave/cli/v3"
+
 	"github.com/coderclaw/coderclaw/profiles"
 )
 
@@ -19,6 +21,24 @@ func (a *app) registry() (*profiles.Registry, error) {
 
 func (a *app) selection() profiles.Selection {
 	return profiles.Selection{Profile: a.profileFlag, Dev: a.devFlag}
+}
+
+// profileFlagHere lets a verb take --profile behind its own name too.
+func profileFlagHere() cli.Flag {
+	return &cli.StringFlag{Name: "profile", Usage: "act on profile `NAME`, as before the verb"}
+}
+
+// takeProfile makes a --profile behind the verb count as if it stood before it.
+func (a *app) takeProfile(c *cli.Command) error {
+	name := c.String("profile")
+	if name == "" {
+		return nil
+	}
+	if a.profileFlag != "" && a.profileFlag != name {
+		return usageError("--profile is given twice, as %s and as %s; choose one", a.profileFlag, name)
+	}
+	a.profileFlag = name
+	return nil
 }
 
 // profile is the gateway that the flags and the environment mean; it may be one
