@@ -62,6 +62,7 @@ func free(port int) bool {
 // profiles have ports of their own, in $DEFAULT, $DEV and $RESCUE.
 func setupScript(e *testscript.Env) error {
 	e.Values[occupiedKey{}] = occupied{}
+	e.Values[followersKey{}] = followers{}
 	home := filepath.Join(e.WorkDir, "h")
 	if err := os.MkdirAll(home, 0o700); err != nil {
 		return err
