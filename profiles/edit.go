@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"regexp"
+	"slices"
 	"strconv"
 	"syscall"
 	"time"
@@ -29,6 +30,8 @@ type Change struct {
 	Workspace  string
 	PassEnv    []string
 	Drain      time.Duration
+	Isolation  string
+	Allow      []string
 }
 
 // CreateOptions says how a profile is made.
@@ -61,8 +64,13 @@ func Create(ctx context.Context, path, home, name string, o CreateOptions) (Prof
 		if _, err := r.Get(name); err == nil {
 			return nil, exitcode.With(exitcode.Failed, fmt.Errorf("profile %s exists already", name))
 		}
-		e := entry{Port: o.Port, StateDir: o.StateDir, Config: o.ConfigPath, Workspace: o.Workspace, PassEnv: o.PassEnv}
-		for _, dir := range []*string{&e.StateDir, &e.Config, &e.Workspace} {
+		e := entry{Port: o.Port, StateDir: o.StateDir, Config: o.ConfigPath, Workspace: o.Workspace, PassEnv: o.PassEnv,
+			Isolation: o.Isolation, Allow: slices.Clone(o.Allow)}
+		places := []*string{&e.StateDir, &e.Config, &e.Workspace}
+		for i := range e.Allow {
+			places = append(places, &e.Allow[i])
+		}
+		for _, dir := range places {
 			if *dir == "" {
 				continue
 			}

@@ -19,6 +19,8 @@ type Profile struct {
 	Workspace  string        // absolute
 	PassEnv    []string      // names of variables that the gateway may have from its supervisor
 	Drain      time.Duration // how long a planned stop waits for runs; DefaultDrain unless set
+	Isolation  string        // IsolationStandard unless set; "" for a gateway that no registry knows
+	Allow      []string      // absolute; what an isolated gateway may use beside its own
 }
 
 // DefaultDrain is how long a planned stop waits for runs to end (design: "Clocks").

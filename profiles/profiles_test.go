@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -66,7 +67,7 @@ func registry(t *testing.T, text string) (*profiles.Registry, string, error) {
 
 func TestRules(t *testing.T) {
 	t.Parallel()
-	r, home, err := registry(t, "[profiles.work]\nport = 20000\nstate_dir = \"~/w\"\ndrain = \"5s\"\npass_env = [\"KEY\"]\n")
+	r, home, err := registry(t, "[profiles.work]\nport = 20000\nstate_dir = \"~/w\"\ndrain = \"5s\"\npass_env = [\"KEY\"]\nisolation = \"strict\"\nallow = [\"~/src/\", \"/srv/data\"]\n")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -86,6 +87,12 @@ func TestRules(t *testing.T) {
 	if work.StateDir != filepath.Join(home, "w") || work.ConfigPath != filepath.Join(home, "w", "coderclaw.json") || work.Drain != 5*time.Second {
 		t.Errorf("work %+v", work)
 	}
+	if work.Isolation != profiles.IsolationStrict || !slices.Equal(work.Allow, []string{filepath.Join(home, "src"), "/srv/data"}) {
+		t.Errorf("work is isolated %s and allowed %q", work.Isolation, work.Allow)
+	}
+	if dev.Isolation != profiles.IsolationStandard || dev.Allow != nil {
+		t.Errorf("dev is isolated %s and allowed %q", dev.Isolation, dev.Allow)
+	}
 	if p, ok := r.Owner(19005, "default"); !ok || p.Name != "dev" {
 		t.Errorf("19005 belongs to %s", p.Name)
 	}
@@ -100,22 +107,31 @@ func TestRules(t *testing.T) {
 func TestLoadErrors(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct{ text, want string }{
-		"unknown key":     {"[profiles.a]\nport = 20000\nprot = 1\n", `profiles.toml:3:1: unknown key "profiles.a.prot"`},
-		"unknown table":   {"[x]\n", `:1:2: unknown key "x"`},
-		"broken":          {"[profiles.a\n", "profiles.toml:1:"},
-		"wrong type":      {"[profiles.a]\nport = \"x\"\n", "profiles.toml:2:8:"},
-		"relative":        {"[profiles.a]\nport = 20000\nconfig = \"x\"\n", `profiles.toml:3: profile a: config: "x" must be absolute or begin with ~/`},
-		"no port":         {"[profiles.a]\n", "profiles.toml:1: profile a: it has no port"},
-		"high port":       {"[profiles.a]\nport = 65500\n", "profiles.toml:2: profile a: port: port 65500 cannot be the base of a block"},
-		"upper case":      {"[profiles.A]\nport = 20000\n", `profile names are lower case; call it "a"`},
-		"reserved":        {"[profiles.node]\nport = 20000\n", `cannot be called "node"`},
-		"drain":           {"[profiles.dev]\ndrain = \"1h\"\n", "profiles.toml:2: profile dev: drain:"},
-		"pass_env":        {"[profiles.dev]\npass_env = [\"CODERCLAW_HOME\"]\n", "it decides which gateway is meant"},
-		"ports":           {"[profiles.a]\nport = 20000\n\n[profiles.b]\nport = 20100\n", "profiles.toml:4: profile b: the port block 20100-20210 overlaps with the port block of profile a, 20000-20110"},
-		"built-in's port": {"[profiles.a]\nport = 18800\n", "overlaps with the port block of profile default"},
-		"state in state":  {"[profiles.a]\nport = 20000\nstate_dir = \"~/.coderclaw/a\"\n", "overlaps with the state dir of profile default"},
-		"same config":     {"[profiles.a]\nport = 20000\nconfig = \"~/.coderclaw-dev/coderclaw.json\"\n", "overlaps with the config of profile dev"},
-		"same workspace":  {"[profiles.a]\nport = 20000\nworkspace = \"~/.coderclaw-dev/workspace\"\n", "overlaps with the workspace of profile dev"},
+		"unknown key":        {"[profiles.a]\nport = 20000\nprot = 1\n", `profiles.toml:3:1: unknown key "profiles.a.prot"`},
+		"unknown table":      {"[x]\n", `:1:2: unknown key "x"`},
+		"broken":             {"[profiles.a\n", "profiles.toml:1:"},
+		"wrong type":         {"[profiles.a]\nport = \"x\"\n", "profiles.toml:2:8:"},
+		"relative":           {"[profiles.a]\nport = 20000\nconfig = \"x\"\n", `profiles.toml:3: profile a: config: "x" must be absolute or begin with ~/`},
+		"no port":            {"[profiles.a]\n", "profiles.toml:1: profile a: it has no port"},
+		"high port":          {"[profiles.a]\nport = 65500\n", "profiles.toml:2: profile a: port: port 65500 cannot be the base of a block"},
+		"upper case":         {"[profiles.A]\nport = 20000\n", `profile names are lower case; call it "a"`},
+		"reserved":           {"[profiles.node]\nport = 20000\n", `cannot be called "node"`},
+		"drain":              {"[profiles.dev]\ndrain = \"1h\"\n", "profiles.toml:2: profile dev: drain:"},
+		"pass_env":           {"[profiles.dev]\npass_env = [\"CODERCLAW_HOME\"]\n", "it decides which gateway is meant"},
+		"isolation":          {"[profiles.dev]\nisolation = \"none\"\n", `profiles.toml:2: profile dev: isolation: "none" is no mode; use standard, strict, off`},
+		"isolation type":     {"[profiles.dev]\nisolation = false\n", "profiles.toml:2:"},
+		"allow relative":     {"[profiles.dev]\nallow = [\"src\"]\n", `profiles.toml:2: profile dev: allow: "src" must be absolute or begin with ~/`},
+		"allow empty":        {"[profiles.dev]\n\nallow = [\"\"]\n", `profiles.toml:3: profile dev: allow: ""`},
+		"allow all":          {"[profiles.dev]\nallow = [\"/srv/..\"]\n", `is everything; to isolate nothing, write isolation = "off"`},
+		"allow twice":        {"[profiles.dev]\nallow = [\"/srv\", \"/srv/\"]\n", "/srv is named twice"},
+		"allow type":         {"[profiles.dev]\nallow = \"/srv\"\n", "profiles.toml:2:"},
+		"allow another's":    {"[profiles.dev]\nallow = [\"~/.coderclaw\"]\n", "profiles.toml:2: profile dev: allow: "},
+		"allow in another's": {"[profiles.dev]\nallow = [\"~/.coderclaw-rescue/workspace/x\"]\n", "belongs to the workspace of profile rescue"},
+		"ports":              {"[profiles.a]\nport = 20000\n\n[profiles.b]\nport = 20100\n", "profiles.toml:4: profile b: the port block 20100-20210 overlaps with the port block of profile a, 20000-20110"},
+		"built-in's port":    {"[profiles.a]\nport = 18800\n", "overlaps with the port block of profile default"},
+		"state in state":     {"[profiles.a]\nport = 20000\nstate_dir = \"~/.coderclaw/a\"\n", "overlaps with the state dir of profile default"},
+		"same config":        {"[profiles.a]\nport = 20000\nconfig = \"~/.coderclaw-dev/coderclaw.json\"\n", "overlaps with the config of profile dev"},
+		"same workspace":     {"[profiles.a]\nport = 20000\nworkspace = \"~/.coderclaw-dev/workspace\"\n", "overlaps with the workspace of profile dev"},
 	} {
 		_, _, err := registry(t, tc.text)
 		if err == nil || !strings.Contains(err.Error(), tc.want) || exitcode.Of(err) != exitcode.Config {
@@ -250,7 +266,46 @@ func TestSelect(t *testing.T) {
 	}
 }
 
+func TestOwned(t *testing.T) {
+	t.Parallel()
+	r, home, err := registry(t, "[profiles.a]\nport = 20000\nconfig = \"/srv/a/x.json\"\n\n[profiles.b]\nport = 20200\nconfig = \"/etc/b.json\"\n\n"+
+		"[profiles.c]\nport = 20400\nconfig = \"~/c.json\"\n\n[profiles.d]\nport = 20600\nconfig = \"~/.config/d.json\"\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string][]string{"a": {"/srv/a/x.json", "/srv/a"}, "b": {"/etc/b.json"},
+		"c": {filepath.Join(home, "c.json")}, "d": {filepath.Join(home, ".config", "d.json")}} {
+		p, err := r.Get(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want = append([]string{p.StateDir, p.Workspace}, want...)
+		if got := p.Owned(home); !slices.Equal(got, want) {
+			t.Errorf("%s owns %q; want %q", name, got, want)
+		}
+	}
+}
+
+func TestCreateIsolated(t *testing.T) {
+	t.Parallel()
+	home := t.TempDir()
+	path := filepath.Join(home, "profiles.toml")
+	change := profiles.Change{Isolation: "strict", Allow: []string{"~/src", "/srv"}}
+	p, err := profiles.Create(t.Context(), path, home, "x", profiles.CreateOptions{Change: change})
+	if err != nil || p.Isolation != "strict" || !slices.Equal(p.Allow, []string{filepath.Join(home, "src"), "/srv"}) {
+		t.Errorf("made %+v, %v", p, err)
+	}
+	if change.Allow[0] != "~/src" {
+		t.Error("the caller's list was changed")
+	}
+	change.Isolation = "loose"
+	if _, err := profiles.Create(t.Context(), path, home, "y", profiles.CreateOptions{Change: change}); exitcode.Of(err) != exitcode.Usage {
+		t.Errorf("got %v", err)
+	}
+}
+
 func FuzzLoad(f *testing.F) {
+	f.Add([]byte("[profiles.dev]\nisolation = \"off\"\nallow = [\"~\", \"/srv\"]\n"))
 	f.Add([]byte("[profiles.a]\nport = 20000\ndrain = \"5s\"\n[profiles.\"b\"]\nport=1\n"))
 	f.Add([]byte("[profiles.dev]\nstate_dir = \"~\"\n"))
 	home := f.TempDir()

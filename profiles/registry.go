@@ -37,6 +37,8 @@ type entry struct {
 	Workspace string   `toml:"workspace,omitempty"`
 	PassEnv   []string `toml:"pass_env,omitempty"`
 	Drain     string   `toml:"drain,omitempty"`
+	Isolation string   `toml:"isolation,omitempty"`
+	Allow     []string `toml:"allow,omitempty"`
 }
 
 type document struct {
@@ -101,6 +103,11 @@ func parse(path, home string, raw []byte) (*Registry, error) {
 		}
 		r.profiles = append(r.profiles, p)
 	}
+	for _, p := range r.profiles {
+		if err := r.checkAllow(p); err != nil {
+			return nil, r.at(p.Name, "allow", err)
+		}
+	}
 	return r, nil
 }
 
@@ -118,13 +125,9 @@ func (r *Registry) resolve(name string, e entry) (Profile, error) {
 		if value == "" {
 			return rule
 		}
-		if !filepath.IsAbs(value) && value != "~" && !strings.HasPrefix(value, "~/") {
-			err = cmp.Or(err, r.at(name, key, fmt.Errorf("%q must be absolute or begin with ~/", value)))
-			return rule
-		}
-		full, expandErr := expand(value, r.home)
-		if expandErr != nil {
-			err = cmp.Or(err, r.at(name, key, expandErr))
+		full, absErr := absolute(value, r.home)
+		if absErr != nil {
+			err = cmp.Or(err, r.at(name, key, absErr))
 		}
 		return full
 	}
@@ -143,6 +146,9 @@ func (r *Registry) resolve(name string, e entry) (Profile, error) {
 		if p.Drain, err = parseDrain(e.Drain); err != nil {
 			return p, r.at(name, "drain", err)
 		}
+	}
+	if key, err := p.resolveIsolation(e.Isolation, e.Allow, r.home); err != nil {
+		return p, r.at(name, key, err)
 	}
 	return p, nil
 }

@@ -34,6 +34,8 @@ type profileJSON struct {
 	Label      string   `json:"label"`
 	Drain      string   `json:"drain"`
 	PassEnv    []string `json:"passEnv,omitempty"`
+	Isolation  string   `json:"isolation,omitempty"` // standard, strict or off; none for one that no registry knows
+	Allow      []string `json:"allow,omitempty"`
 	SetUp      bool     `json:"setUp"` // the config file exists
 }
 
@@ -42,7 +44,8 @@ func toProfileJSON(p profiles.Profile) profileJSON {
 	return profileJSON{
 		Name: p.Name, Builtin: profiles.IsBuiltin(p.Name), Port: p.Port, LastPort: p.Block().Last(),
 		StateDir: p.StateDir, ConfigPath: p.ConfigPath, Workspace: p.Workspace, LogDir: p.LogDir(),
-		Unit: p.UnitName(), Label: p.LaunchdLabel(), Drain: p.Drain.String(), PassEnv: p.PassEnv, SetUp: err == nil,
+		Unit: p.UnitName(), Label: p.LaunchdLabel(), Drain: p.Drain.String(), PassEnv: p.PassEnv,
+		Isolation: p.Isolation, Allow: p.Allow, SetUp: err == nil,
 	}
 }
 
@@ -74,6 +77,8 @@ func (a *app) profilesCommand() *cli.Command {
 					&cli.StringFlag{Name: "config", Usage: "config `FILE`, instead of coderclaw.json in the state dir"},
 					&cli.StringFlag{Name: "workspace", Usage: "workspace `DIR`, instead of workspace in the state dir"},
 					&cli.StringSliceFlag{Name: "pass-env", Usage: "hand variable `NAME` of the supervisor's environment to the gateway"},
+					&cli.StringFlag{Name: "isolation", Usage: "how far the kernel isolates its gateway, standard (the default), strict or off: `MODE`"},
+					&cli.StringSliceFlag{Name: "allow", Usage: "let its isolated gateway read and write `PATH` as well"},
 					&cli.DurationFlag{Name: "drain", Usage: "how long a planned stop waits for runs, `TIME`"},
 					jsonFlag(),
 				},
@@ -148,6 +153,12 @@ func (a *app) printProfile(p profiles.Profile, asJSON bool) error {
 	if len(p.PassEnv) > 0 {
 		fmt.Fprintf(tw, "pass env\t%s\n", strings.Join(p.PassEnv, " "))
 	}
+	if p.Registered() {
+		fmt.Fprintf(tw, "isolation\t%s\n", p.Isolation)
+	}
+	for i, path := range p.Allow {
+		fmt.Fprintf(tw, "%s\t%s\n", map[bool]string{true: "allow"}[i == 0], path)
+	}
 	return tw.Flush()
 }
 
@@ -158,6 +169,7 @@ func (a *app) profilesCreate(ctx context.Context, c *cli.Command) error {
 	o := profiles.CreateOptions{Change: profiles.Change{
 		StateDir: c.String("state-dir"), ConfigPath: c.String("config"), Workspace: c.String("workspace"),
 		PassEnv: c.StringSlice("pass-env"), Drain: c.Duration("drain"),
+		Isolation: c.String("isolation"), Allow: c.StringSlice("allow"),
 	}}
 	if c.IsSet("port") {
 		port, err := profiles.ParsePort(c.String("port"))
