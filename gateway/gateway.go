@@ -32,7 +32,7 @@ import (
 var ErrRestart = errors.New("restart")
 
 // Options is what a gateway must know. All of it is required but Profile, which
-// is "" for a gateway that no registry knows, Degraded, Commit and Ready.
+// is "" for a gateway that no registry knows, Degraded, Commit, Ready and Isolation.
 type Options struct {
 	Profile  string
 	Instance string // random id of this start
@@ -55,6 +55,8 @@ type Options struct {
 	Drain   time.Duration // how long the end waits for what runs
 	Log     *slog.Logger
 	Ready   func() // called once clients are answered
+
+	Isolation *protocol.Isolation // what the process has walled itself off with; told in health
 }
 
 // Gateway is one server. Serve is to be called once.
@@ -98,7 +100,7 @@ func New(o Options) (*Gateway, error) {
 	g.limiter = auth.NewLimiter(o.Auth.RateLimit, time.Now)
 	g.presence = presence.New(presence.Self{Host: host, Version: o.Version, Platform: runtime.GOOS, DeviceFamily: family(), Arch: runtime.GOARCH}, time.Now)
 	chans := channels.New(g.hub.Count, time.Now)
-	identity := protocol.Identity{Profile: o.Profile, Instance: o.Instance, PID: os.Getpid(), Build: build(o), Degraded: o.Degraded}
+	identity := protocol.Identity{Profile: o.Profile, Instance: o.Instance, PID: os.Getpid(), Build: build(o), Degraded: o.Degraded, Isolation: o.Isolation}
 	g.health = health.New(identity, o.StateDir, chans, time.Now)
 	register(g.mux, g.health, logs.New(o.LogDir), chans, configview.New(o.LoadConfig), g.presence)
 	g.server = &http.Server{

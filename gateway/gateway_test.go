@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"sync"
 	"testing"
@@ -71,6 +72,7 @@ func start(t *testing.T) *running {
 		Profile: "test", Instance: "i-1", StateDir: dir, ConfigPath: cfg, Workspace: filepath.Join(dir, "workspace"), LogDir: filepath.Join(dir, "logs"),
 		Port: l.Addr().(*net.TCPAddr).Port, Listeners: []net.Listener{l}, Config: snap, LoadConfig: load, Auth: settings,
 		Version: "1.2.3", Log: slog.New(slog.NewTextHandler(t.Output(), nil)), Ready: func() { close(ready) },
+		Isolation: &protocol.Isolation{Mode: "strict", Landlock: 7, Applied: []string{"umask 077"}, Missing: []string{}},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -152,7 +154,9 @@ func TestIdentityInHealth(t *testing.T) {
 	if err := c.Call(t.Context(), "health", nil, &h); err != nil {
 		t.Fatal(err)
 	}
-	if want := (protocol.Identity{Profile: "test", Instance: "i-1", PID: os.Getpid(), Build: "1.2.3"}); h.Coderclaw == nil || *h.Coderclaw != want {
+	want := protocol.Identity{Profile: "test", Instance: "i-1", PID: os.Getpid(), Build: "1.2.3",
+		Isolation: &protocol.Isolation{Mode: "strict", Landlock: 7, Applied: []string{"umask 077"}, Missing: []string{}}}
+	if h.Coderclaw == nil || !reflect.DeepEqual(*h.Coderclaw, want) {
 		t.Errorf("got %+v", h.Coderclaw)
 	}
 	if h.Sessions.Count != 0 || !h.OK || h.ChannelOrder[0] != "webchat" {

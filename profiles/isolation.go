@@ -66,17 +66,74 @@ func (r *Registry) checkAllow(p Profile) error {
 // Owned are the places that are p's alone, and that an isolated gateway of
 // another profile must not see: state dir, workspace, config, and the config's
 // directory unless others use it as well: the home directory or one around it, a
-// directory right below the root or the one for everybody's configuration. home
-// is the registry's. Not all of them need exist; one may contain another.
+// directory right below the root, or one for everybody's configuration. home is
+// the registry's. Not all of them need exist; one may contain another.
 func (p Profile) Owned(home string) []string {
 	out := []string{p.StateDir, p.Workspace, p.ConfigPath}
 	dir := filepath.Dir(p.ConfigPath)
+	if dir == p.StateDir { // by far the most
+		return out
+	}
 	shared := filepath.Dir(filepath.Dir(dir)) == filepath.Dir(dir) || // the root, or right below it
-		samePlace(dir, home) || inside(home, dir) || samePlace(dir, filepath.Join(home, ".config"))
+		samePlace(dir, home) || inside(home, dir)
+	for _, name := range []string{".config", filepath.Join(".config", "coderclaw")} {
+		shared = shared || samePlace(dir, filepath.Join(home, name))
+	}
 	if !shared {
 		out = append(out, dir)
 	}
 	return out
+}
+
+// Territory knows what belongs to which profile. It is immutable and safe for
+// concurrent use.
+type Territory struct {
+	home   string
+	places []territoryPlace
+}
+
+type territoryPlace struct {
+	owner, path string
+	real        string // without symlinks
+	outside     bool   // it is not in the home directory
+}
+
+// NewTerritory looks once where the places of the profiles lie; home is the registry's.
+func NewTerritory(home string, ps []Profile) *Territory {
+	t := &Territory{home: home}
+	realHome := realPath(home)
+	for _, p := range ps {
+		for _, path := range p.Owned(home) {
+			real := realPath(path)
+			t.places = append(t.places, territoryPlace{p.Name, path, real, !below(real, realHome)})
+		}
+	}
+	return t
+}
+
+// Hidden are the places of other profiles that p's gateway would see although
+// the home directory is hidden from it: those outside, and those in what p may use.
+func (t *Territory) Hidden(p Profile) []string {
+	var open []string
+	for _, path := range append(p.Owned(t.home), p.Allow...) {
+		open = append(open, realPath(path))
+	}
+	var out []string
+	for _, place := range t.places {
+		if place.owner == p.Name {
+			continue
+		}
+		if place.outside || slices.ContainsFunc(open, func(dir string) bool { return below(place.real, dir) }) {
+			out = append(out, place.path)
+		}
+	}
+	return out
+}
+
+// below tells whether path is dir or lies in it, going by the names alone.
+func below(path, dir string) bool {
+	rel, err := filepath.Rel(dir, path)
+	return err == nil && filepath.IsLocal(rel)
 }
 
 // TempDir is for the temporary files of the gateway and its tools; nobody else uses it.

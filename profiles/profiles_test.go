@@ -286,6 +286,32 @@ func TestOwned(t *testing.T) {
 	}
 }
 
+func TestTerritory(t *testing.T) {
+	t.Parallel()
+	home := t.TempDir()
+	far := t.TempDir()
+	if err := os.Symlink(far, filepath.Join(home, "link")); err != nil {
+		t.Fatal(err)
+	}
+	at := func(name, state string) profiles.Profile {
+		return profiles.Profile{Name: name, StateDir: state, ConfigPath: filepath.Join(state, "coderclaw.json"), Workspace: filepath.Join(state, "workspace")}
+	}
+	a, b, c, d := at("a", filepath.Join(home, "a")), at("b", filepath.Join(home, "x", "b")), at("c", filepath.Join(home, "link", "c")), at("d", filepath.Join(home, "d"))
+	d.Workspace = filepath.Join(far, "ws")
+	territory := profiles.NewTerritory(home, []profiles.Profile{a, b, c, d})
+	outside := []string{c.StateDir, c.Workspace, c.ConfigPath, d.Workspace}
+	if got := territory.Hidden(a); !slices.Equal(got, outside) {
+		t.Errorf("hidden from a: %q; want %q", got, outside)
+	}
+	a.Allow = []string{filepath.Join(home, "x")}
+	if got, want := territory.Hidden(a), append([]string{b.StateDir, b.Workspace, b.ConfigPath}, outside...); !slices.Equal(got, want) {
+		t.Errorf("hidden from a, which is allowed x: %q; want %q", got, want)
+	}
+	if got, want := territory.Hidden(c), []string{d.Workspace}; !slices.Equal(got, want) {
+		t.Errorf("hidden from c: %q; want %q", got, want)
+	}
+}
+
 func TestCreateIsolated(t *testing.T) {
 	t.Parallel()
 	home := t.TempDir()

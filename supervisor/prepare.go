@@ -97,9 +97,9 @@ func (s *Supervisor) prepare(ctx context.Context, u *unit) (instance.Launch, err
 	u.addr = reachable(c.Checked)
 	u.mu.Unlock()
 	return instance.Launch{
-		Path: s.o.Exe, Args: []string{s.o.Exe, "gateway", "run"}, Env: Environ(s.o.Environ), Dir: p.StateDir, Files: files,
+		Path: s.o.Exe, Args: []string{s.o.Exe, "gateway", "run"}, Env: childEnv(s.o.Environ, p), Dir: p.StateDir, Files: files,
 		Handoff: handoff.Message{Profile: p.Name, StateDir: p.StateDir, ConfigPath: c.path, Workspace: p.Workspace,
-			Port: c.Port, Drain: p.Drain, Degraded: c.degraded, Env: c.Env},
+			Port: c.Port, Drain: p.Drain, Degraded: c.degraded, Env: c.Env, Isolation: s.isolation(p)},
 		Hash: s.hash(c), Degraded: c.degraded, Live: c.Live, Serving: c.Serving,
 		OnReady: func() {
 			if c.degraded != "" || !s.o.LastGood {
@@ -110,6 +110,16 @@ func (s *Supervisor) prepare(ctx context.Context, u *unit) (instance.Launch, err
 			}
 		},
 	}, nil
+}
+
+// childEnv is the environment of the gateway of p. One that is walled off gets a
+// temporary directory of its own, for the machine's is outside of its walls.
+func childEnv(environ []string, p profiles.Profile) []string {
+	env := Environ(environ)
+	if p.Isolation == profiles.IsolationOff {
+		return env
+	}
+	return Environ(append(env, "TMPDIR="+p.TempDir()))
 }
 
 // keepGood keeps the text of a config with which the gateway became ready.

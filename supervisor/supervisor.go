@@ -41,21 +41,24 @@ type Checked struct {
 	InUse         error // who else uses the state dir, nil if nobody does; a running child of ours counts
 }
 
-// Options says what to supervise and how. Profiles, Exe, Origin, Version,
-// TempDir, Check and Log are required.
+// Options says what to supervise and how. Profiles, RegistryPath, Exe, Origin,
+// Version, TempDir, Check and Log are required.
 type Options struct {
-	Profiles []profiles.Profile
-	Exe      string // the program whose `gateway run` is the child
-	Origin   string
-	Version  string
-	Unit     string   // that started this process, "" if none
-	Environ  []string // of this process; what children get of it is decided by Environ
-	TempDir  string   // for sockets whose path would be too long in a state dir
-	Check    func(ctx context.Context, p profiles.Profile) (Checked, error)
-	LastGood bool // start with the last config that was good where the present one is not
-	Log      *slog.Logger
-	Lines    func(profile string, batch []byte) // told what the children print, in whole lines
-	OnStatus func(control.Status)               // told each change, from one goroutine
+	Profiles     []profiles.Profile
+	Siblings     []profiles.Profile // all of the registry, whose directories are hidden from each other
+	Home         string             // of the registry: hidden from the gateways but for what is theirs
+	RegistryPath string
+	Exe          string // the program whose `gateway run` is the child
+	Origin       string
+	Version      string
+	Unit         string   // that started this process, "" if none
+	Environ      []string // of this process; what children get of it is decided by Environ
+	TempDir      string   // for sockets whose path would be too long in a state dir
+	Check        func(ctx context.Context, p profiles.Profile) (Checked, error)
+	LastGood     bool // start with the last config that was good where the present one is not
+	Log          *slog.Logger
+	Lines        func(profile string, batch []byte) // told what the children print, in whole lines
+	OnStatus     func(control.Status)               // told each change, from one goroutine
 
 	Notify           func(state string) error // tells the service manager; nil when there is none
 	WatchdogInterval time.Duration            // within which it wants to hear; 0: never
@@ -69,7 +72,9 @@ type Supervisor struct {
 	board   *board
 	program program
 	stop    chan struct{} // closed by a request to end
-	stopped sync.Once
+
+	territory func() *profiles.Territory // what is whose; looked up when it is first wanted
+	stopped   sync.Once
 }
 
 // New checks the options. It touches nothing.
@@ -79,6 +84,7 @@ func New(o Options) (*Supervisor, error) {
 	}
 	s := &Supervisor{o: o, started: time.Now(), stop: make(chan struct{})}
 	s.board = newBoard(s.status)
+	s.territory = sync.OnceValue(func() *profiles.Territory { return profiles.NewTerritory(o.Home, o.Siblings) })
 	return s, nil
 }
 

@@ -36,13 +36,17 @@ func (a *app) gatewaySupervised(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	p := profiles.Profile{Name: msg.Profile, Port: msg.Port, StateDir: msg.StateDir,
+		ConfigPath: msg.ConfigPath, Workspace: msg.Workspace, Drain: msg.Drain}
+	isolation, err := a.isolate(p, msg.Isolation) // before anything is read that others could have written
+	if err != nil {
+		return err
+	}
 	listeners, err := a.inheritedListeners()
 	if err != nil {
 		return err
 	}
 	lookup := func(name string) (string, bool) { v, ok := msg.Env[name]; return v, ok }
-	p := profiles.Profile{Name: msg.Profile, Port: msg.Port, StateDir: msg.StateDir,
-		ConfigPath: msg.ConfigPath, Workspace: msg.Workspace, Drain: msg.Drain}
 	snap, err := config.LoadProfile(p, lookup)
 	if err != nil {
 		return err
@@ -69,12 +73,13 @@ func (a *app) gatewaySupervised(ctx context.Context) error {
 	if msg.Degraded != "" {
 		log.Warn(msg.Degraded)
 	}
+	logIsolation(ctx, log, isolation)
 	notifySocket, _ := a.env("NOTIFY_SOCKET")
 	g, err := gateway.New(gateway.Options{
 		Profile: msg.Profile, Instance: msg.Instance, StateDir: p.StateDir, ConfigPath: p.ConfigPath,
 		Workspace: p.Workspace, LogDir: p.LogDir(), Port: p.Port, Listeners: listeners, Config: snap, Auth: settings, Degraded: msg.Degraded,
 		LoadConfig: func() (*config.Snapshot, error) { return config.LoadProfile(p, lookup) },
-		Version:    buildinfo.Version(), Commit: buildinfo.Commit(), Drain: msg.Drain, Log: log,
+		Version:    buildinfo.Version(), Commit: buildinfo.Commit(), Drain: msg.Drain, Log: log, Isolation: isolation,
 		Ready: func() {
 			log.Info("gateway ready", "port", p.Port, "profile", p.Name, "pid", os.Getpid())
 			if notifySocket == "" {

@@ -28,6 +28,7 @@ func TestScripts(t *testing.T) {
 		RequireExplicitExec: true,
 		UpdateScripts:       *update,
 		Setup:               setupScript,
+		Condition:           scriptCondition,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"wait-ready": waitReady, "wait-state": waitState, "kill-child": killChild, "field": field, "occupy": occupy, "release": release,
 			"follow": follow, "unfollow": unfollow, "wait-match": waitMatch,

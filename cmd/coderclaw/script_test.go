@@ -15,6 +15,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/coderclaw/coderclaw/internal/confine"
 	"github.com/coderclaw/coderclaw/supervisor/control"
 )
 
@@ -92,6 +93,15 @@ func setupScript(e *testscript.Env) error {
 		e.Setenv("GOCOVERDIR", dir)
 	}
 	return nil
+}
+
+// scriptCondition knows [landlock]: this kernel can isolate.
+func scriptCondition(cond string) (bool, error) {
+	if cond != "landlock" {
+		return false, fmt.Errorf("unknown condition %q", cond)
+	}
+	abi, _ := confine.Landlock()
+	return abi > 0, nil
 }
 
 // waitReady waits until `ps` shows all the named profiles as ready:

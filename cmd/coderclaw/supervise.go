@@ -29,7 +29,7 @@ func (a *app) supervisorOptions(r *profiles.Registry, ps []profiles.Profile, ori
 		return supervisor.Options{}, err
 	}
 	o := supervisor.Options{
-		Profiles: ps, Exe: exe, Origin: origin,
+		Profiles: ps, Siblings: r.List(), Home: r.Home(), RegistryPath: r.Path(), Exe: exe, Origin: origin,
 		Version: buildinfo.Version(), Unit: a.ownUnit(), Environ: os.Environ(), TempDir: os.TempDir(),
 		Check: a.checkProfile, LastGood: r.LastGood(), Log: log,
 	}

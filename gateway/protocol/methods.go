@@ -27,6 +27,16 @@ type Identity struct {
 	PID      int    `json:"pid"`
 	Build    string `json:"build"`
 	Degraded string `json:"degraded,omitempty"` // why it runs on its last good config, "" if it does not
+
+	Isolation *Isolation `json:"isolation,omitempty"` // of a gateway under a supervisor
+}
+
+// Isolation says what the kernel keeps the gateway and its tools from.
+type Isolation struct {
+	Mode     string   `json:"mode"`     // standard, strict or off
+	Landlock int      `json:"landlock"` // version of the kernel's interface whose rules are in force; 0: none
+	Applied  []string `json:"applied"`
+	Missing  []string `json:"missing"` // what this system cannot do, or what is not as the profile says
 }
 
 // ChannelHealth is the state of one channel.

@@ -51,10 +51,12 @@ func marks(p Policy, root bool, fsys filesystem) (*mark, []string) {
 	} else {
 		set(read|write, "/proc")
 	}
-	if home := p.Home; home != "" && links.resolve(home) != "/" {
+	for _, home := range p.Homes {
+		if links.resolve(home) == "/" {
+			notes = append(notes, home+": a home that is the root directory cannot be hidden")
+			continue
+		}
 		set(nothing, home)
-	} else if home != "" {
-		notes = append(notes, "home directory: it is the root directory, so only what belongs to others is hidden")
 	}
 	own := func(paths ...string) {
 		for _, path := range paths {

@@ -22,15 +22,15 @@ const (
 // same place the later field of this struct.
 type Policy struct {
 	Mode Mode
-	// Home is hidden but for what the other fields name in it.
-	Home string
+	// Homes are hidden but for what the other fields name in them.
+	Homes []string
 	// Allow may be read, written and executed in mode Standard, unless Deny names it or a place around it.
 	Allow []string
 	// ReadWrite is the process's own: it may be read, written and executed.
 	ReadWrite []string
 	// Temp is a directory of its own for temporary files. It is made, with mode 0700, when it is missing.
 	Temp string
-	// ReadOnly may be read even in Home, and never written even in what Allow names.
+	// ReadOnly may be read even in a home, and never written even in what Allow names.
 	ReadOnly []string
 	// Deny is hidden: what belongs to others.
 	Deny []string

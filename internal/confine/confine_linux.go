@@ -83,7 +83,7 @@ func raiseOOMScore(file string) error {
 
 // restrict puts the rules in force.
 func restrict(p Policy, r *Report) error {
-	abi, why := landlockABI()
+	abi, why := Landlock()
 	if abi == 0 {
 		r.missing("landlock: " + why)
 		if err := landsys.AllThreadsPrctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
@@ -129,8 +129,8 @@ func restrict(p Policy, r *Report) error {
 	return nil
 }
 
-// landlockABI is the version of the interface that the kernel has, or 0 and the reason.
-func landlockABI() (abi int, why string) {
+// Landlock is the version of the interface that the kernel has, or 0 and the reason.
+func Landlock() (abi int, why string) {
 	n, _, errno := unix.Syscall(unix.SYS_LANDLOCK_CREATE_RULESET, 0, 0, unix.LANDLOCK_CREATE_RULESET_VERSION)
 	switch {
 	case errno == 0:

@@ -3,16 +3,12 @@ package confine_test
 import (
 	"encoding/json"
 	"errors"
-	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -21,153 +17,6 @@ import (
 
 	"github.com/coderclaw/coderclaw/internal/confine"
 )
-
-// taskVar makes the test binary a process that confines itself and tries what the task says.
-const taskVar = "CODERCLAW_TEST_TASK"
-
-func TestMain(m *testing.M) {
-	if text := os.Getenv(taskVar); text != "" {
-		if err := carryOut(text); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
-		}
-		os.Exit(0)
-	}
-	os.Exit(m.Run())
-}
-
-type task struct {
-	Policy confine.Policy
-	Steps  []step
-}
-
-// step is one thing to try: read, write, make, list, rename (to Path+"/../moved"),
-// device, sh, listen.
-type step struct{ Do, Arg string }
-
-// outcome is what the process saw. Tried holds, for each step, "" or the error.
-type outcome struct {
-	Report   confine.Report
-	Failed   string
-	Took     time.Duration
-	Tried    []string
-	Threads  []string // what threads that were there before meet when they read the first step's path
-	Statuses []string // NoNewPrivs of every thread
-	OOMScore int
-	Core     unix.Rlimit
-	Files    unix.Rlimit
-}
-
-func carryOut(text string) error {
-	var t task
-	if err := json.Unmarshal([]byte(text), &t); err != nil {
-		return err
-	}
-	const threads = 8
-	var ready, tried, ended sync.WaitGroup
-	seen := make([]string, threads)
-	confined, looked := make(chan struct{}), make(chan struct{})
-	for i := range threads {
-		ready.Add(1)
-		tried.Add(1)
-		ended.Go(func() {
-			runtime.LockOSThread()
-			ready.Done()
-			<-confined
-			if len(t.Steps) > 0 {
-				seen[i] = t.Steps[0].try()
-			}
-			tried.Done()
-			<-looked
-		})
-	}
-	ready.Wait()
-	var out outcome
-	start := time.Now()
-	report, err := confine.Apply(t.Policy)
-	out.Took = time.Since(start)
-	close(confined)
-	tried.Wait()
-	out.Report, out.Threads = report, seen
-	if err != nil {
-		out.Failed = err.Error()
-	}
-	for _, s := range t.Steps {
-		out.Tried = append(out.Tried, s.try())
-	}
-	tasks, err := filepath.Glob("/proc/self/task/*/status")
-	if err != nil {
-		return err
-	}
-	for _, name := range tasks {
-		status, err := os.ReadFile(name)
-		if err != nil {
-			continue // a thread that has ended
-		}
-		for line := range strings.Lines(string(status)) {
-			if value, ok := strings.CutPrefix(line, "NoNewPrivs:"); ok {
-				out.Statuses = append(out.Statuses, strings.TrimSpace(value))
-			}
-		}
-	}
-	close(looked)
-	ended.Wait()
-	score, err := os.ReadFile("/proc/self/oom_score_adj")
-	if err != nil {
-		return err
-	}
-	out.OOMScore, err = strconv.Atoi(strings.TrimSpace(string(score)))
-	if err := errors.Join(err, unix.Getrlimit(unix.RLIMIT_CORE, &out.Core), unix.Getrlimit(unix.RLIMIT_NOFILE, &out.Files)); err != nil {
-		return err
-	}
-	return json.NewEncoder(os.Stdout).Encode(out)
-}
-
-func (s step) try() string {
-	var err error
-	switch s.Do {
-	case "read":
-		_, err = os.ReadFile(s.Arg)
-	case "list":
-		_, err = os.ReadDir(s.Arg)
-	case "write":
-		var f *os.File
-		if f, err = os.OpenFile(s.Arg, os.O_WRONLY|os.O_APPEND, 0); err == nil {
-			_, err = f.WriteString("x")
-			err = errors.Join(err, f.Close())
-		}
-	case "make":
-		err = os.WriteFile(s.Arg, nil, 0o666)
-	case "rename":
-		err = os.Rename(s.Arg, filepath.Join(filepath.Dir(filepath.Dir(s.Arg)), "moved"))
-	case "device":
-		err = unix.Mknod(s.Arg, unix.S_IFCHR|0o600, int(unix.Mkdev(1, 3)))
-	case "listen":
-		var l net.Listener
-		if l, err = net.Listen("tcp", "127.0.0.1:0"); err == nil {
-			var c net.Conn
-			if c, err = net.Dial("tcp", l.Addr().String()); err == nil {
-				err = c.Close()
-			}
-			err = errors.Join(err, l.Close())
-		}
-	case "sh":
-		cmd := exec.Command("/bin/sh", "-c", s.Arg)
-		cmd.Env = []string{"LC_ALL=C", "PATH=/usr/bin:/bin"}
-		out, e := cmd.CombinedOutput()
-		if e != nil {
-			return strings.TrimSpace(string(out)) + " (" + e.Error() + ")"
-		}
-		return ""
-	}
-	if errno, ok := errors.AsType[syscall.Errno](err); ok {
-		return unix.ErrnoName(errno)
-	}
-	if err != nil {
-		return err.Error()
-	}
-	return ""
-}
 
 // scene is a home with two profiles, and a third whose state dir lies elsewhere.
 type scene struct {
@@ -238,7 +87,7 @@ func tempDir(t testing.TB, dir string) string {
 }
 
 func (s *scene) policy(mode confine.Mode) confine.Policy {
-	return confine.Policy{Mode: mode, Home: s.home, ReadWrite: []string{s.own}, Temp: filepath.Join(s.own, "tmp"),
+	return confine.Policy{Mode: mode, Homes: []string{s.home}, ReadWrite: []string{s.own}, Temp: filepath.Join(s.own, "tmp"),
 		Allow: []string{s.src}, Deny: []string{s.other, s.outside}}
 }
 
@@ -441,7 +290,7 @@ func TestThroughSymlinks(t *testing.T) {
 			t.Fatal(err)
 		}
 		h := s.in(s.dir, "h")
-		p := confine.Policy{Mode: confine.Standard, Home: h, ReadWrite: []string{s.in(h, ".coderclaw"), s.in(s.own, "link")}, Deny: []string{s.in(h, ".coderclaw-dev")}}
+		p := confine.Policy{Mode: confine.Standard, Homes: []string{h}, ReadWrite: []string{s.in(h, ".coderclaw"), s.in(s.own, "link")}, Deny: []string{s.in(h, ".coderclaw-dev")}}
 		s.check(t, p, []expected{{"read", s.in(h, ".coderclaw-dev", "coderclaw.json"), "EACCES"}, {"read", s.in(s.home, ".ssh", "id"), "EACCES"},
 			{"write", s.in(s.own, "coderclaw.json"), ""}, {"make", s.in(s.own, "link", "new"), ""}})
 	})

@@ -8,7 +8,11 @@ import "runtime"
 func Apply(p Policy) (Report, error) {
 	r := Report{Mode: p.Mode}
 	if p.Mode != Off {
-		r.missing("isolation by the kernel: there is none on " + runtime.GOOS)
+		_, why := Landlock()
+		r.missing("landlock: " + why)
 	}
 	return r, nil
 }
+
+// Landlock is the version of the interface that the kernel has, or 0 and the reason.
+func Landlock() (abi int, why string) { return 0, "there is none on " + runtime.GOOS }

@@ -38,6 +38,17 @@ type Message struct {
 	Drain      time.Duration     `json:"drain"`              // how long a planned stop waits for runs, ns
 	Degraded   string            `json:"degraded,omitempty"` // why ConfigPath is not the profile's own config
 	Env        map[string]string `json:"env,omitempty"`
+	Isolation  Isolation         `json:"isolation"`
+}
+
+// Isolation says how far the child is to wall itself off before it reads
+// anything else. Its own directories follow from the Message. Paths are absolute.
+type Isolation struct {
+	Mode     string   `json:"mode"`               // standard, strict or off
+	Home     string   `json:"home"`               // of the registry; hidden from the child but for what is its own
+	Allow    []string `json:"allow,omitempty"`    // to read and write in mode standard
+	ReadOnly []string `json:"readOnly,omitempty"` // to see and never to change
+	Deny     []string `json:"deny,omitempty"`     // hidden: of other profiles, where hiding Home does not do it
 }
 
 // Encode returns m as the one line that the pipe carries.

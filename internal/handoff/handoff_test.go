@@ -14,7 +14,8 @@ import (
 func TestReadLeavesTheRest(t *testing.T) {
 	t.Parallel()
 	want := handoff.Message{Profile: "dev", Instance: "i", StateDir: "/s", ConfigPath: "/c", Workspace: "/w", Port: 19001,
-		Drain: 30 * time.Second, Env: map[string]string{"KEY": "line\nbreak"}}
+		Drain: 30 * time.Second, Env: map[string]string{"KEY": "line\nbreak"},
+		Isolation: handoff.Isolation{Mode: "strict", Home: "/h", Allow: []string{"/a"}, ReadOnly: []string{"/r"}, Deny: []string{"/d"}}}
 	line, err := handoff.Encode(want)
 	if err != nil {
 		t.Fatal(err)
