@@ -15,6 +15,7 @@ import (
 	"syscall"
 	"testing"
 	"time"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 
@@ -36,12 +37,12 @@ func TestMain(m *testing.M) {
 }
 
 type task struct {
-	Policy confine.Policy
-	Steps  []step
+	Policy    confine.Policy
+	Steps     []step
+	OldKernel bool
 }
 
-// step is one thing to try: read, write, make, list, rename (to Path+"/../moved"),
-// device, sh, listen.
+// step is one thing to try. What is renamed moves to the directory around its own.
 type step struct{ Do, Arg string }
 
 // outcome is what the process saw. Tried holds, for each step, "" or the error.
@@ -61,6 +62,11 @@ func carryOut(text string) error {
 	var t task
 	if err := json.Unmarshal([]byte(text), &t); err != nil {
 		return err
+	}
+	if t.OldKernel {
+		if err := hideLandlock(); err != nil {
+			return err
+		}
 	}
 	threads := 0
 	if len(t.Steps) > 0 {
@@ -130,6 +136,8 @@ func (s step) try() string {
 		_, err = os.ReadFile(s.Arg)
 	case "list":
 		_, err = os.ReadDir(s.Arg)
+	case "follow":
+		_, err = os.Readlink(s.Arg)
 	case "write":
 		var f *os.File
 		if f, err = os.OpenFile(s.Arg, os.O_WRONLY|os.O_APPEND, 0); err == nil {
@@ -167,4 +175,25 @@ func (s step) try() string {
 		return err.Error()
 	}
 	return ""
+}
+
+// hideLandlock makes the kernel answer this process as one without Landlock does.
+func hideLandlock() error {
+	filter := []unix.SockFilter{
+		{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, K: 0}, // the number of the system call
+		{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, K: unix.SYS_LANDLOCK_CREATE_RULESET, Jf: 1},
+		{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ERRNO | uint32(unix.ENOSYS)},
+		{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ALLOW},
+	}
+	program := unix.SockFprog{Len: uint16(len(filter)), Filter: &filter[0]}
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil { // without it only root may filter
+		return err
+	}
+	_, _, errno := unix.Syscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, unix.SECCOMP_FILTER_FLAG_TSYNC, uintptr(unsafe.Pointer(&program)))
+	if errno != 0 {
+		return fmt.Errorf("seccomp: %w", errno)
+	}
+	return nil
 }
