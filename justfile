@@ -17,6 +17,10 @@ test *ARGS:
 bench *ARGS:
     go run ./cmd/bench {{ARGS}}
 
+# the supervisor alone, over 3, 50 and 300 children that are next to nothing
+bench-supervisor *ARGS:
+    go run ./cmd/bench supervisor {{ARGS}}
+
 lint:
     go vet ./...
     go tool -modfile=tools.mod staticcheck ./...

@@ -3,7 +3,6 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -13,10 +12,10 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"syscall"
 	"time"
 
+	"github.com/coderclaw/coderclaw/cmd/bench/procstat"
 	"github.com/coderclaw/coderclaw/gateway/client"
 	"github.com/coderclaw/coderclaw/gateway/config"
 	"github.com/coderclaw/coderclaw/internal/handoff"
@@ -163,32 +162,9 @@ func (b *bench) weigh(ctx context.Context, gateway bool) (pss, private float64, 
 		err = byteFrom(ctx, s.addr)
 	}
 	if err == nil {
-		pss, private, err = memory(s.cmd.Process.Pid)
+		pss, private, err = procstat.Memory(s.cmd.Process.Pid)
 	}
 	return pss, private, errors.Join(err, s.end())
-}
-
-// memory reads the proportional and the private dirty size of a process, in MB.
-func memory(pid int) (pss, private float64, err error) {
-	f, err := os.Open(fmt.Sprintf("/proc/%d/smaps_rollup", pid))
-	if err != nil {
-		return 0, 0, err
-	}
-	defer f.Close()
-	for sc := bufio.NewScanner(f); sc.Scan(); {
-		fields := strings.Fields(sc.Text())
-		if len(fields) < 2 {
-			continue
-		}
-		kb, _ := strconv.ParseFloat(fields[1], 64)
-		switch fields[0] {
-		case "Pss:":
-			pss = kb / 1000
-		case "Private_Dirty:": // clean pages are those of the program file, which all gateways share
-			private += kb / 1000
-		}
-	}
-	return pss, private, nil
 }
 
 // supervised measures three gateways below a supervisor.
@@ -239,7 +215,7 @@ func (b *bench) withSupervisor(ctx context.Context, reg *profiles.Registry, pid 
 	if err != nil {
 		return nil, err
 	}
-	supPSS, supPrivate, err := memory(pid)
+	supPSS, supPrivate, err := procstat.Memory(pid)
 	if err != nil {
 		return nil, err
 	}

@@ -1,0 +1,16 @@
+//go:build unix && !linux
+
+package main
+
+import (
+	"context"
+	"errors"
+)
+
+var errLinuxOnly = errors.New("the supervisor's benchmark reads /proc and runs on Linux only")
+
+const superviseVerb = "supervise"
+
+func benchSupervisor(context.Context, []string) error { return errLinuxOnly }
+
+func supervise(context.Context, []string) error { return errLinuxOnly }
