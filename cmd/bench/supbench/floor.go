@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"syscall"
 	"time"
+
+	"github.com/coderclaw/coderclaw/cmd/bench/procstat"
 )
 
 // bare is what the supervisor is held against: the same child below nothing but
@@ -21,25 +23,33 @@ type bare struct {
 	slots []int // the pid that runs in the state dir of each profile, 0 for none
 }
 
-// startBare starts a child for every profile and returns how long it took until
-// the last had its first instruction.
-func startBare(ctx context.Context, s *set) (b *bare, took time.Duration, err error) {
+// startBare starts a child for every profile. It returns how long it took until
+// the last had its first instruction, and what that took of this process's own time.
+func startBare(ctx context.Context, s *set) (b *bare, took, cpu time.Duration, err error) {
 	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
 	if err != nil {
-		return nil, 0, err
+		return nil, 0, 0, err
 	}
 	b = &bare{set: s, null: null, slots: make([]int, len(s.profiles))}
+	before, err := procstat.Read(os.Getpid())
+	if err != nil {
+		return b, 0, 0, err
+	}
 	begin, err := now()
 	if err != nil {
-		return b, 0, err
+		return b, 0, 0, err
 	}
 	for i := range b.slots {
 		if err := b.fork(i, null); err != nil {
-			return b, 0, err
+			return b, 0, 0, err
 		}
 	}
+	after, err := procstat.Read(os.Getpid())
+	if err != nil {
+		return b, 0, 0, err
+	}
 	last, _, err := s.stamps.lastOf(ctx, len(b.slots))
-	return b, last - begin, err
+	return b, last - begin, after.CPU - before.CPU, err
 }
 
 // fork starts the child of one profile. It dies with this thread, to which the

@@ -116,19 +116,19 @@ func (o *Options) measure(ctx context.Context, dir string, p programs, n int) (e
 
 // bareTimes are the floors of one round.
 type bareTimes struct {
-	start, stop time.Duration
-	crash       []time.Duration
+	start, startCPU, stop time.Duration
+	crash                 []time.Duration
 }
 
 func (o *Options) bareRound(ctx context.Context, s *set) (t bareTimes, err error) {
-	b, start, err := startBare(ctx, s)
+	b, start, cpu, err := startBare(ctx, s)
 	if b != nil {
 		defer func() { err = errors.Join(err, b.close()) }()
 	}
 	if err != nil {
 		return t, err
 	}
-	t.start = start
+	t.start, t.startCPU = start, cpu
 	if t.crash, err = b.crash(ctx, o.Kills); err != nil {
 		return t, err
 	}
@@ -158,6 +158,11 @@ func (o *Options) ourRound(ctx context.Context, p programs, s *set, t *table, fl
 	}
 	t.add(row{what: "start all: exec to last first instruction", unit: "ms", bar: bar, times: true}, ms(started), ms(floor.start))
 	t.add(row{what: "start all: exec to all ready", unit: "ms", bar: bar, times: true}, ms(ready), ms(floor.start))
+	did, err := procstat.Read(sup.cmd.Process.Pid)
+	if err != nil {
+		return err
+	}
+	t.add(row{what: "start all: own time on a processor", unit: "ms", bar: -1}, ms(did.CPU), ms(floor.startCPU))
 	if last {
 		if err := o.watch(ctx, t, sup); err != nil {
 			return err
