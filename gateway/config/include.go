@@ -23,6 +23,7 @@ const (
 type includer struct {
 	rootDir  string
 	files    []string
+	texts    [][]byte // of files
 	read     int
 	digest   hash.Hash
 	problems []Problem
@@ -126,7 +127,7 @@ func (in *includer) load(target *node, chain []string) *node {
 	if in.problems != nil {
 		return nil
 	}
-	in.files = append(in.files, path)
+	in.files, in.texts = append(in.files, path), append(in.texts, raw)
 	fmt.Fprintf(in.digest, "\x00%s\x00", path)
 	in.digest.Write(raw)
 	tree, err := json5.Parse(raw)
