@@ -41,6 +41,11 @@ type CreateOptions struct {
 	Taken []Block
 	// Bindable tells whether a port can be bound now; nil tries it on the loopback addresses.
 	Bindable func(port int) bool
+	// Settings, as Registry.Settings returns them, are taken over; Change wins over them.
+	Settings map[string]any
+	// Prepare is called with the profile when all checks have passed, while the
+	// registry is still locked; its error, passed on, keeps the registry as it was.
+	Prepare func(Profile) error
 }
 
 // Blocks are handed out from firstBase in steps: clear of the built-in profiles,
@@ -64,8 +69,20 @@ func Create(ctx context.Context, path, home, name string, o CreateOptions) (Prof
 		if _, err := r.Get(name); err == nil {
 			return nil, exitcode.With(exitcode.Failed, fmt.Errorf("profile %s exists already", name))
 		}
-		e := entry{Port: o.Port, StateDir: o.StateDir, Config: o.ConfigPath, Workspace: o.Workspace, PassEnv: o.PassEnv,
-			Isolation: o.Isolation, Allow: slices.Clone(o.Allow)}
+		e, err := settingsEntry(o.Settings)
+		if err != nil {
+			return nil, err
+		}
+		e.Port, e.StateDir, e.Config, e.Workspace = o.Port, o.StateDir, o.ConfigPath, o.Workspace
+		if o.PassEnv != nil {
+			e.PassEnv = o.PassEnv
+		}
+		if o.Isolation != "" {
+			e.Isolation = o.Isolation
+		}
+		if o.Allow != nil {
+			e.Allow = slices.Clone(o.Allow)
+		}
 		places := []*string{&e.StateDir, &e.Config, &e.Workspace}
 		for i := range e.Allow {
 			places = append(places, &e.Allow[i])
@@ -103,7 +120,9 @@ func Create(ctx context.Context, path, home, name string, o CreateOptions) (Prof
 		if err != nil {
 			return nil, exitcode.With(exitcode.Usage, err)
 		}
-		made, err = check.Get(name)
+		if made, err = check.Get(name); err == nil && o.Prepare != nil {
+			err = o.Prepare(made)
+		}
 		return next, err
 	})
 	return made, err
