@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"io"
 )
 
@@ -34,4 +35,16 @@ func firstOf(values ...string) string {
 		}
 	}
 	return ""
+}
+
+// byteCount renders a number of bytes for people, in powers of 1024.
+func byteCount(n int64) string {
+	if n < 1<<10 {
+		return fmt.Sprintf("%d B", n)
+	}
+	v, units := float64(n)/(1<<10), "KMGTPE"
+	for v >= 1000 && len(units) > 1 {
+		v, units = v/(1<<10), units[1:]
+	}
+	return fmt.Sprintf("%.1f %ciB", v, units[0])
 }

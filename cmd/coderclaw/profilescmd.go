@@ -53,7 +53,7 @@ func (a *app) profilesCommand() *cli.Command {
 	jsonFlag := func() cli.Flag { return &cli.BoolFlag{Name: "json", Usage: "print JSON"} }
 	return &cli.Command{
 		Name:  "profiles",
-		Usage: "list, show, create and remove profiles",
+		Usage: "list, show, create, copy and remove profiles",
 		Commands: []*cli.Command{
 			{
 				Name: "list", Usage: "every profile of the registry", Flags: []cli.Flag{jsonFlag()},
@@ -89,6 +89,9 @@ func (a *app) profilesCommand() *cli.Command {
 				Flags:  []cli.Flag{&cli.BoolFlag{Name: "purge", Usage: "delete its state dir, config and workspace too"}, jsonFlag()},
 				Action: a.profilesRemove,
 			},
+			a.profilesCloneCommand(),
+			a.profilesExportCommand(),
+			a.profilesImportCommand(),
 		},
 	}
 }

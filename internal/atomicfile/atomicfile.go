@@ -16,16 +16,29 @@ import (
 // replaced and the link stays. The directory must exist. A path at which
 // something other than a regular file stands is refused.
 func WriteFile(path string, data []byte, perm os.FileMode) error {
-	return write(path, data, perm, true)
+	return write(path, perm, true, bytes(data))
 }
 
 // WriteVolatile is WriteFile without waiting for the disk, for what means nothing
 // after a reboot: when the system goes down, the file may be left empty.
 func WriteVolatile(path string, data []byte, perm os.FileMode) error {
-	return write(path, data, perm, false)
+	return write(path, perm, false, bytes(data))
 }
 
-func write(path string, data []byte, perm os.FileMode, sync bool) (err error) {
+// Write is WriteFile for content that fill writes, piece by piece, into a temporary
+// file of mode 0600 in the same directory. An error of fill leaves path as it was.
+func Write(path string, perm os.FileMode, fill func(*os.File) error) error {
+	return write(path, perm, true, fill)
+}
+
+func bytes(data []byte) func(*os.File) error {
+	return func(f *os.File) error {
+		_, err := f.Write(data)
+		return err
+	}
+}
+
+func write(path string, perm os.FileMode, sync bool, fill func(*os.File) error) (err error) {
 	target, err := resolve(path)
 	if err != nil {
 		return fmt.Errorf("write %s: %w", path, err)
@@ -40,7 +53,7 @@ func write(path string, data []byte, perm os.FileMode, sync bool) (err error) {
 			err = fmt.Errorf("write %s: %w", path, errors.Join(err, f.Close(), os.Remove(f.Name())))
 		}
 	}()
-	if _, err := f.Write(data); err != nil {
+	if err := fill(f); err != nil {
 		return err
 	}
 	if err := f.Chmod(perm); err != nil {

@@ -2,6 +2,7 @@ package atomicfile_test
 
 import (
 	"bytes"
+	"errors"
 	"os"
 	"path/filepath"
 	"sync"
@@ -106,5 +107,30 @@ func onlyEntry(t *testing.T, dir string, want ...string) {
 	entries, err := os.ReadDir(dir)
 	if err != nil || len(entries) != len(want) {
 		t.Errorf("%s holds %v, %v; want %v", dir, entries, err, want)
+	}
+}
+
+// TestWriteFails: when the content cannot be had, the old one stays and nothing is left behind.
+func TestWriteFails(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	path := filepath.Join(dir, "f")
+	if err := atomicfile.WriteFile(path, []byte("old"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	stop := errors.New("stop")
+	err := atomicfile.Write(path, 0o600, func(f *os.File) error {
+		_, err := f.WriteString("half")
+		return errors.Join(err, stop)
+	})
+	if !errors.Is(err, stop) {
+		t.Errorf("got %v", err)
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil || len(entries) != 1 {
+		t.Errorf("left %v, %v", entries, err)
+	}
+	if got, err := os.ReadFile(path); err != nil || string(got) != "old" {
+		t.Errorf("got %q, %v", got, err)
 	}
 }

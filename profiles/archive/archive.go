@@ -54,7 +54,6 @@ type Manifest struct {
 type Origin struct {
 	Home      string `json:"home"`
 	StateDir  string `json:"stateDir"`
-	ConfigDir string `json:"configDir"`
 	Workspace string `json:"workspace"`
 }
 

@@ -118,9 +118,9 @@ func pack(t testing.TB) []byte {
 	return b.Bytes()
 }
 
-func read(t testing.TB, raw []byte, l Limits) (string, Contents, error) {
+func read(t testing.TB, raw []byte, l Limits) (dir string, m Manifest, config []string, err error) {
 	t.Helper()
-	dir := filepath.Join(t.TempDir(), "into")
+	dir = filepath.Join(t.TempDir(), "into")
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		t.Fatal(err)
 	}
@@ -129,13 +129,17 @@ func read(t testing.TB, raw []byte, l Limits) (string, Contents, error) {
 		t.Fatal(err)
 	}
 	defer d.Close()
-	c, err := Read(t.Context(), bytes.NewReader(raw), d, l)
-	return dir, c, err
+	r, err := Open(bytes.NewReader(raw))
+	if err != nil {
+		return dir, m, nil, err
+	}
+	config, err = r.Extract(t.Context(), d, l)
+	return dir, r.Manifest, config, err
 }
 
 func TestRoundTrip(t *testing.T) {
 	t.Parallel()
-	dir, c, err := read(t, pack(t), DefaultLimits())
+	dir, m, config, err := read(t, pack(t), DefaultLimits())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -154,7 +158,10 @@ func TestRoundTrip(t *testing.T) {
 	}
 	wantManifest := manifest()
 	wantManifest.Format = Format
-	if diff := cmp.Diff(Contents{Manifest: wantManifest, Config: []string{ConfigName, "p/q/x.json5", "p/y.json5"}}, c); diff != "" {
+	if diff := cmp.Diff(wantManifest, m); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff([]string{ConfigName, "p/q/x.json5", "p/y.json5"}, config); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
@@ -286,7 +293,7 @@ func TestHostile(t *testing.T) {
 			if strings.HasPrefix(name, "many") {
 				limits = small
 			}
-			dir, _, err := read(t, compress(t, rawTar(t, tt.entries...)), limits)
+			dir, _, _, err := read(t, compress(t, rawTar(t, tt.entries...)), limits)
 			switch {
 			case tt.want == "" && err != nil, tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)):
 				t.Errorf("got %v, want %q", err, tt.want)
@@ -308,7 +315,7 @@ func TestDamaged(t *testing.T) {
 		"behind": append(bytes.Clone(good), 'x'), "two": append(bytes.Clone(good), good...),
 		"behind the tar": compress(t, append(bytes.Clone(plain), 'x')), "tar cut": compress(t, plain[:700]),
 	} {
-		if _, _, err := read(t, raw, DefaultLimits()); err == nil {
+		if _, _, _, err := read(t, raw, DefaultLimits()); err == nil {
 			t.Errorf("%s was accepted", name)
 		}
 	}
@@ -364,10 +371,17 @@ func FuzzRead(f *testing.F) {
 			t.Fatal(err)
 		}
 		defer d.Close()
-		_, _ = readTar(t.Context(), bytes.NewReader(raw), d, Limits{Entries: 50, Bytes: 1 << 16})
+		if _, err := Open(bytes.NewReader(raw)); err == nil {
+			t.Error("a tar that is not compressed was accepted")
+		}
+		plain := bytes.NewReader(raw)
+		in := tar.NewReader(plain)
+		m, err := readManifest(in)
+		if err != nil {
+			return
+		}
+		_, _ = extract(t.Context(), m, in, plain, d, Limits{Entries: 50, Bytes: 1 << 16})
 		contained(t, dir)
-		// The same with the compression around it, of which most inputs have none.
-		_, _ = Read(t.Context(), bytes.NewReader(raw), d, Limits{})
 	})
 }
 

@@ -11,6 +11,7 @@ import (
 	"io"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -31,37 +32,60 @@ const (
 	maxPadding     = 64 << 10
 )
 
-// Contents is what Read found.
-type Contents struct {
+// Reader reads one archive. Use it from one goroutine.
+type Reader struct {
 	Manifest Manifest
-	Config   []string // slash-separated names of the config files, relative to the directory that was filled
+	in       *bufio.Reader // what is compressed
+	gz       *gzip.Reader
+	tar      *tar.Reader
 }
 
-// Read fills dir, which is empty, from the archive in r: the config as ConfigName
-// with its includes beside it, .env, the workspace, and the sessions below agents.
-// It accepts only what a Writer makes. After an error dir may hold a part.
-func Read(ctx context.Context, r io.Reader, dir *Dir, l Limits) (Contents, error) {
+// Open reads the manifest. It reads from r as it goes and never seeks.
+func Open(r io.Reader) (*Reader, error) {
 	in := bufio.NewReader(r) // a ByteReader, so that no byte behind the compressed part is lost
 	gz, err := gzip.NewReader(in)
 	if err != nil {
-		return Contents{}, fmt.Errorf("it is no archive of a profile: %w", err)
+		return nil, fmt.Errorf("it is no archive of a profile: %w", err)
 	}
 	gz.Multistream(false)
-	c, err := readTar(ctx, gz, dir, l)
-	if err != nil {
-		return Contents{}, err
-	}
-	if _, err := in.ReadByte(); !errors.Is(err, io.EOF) {
-		return Contents{}, errors.New("something follows the archive")
-	}
-	return c, nil
+	out := &Reader{in: in, gz: gz, tar: tar.NewReader(gz)}
+	out.Manifest, err = readManifest(out.tar)
+	return out, err
 }
 
-func readTar(ctx context.Context, r io.Reader, dir *Dir, l Limits) (Contents, error) {
-	in := &reading{tar: tar.NewReader(r), dir: dir, limits: l}
-	if err := in.manifest(); err != nil {
-		return Contents{}, err
+func readManifest(r *tar.Reader) (Manifest, error) {
+	hdr, err := r.Next()
+	if err != nil {
+		return Manifest{}, fmt.Errorf("it is no archive of a profile: %w", err)
 	}
+	if hdr.Name != manifestName || hdr.Typeflag != tar.TypeReg || hdr.Size > maxManifest {
+		return Manifest{}, fmt.Errorf("it is no archive of a profile: it begins with %.200q and not with a manifest", hdr.Name)
+	}
+	raw, err := io.ReadAll(r)
+	if err != nil {
+		return Manifest{}, fmt.Errorf("%s: %w", manifestName, err)
+	}
+	return decodeManifest(raw)
+}
+
+// Extract fills dir, which is empty, with the config as ConfigName and its includes
+// beside it, .env, the workspace, and the sessions below agents, and returns the
+// slash-separated names of the config files. It accepts only what a Writer makes.
+// After an error dir may hold a part.
+func (r *Reader) Extract(ctx context.Context, dir *Dir, l Limits) ([]string, error) {
+	config, err := extract(ctx, r.Manifest, r.tar, r.gz, dir, l)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := r.in.ReadByte(); !errors.Is(err, io.EOF) {
+		return nil, errors.New("something follows the archive")
+	}
+	return config, nil
+}
+
+// extract takes in what follows the manifest in t, which reads from plain.
+func extract(ctx context.Context, m Manifest, t *tar.Reader, plain io.Reader, dir *Dir, l Limits) ([]string, error) {
+	in := &reading{manifest: m, tar: t, dir: dir, limits: l}
 	for {
 		hdr, err := in.tar.Next()
 		if errors.Is(err, io.EOF) {
@@ -71,24 +95,24 @@ func readTar(ctx context.Context, r io.Reader, dir *Dir, l Limits) (Contents, er
 			err = context.Cause(ctx)
 		}
 		if err != nil {
-			return Contents{}, err
+			return nil, err
 		}
 		if err := in.entry(ctx, hdr); err != nil {
-			return Contents{}, fmt.Errorf("%.200q: %w", hdr.Name, err)
+			return nil, fmt.Errorf("%.200q: %w", hdr.Name, err)
 		}
 	}
-	if err := onlyPadding(r); err != nil {
-		return Contents{}, err
+	if err := onlyPadding(plain); err != nil {
+		return nil, err
 	}
-	if !in.hasConfig {
-		return Contents{}, errors.New("it holds no config")
+	if !slices.Contains(in.config, ConfigName) {
+		return nil, errors.New("it holds no config")
 	}
 	for _, link := range in.links {
 		if err := dir.Symlink(link.name, link.target); err != nil {
-			return Contents{}, fmt.Errorf("%q: %w", link.name, err)
+			return nil, fmt.Errorf("%q: %w", link.name, err)
 		}
 	}
-	return in.Contents, nil
+	return in.config, nil
 }
 
 // onlyPadding reads to the end, where the checksum is compared.
@@ -106,31 +130,15 @@ func onlyPadding(r io.Reader) error {
 // reading is one archive on its way into dir. Links are made last, so that no
 // file can be written through one.
 type reading struct {
-	Contents
-	tar       *tar.Reader
-	dir       *Dir
-	limits    Limits
-	entries   int
-	bytes     int64
-	config    int // entries of the config
-	hasConfig bool
-	links     []struct{ name, target string }
-}
-
-func (in *reading) manifest() error {
-	hdr, err := in.tar.Next()
-	if err != nil {
-		return fmt.Errorf("it is no archive of a profile: %w", err)
-	}
-	if hdr.Name != manifestName || hdr.Typeflag != tar.TypeReg || hdr.Size > maxManifest {
-		return fmt.Errorf("it is no archive of a profile: it begins with %.200q and not with a manifest", hdr.Name)
-	}
-	raw, err := io.ReadAll(in.tar)
-	if err != nil {
-		return fmt.Errorf("%s: %w", manifestName, err)
-	}
-	in.Manifest, err = decodeManifest(raw)
-	return err
+	manifest      Manifest
+	tar           *tar.Reader
+	dir           *Dir
+	limits        Limits
+	entries       int
+	bytes         int64
+	configEntries int
+	config        []string // names of the files of the config
+	links         []struct{ name, target string }
 }
 
 // entry takes one entry in.
@@ -160,7 +168,7 @@ func (in *reading) entry(ctx context.Context, hdr *tar.Header) error {
 	case configDir:
 		return in.configEntry(ctx, hdr, rest)
 	case envName:
-		if !in.Manifest.Secrets || rest != "" || hdr.Typeflag != tar.TypeReg || hdr.Size > maxConfigBytes {
+		if !in.manifest.Secrets || rest != "" || hdr.Typeflag != tar.TypeReg || hdr.Size > maxConfigBytes {
 			return errors.New("it does not belong into an archive with this manifest")
 		}
 		return in.file(ctx, hdr, dotEnv, true)
@@ -185,7 +193,7 @@ func checkName(name string) error {
 
 // configEntry takes in a file or directory of the config, by its name below it.
 func (in *reading) configEntry(ctx context.Context, hdr *tar.Header, name string) error {
-	if in.config++; in.config > maxConfigFiles {
+	if in.configEntries++; in.configEntries > maxConfigFiles {
 		return fmt.Errorf("it is one of more than %d of the config", maxConfigFiles)
 	}
 	switch {
@@ -198,8 +206,7 @@ func (in *reading) configEntry(ctx context.Context, hdr *tar.Header, name string
 	case hdr.Typeflag != tar.TypeReg || hdr.Size > maxConfigBytes:
 		return fmt.Errorf("it is no file of at most %d bytes", maxConfigBytes)
 	}
-	in.Config = append(in.Config, name)
-	in.hasConfig = in.hasConfig || name == ConfigName
+	in.config = append(in.config, name)
 	return in.file(ctx, hdr, name, true)
 }
 
@@ -212,8 +219,10 @@ func Reserved(name string) bool {
 		return true
 	}
 	switch top {
-	case "desired", "identity", "devices", "backups", "logs", "crashes", AgentsDir:
+	case "desired", "identity", "devices", "backups", "logs", "crashes":
 		return true
+	case AgentsDir: // agents/NAME.json5 would be a likely name, and below are the agents' own files
+		return strings.Count(name, "/") > 1
 	}
 	return false
 }
@@ -242,7 +251,7 @@ func (in *reading) workspaceEntry(ctx context.Context, hdr *tar.Header, name, be
 func (in *reading) agentEntry(ctx context.Context, hdr *tar.Header, name string) error {
 	parts := strings.Split(name, "/")
 	switch {
-	case !in.Manifest.Sessions:
+	case !in.manifest.Sessions:
 		return errors.New("the manifest says that no sessions are in it")
 	case len(parts) > 2 && parts[2] != sessionsName:
 		return errors.New("of an agent only the sessions are accepted")
