@@ -56,7 +56,11 @@ type socket struct {
 	inode string
 }
 
-const stateListen = "0A" // TCP_LISTEN of the kernel's tcp_states.h
+// States of the kernel's tcp_states.h.
+const (
+	stateListen      = "0A"
+	stateEstablished = "01"
+)
 
 // listening reads the listening sockets on port from a table of proc_pid_net(5).
 func listening(r io.Reader, port int) ([]socket, error) {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net/netip"
+	"time"
 
 	"github.com/shirou/gopsutil/v4/net"
 	"github.com/shirou/gopsutil/v4/process"
@@ -81,4 +82,66 @@ func Listeners(port int) ([]Listener, error) {
 		out = append(out, l)
 	}
 	return out, nil
+}
+
+// Usage is what the process has used: CPU time since its start, its children not
+// counted, resident memory, and its threads. The error is fs.ErrNotExist when there
+// is no such process.
+func Usage(pid int) (cpu time.Duration, rssBytes int64, threads int, err error) {
+	p, err := find(pid)
+	if err != nil {
+		return 0, 0, 0, err
+	}
+	times, err := p.Times()
+	if err != nil {
+		return 0, 0, 0, err
+	}
+	mem, err := p.MemoryInfo()
+	if err != nil {
+		return 0, 0, 0, err
+	}
+	n, err := p.NumThreads()
+	return time.Duration((times.User + times.System) * float64(time.Second)), int64(mem.RSS), int(n), err
+}
+
+// Age is how long ago the process began.
+func Age(pid int) (time.Duration, error) {
+	ms, err := StartTime(pid)
+	return max(time.Since(time.UnixMilli(int64(ms))), 0), err
+}
+
+// PSS fails: this system does not tell it.
+func PSS(int) (int64, error) { return 0, errors.ErrUnsupported }
+
+// parents maps every pid to its parent's.
+func parents() (map[int]int, error) {
+	pids, err := process.Pids()
+	if err != nil {
+		return nil, err
+	}
+	out := make(map[int]int, len(pids))
+	for _, pid := range pids {
+		if ppid, err := parent(int(pid)); err == nil { // else it has ended meanwhile
+			out[int(pid)] = ppid
+		}
+	}
+	return out, nil
+}
+
+// Established counts the established TCP connections at each of the local ports.
+func Established(ports []int) (map[int]int, error) {
+	counts := make(map[int]int, len(ports))
+	for _, p := range ports {
+		counts[p] = 0
+	}
+	conns, err := net.Connections("tcp")
+	if err != nil {
+		return nil, err
+	}
+	for _, c := range conns {
+		if n, wanted := counts[int(c.Laddr.Port)]; wanted && c.Status == "ESTABLISHED" {
+			counts[int(c.Laddr.Port)] = n + 1
+		}
+	}
+	return counts, nil
 }

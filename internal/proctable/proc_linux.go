@@ -51,9 +51,11 @@ func parent(pid int) (int, error) {
 }
 
 type stat struct {
-	state byte
-	ppid  int
-	start uint64
+	state   byte
+	ppid    int
+	start   uint64
+	cpu     uint64 // user and system time in clock ticks, of the process alone
+	threads int
 }
 
 func readStat(pid int) (stat, error) {
@@ -83,11 +85,13 @@ func parseStat(raw []byte) (stat, error) {
 	if err != nil {
 		return bad()
 	}
-	start, err := strconv.ParseUint(string(f[19]), 10, 64) // field 22
-	if err != nil {
-		return bad()
+	var n [4]uint64
+	for i, field := range []int{22, 14, 15, 20} { // start, user time, system time, threads
+		if n[i], err = strconv.ParseUint(string(f[field-3]), 10, 64); err != nil {
+			return bad()
+		}
 	}
-	return stat{f[0][0], ppid, start}, nil
+	return stat{f[0][0], ppid, n[0], n[1] + n[2], int(n[3])}, nil
 }
 
 // unitOf finds the innermost service in the text of /proc/PID/cgroup, in the
