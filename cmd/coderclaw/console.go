@@ -28,15 +28,15 @@ func isTerminal(stream any) bool {
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 
-// terminalWidth is how many characters fit into a line of the terminal, 80 when
-// it does not say.
-func terminalWidth(stream any) int {
+// terminalSize is how many characters fit into a line of the terminal and how many
+// lines it has, 80 and 24 when it does not say.
+func terminalSize(stream any) (width, height int) {
 	if f, ok := stream.(*os.File); ok {
-		if w, _, err := term.GetSize(int(f.Fd())); err == nil && w > 0 {
-			return w
+		if w, h, err := term.GetSize(int(f.Fd())); err == nil && w > 0 && h > 0 {
+			return w, h
 		}
 	}
-	return 80
+	return 80, 24
 }
 
 // maxConsole bounds what waits for a console that does not take it.

@@ -312,9 +312,14 @@ func ownedPaths(p profiles.Profile) []string {
 
 // shortAge renders how long ago t was, in the unit that a person would use.
 func shortAge(now, t time.Time) string {
-	switch d := now.Sub(t); {
-	case t.IsZero():
+	if t.IsZero() {
 		return "-"
+	}
+	return age(now.Sub(t))
+}
+
+func age(d time.Duration) string {
+	switch {
 	case d < time.Minute:
 		return fmt.Sprintf("%ds", int(d.Seconds()))
 	case d < time.Hour:

@@ -28,8 +28,14 @@ func (a *app) psCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "ps",
 		Usage: "what every supervisor of this registry runs",
-		Flags: []cli.Flag{&cli.BoolFlag{Name: "json", Usage: "print JSON"}},
+		Flags: []cli.Flag{
+			&cli.BoolFlag{Name: "json", Usage: "print JSON"},
+			&cli.BoolFlag{Name: "watch", Usage: "go on until Ctrl-C: a table in place on a terminal, else a line for each change"},
+		},
 		Action: func(ctx context.Context, c *cli.Command) error {
+			if c.Bool("watch") {
+				return a.psWatch(ctx, c.Bool("json"))
+			}
 			r, err := a.registry()
 			if err != nil {
 				return err

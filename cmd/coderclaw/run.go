@@ -83,6 +83,7 @@ func (a *app) commands() []*cli.Command {
 		a.upCommand(),
 		a.downCommand(),
 		a.psCommand(),
+		a.topCommand(),
 		a.gatewayCommand(),
 		a.supervisorCommand(),
 		a.statusCommand(),

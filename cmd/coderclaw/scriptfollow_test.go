@@ -54,14 +54,18 @@ func unfollow(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(cmd.Wait())
 }
 
-// waitMatch waits until a file matches COUNT times, and no more: wait-match FILE COUNT REGEXP
+// waitMatch waits until a file matches COUNT times, and no more: wait-match FILE [COUNT] REGEXP
 func waitMatch(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) != 3 {
-		ts.Fatalf("usage: wait-match FILE COUNT REGEXP")
+	if neg || len(args) < 2 || len(args) > 3 {
+		ts.Fatalf("usage: wait-match FILE [COUNT] REGEXP")
 	}
-	want, err := strconv.Atoi(args[1])
-	ts.Check(err)
-	re, err := regexp.Compile("(?m)" + args[2])
+	want, exactly, pattern := 1, len(args) == 3, args[len(args)-1]
+	if exactly {
+		n, err := strconv.Atoi(args[1])
+		ts.Check(err)
+		want = n
+	}
+	re, err := regexp.Compile("(?m)" + pattern)
 	ts.Check(err)
 	limit := time.NewTimer(30 * time.Second)
 	defer limit.Stop()
@@ -70,15 +74,15 @@ func waitMatch(ts *testscript.TestScript, neg bool, args []string) {
 	for {
 		text, _ := os.ReadFile(ts.MkAbs(args[0])) // it need not exist yet
 		found := len(re.FindAll(text, -1))
-		if found == want {
+		if found == want || found > want && !exactly {
 			return
 		}
 		if found > want {
-			ts.Fatalf("%s holds %s %d times, not %d:\n%s", args[0], args[2], found, want, text)
+			ts.Fatalf("%s holds %s %d times, not %d:\n%s", args[0], pattern, found, want, text)
 		}
 		select {
 		case <-limit.C:
-			ts.Fatalf("%s does not hold %s %s times within 30 s:\n%s", args[0], args[2], args[1], text)
+			ts.Fatalf("%s does not hold %s %d times within 30 s:\n%s", args[0], pattern, want, text)
 		case <-tick.C:
 		}
 	}

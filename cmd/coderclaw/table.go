@@ -48,16 +48,15 @@ func reason(now time.Time, i control.Instance) string {
 
 // liveTable keeps one table of instances on a terminal up to date.
 type liveTable struct {
-	w     io.Writer
-	width func() int // of the terminal; a longer line would wrap and be counted wrong
-
-	mu    sync.Mutex
-	last  control.Status
-	note  string // the last thing that was logged
-	lines int    // of the table on the screen
+	mu     sync.Mutex
+	last   control.Status
+	note   string // the last thing that was logged
+	screen screen
 }
 
-func newLiveTable(w io.Writer, width func() int) *liveTable { return &liveTable{w: w, width: width} }
+func newLiveTable(w io.Writer, size func() (width, height int)) *liveTable {
+	return &liveTable{screen: screen{w: w, size: size}}
+}
 
 // show replaces the table. It is safe for concurrent use.
 func (t *liveTable) show(s control.Status) {
@@ -68,14 +67,7 @@ func (t *liveTable) show(s control.Status) {
 }
 
 func (t *liveTable) drawLocked() {
-	text := clip(instanceTable(time.Now(), t.last.Instances)+"\n"+t.note+"Ctrl-C stops them all.\n", t.width())
-	var out bytes.Buffer
-	if t.lines > 0 {
-		fmt.Fprintf(&out, "\x1b[%dA\x1b[J", t.lines) // up, then clear to the end of the screen
-	}
-	out.WriteString(text)
-	t.lines = strings.Count(text, "\n")
-	_, _ = t.w.Write(out.Bytes()) // a terminal that went away must not stop the gateways
+	t.screen.draw(instanceTable(time.Now(), t.last.Instances) + "\n" + t.note + "Ctrl-C stops them all.\n")
 }
 
 // Write shows what is logged below the table, the last line of it.

@@ -52,7 +52,7 @@ func (a *app) up(ctx context.Context, names []string) error {
 	log := slog.New(tint.NewTextHandler(stderr, &tint.Options{Level: slog.LevelInfo, TimeFormat: time.TimeOnly, NoColor: !a.colour()}))
 	var live *liveTable
 	if isTerminal(a.stdout) {
-		live = newLiveTable(stdout, func() int { return terminalWidth(a.stdout) })
+		live = newLiveTable(stdout, func() (int, int) { return terminalSize(a.stdout) })
 		log = slog.New(live.handler()) // lines of their own would tear the table
 	}
 	o, err := a.supervisorOptions(r, ps, supervisor.OriginUp, log)
