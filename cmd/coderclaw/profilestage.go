@@ -25,6 +25,7 @@ type staged struct {
 	planned profiles.Profile // where it will lie
 	tmp     string
 	dir     *archive.Dir // of tmp
+	closed  bool         // dir is
 }
 
 var errPlanned = errors.New("only planned")
@@ -87,6 +88,9 @@ func (s *staged) commit(ctx context.Context) (profiles.Profile, error) {
 		if err := unused(p.StateDir); err != nil {
 			return err
 		}
+		if err := s.close(); err != nil { // some systems move no directory that is open
+			return err
+		}
 		if err := os.Rename(s.tmp, p.StateDir); err != nil {
 			return err
 		}
@@ -95,7 +99,7 @@ func (s *staged) commit(ctx context.Context) (profiles.Profile, error) {
 	}
 	p, err := s.app.createProfile(ctx, s.planned.Name, o)
 	if err == nil {
-		return p, s.dir.Close()
+		return p, nil
 	}
 	if moved != "" {
 		s.tmp = moved
@@ -104,7 +108,16 @@ func (s *staged) commit(ctx context.Context) (profiles.Profile, error) {
 }
 
 // discard removes what was gathered.
-func (s *staged) discard() error { return errors.Join(s.dir.Close(), os.RemoveAll(s.tmp)) }
+func (s *staged) discard() error { return errors.Join(s.close(), os.RemoveAll(s.tmp)) }
+
+// close lets go of the directory, once.
+func (s *staged) close() error {
+	if s.closed {
+		return nil
+	}
+	s.closed = true
+	return s.dir.Close()
+}
 
 // made is the machine form of a profile that was cloned or imported.
 type made struct {
