@@ -35,7 +35,7 @@ type child struct {
 }
 
 // spawn starts the process of a launch and hands it its identity.
-func (m *machine) spawn(l Launch) (*child, error) {
+func (m *machine) spawn(ctx context.Context, l Launch) (*child, error) {
 	c := &child{id: rand.Text(), launch: l, began: time.Now(), copied: make(chan struct{}), exited: make(chan Exit, 1)}
 	l.Handoff.Instance = c.id
 	message, err := handoff.Encode(l.Handoff)
@@ -64,12 +64,13 @@ func (m *machine) spawn(l Launch) (*child, error) {
 	env := slices.Concat(l.Env, []string{
 		handoff.EnvParentFD + "=" + strconv.Itoa(handoff.FirstFD+len(l.Files)),
 		"NOTIFY_SOCKET=" + m.o.NotifyPath,
+		handoff.EnvInstance + "=" + c.id,
 	})
 	if len(l.Files) > 0 {
 		env = append(env, handoff.EnvListenFDs+"="+strconv.Itoa(len(l.Files)))
 	}
 	c.pipe, c.output = ours, printed
-	c.proc, err = m.o.Starter.Start(StartSpec{Path: l.Path, Args: l.Args, Env: env, Dir: l.Dir, Files: files})
+	c.proc, err = m.o.Starter.Start(ctx, StartSpec{Path: l.Path, Args: l.Args, Env: env, Dir: l.Dir, Files: files})
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("cannot start %s: %w", l.Path, err), ours.Close(), printed.Close())
 	}

@@ -77,7 +77,7 @@ func (p *fakeProcess) Kill() error {
 	return nil
 }
 
-func (w *world) Start(StartSpec) (Process, error) {
+func (w *world) Start(context.Context, StartSpec) (Process, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	p := &fakeProcess{pid: 1000 + len(w.started), exit: make(chan Exit, 1), polite: true}

@@ -51,7 +51,7 @@ func (f *Forker) Run(ctx context.Context) error {
 }
 
 // Start starts one process.
-func (f *Forker) Start(spec StartSpec) (Process, error) {
+func (f *Forker) Start(_ context.Context, spec StartSpec) (Process, error) {
 	r := forkRequest{spec, make(chan forkResult, 1)}
 	select {
 	case f.requests <- r:
@@ -86,11 +86,12 @@ func fork(spec StartSpec) (*process, error) {
 		}
 	}
 	pidfd := -1
-	pid, err := syscall.ForkExec(spec.Path, spec.Args, &syscall.ProcAttr{
-		Dir: spec.Dir, Env: spec.Env, Files: fds,
-		Sys: &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM, PidFD: &pidfd},
-	})
-	runtime.KeepAlive(spec.Files)
+	sys := &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM, PidFD: &pidfd}
+	if spec.Group != nil {
+		sys.UseCgroupFD, sys.CgroupFD = true, int(spec.Group.Fd())
+	}
+	pid, err := syscall.ForkExec(spec.Path, spec.Args, &syscall.ProcAttr{Dir: spec.Dir, Env: spec.Env, Files: fds, Sys: sys})
+	runtime.KeepAlive(spec)
 	if err != nil {
 		return nil, err
 	}

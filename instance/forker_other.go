@@ -23,7 +23,7 @@ func (f *Forker) Run(ctx context.Context) error {
 }
 
 // Start starts one process.
-func (f *Forker) Start(spec StartSpec) (Process, error) {
+func (f *Forker) Start(_ context.Context, spec StartSpec) (Process, error) {
 	p, err := os.StartProcess(spec.Path, spec.Args, &os.ProcAttr{Dir: spec.Dir, Env: spec.Env, Files: spec.Files, Sys: ownGroup()})
 	if err != nil {
 		return nil, err

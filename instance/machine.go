@@ -209,7 +209,7 @@ func (m *machine) start(ctx context.Context) {
 		if m.deaths.of(launch.Hash) {
 			m.count(func(s *Snapshot) { s.Tries = 0 })
 		}
-		m.child, err = m.spawn(launch)
+		m.child, err = m.spawn(ctx, launch)
 	}
 	if err != nil {
 		if m.state() != Blocked || m.Snapshot().Reason != err.Error() {

@@ -1,6 +1,9 @@
 package instance
 
-import "os"
+import (
+	"context"
+	"os"
+)
 
 // StartSpec is one process to start. Files become descriptors 0 and up.
 type StartSpec struct {
@@ -9,11 +12,12 @@ type StartSpec struct {
 	Env   []string
 	Dir   string
 	Files []*os.File
+	Group *os.File // directory of the control group to start it in, nil for ours; Linux only
 }
 
 // Starter starts processes.
 type Starter interface {
-	Start(StartSpec) (Process, error)
+	Start(ctx context.Context, spec StartSpec) (Process, error)
 }
 
 // Process is one child process, the leader of a group of its own. Wait is to be

@@ -34,9 +34,13 @@ func newReal(t *testing.T, how string, change ...func(*real)) *real {
 	for _, c := range change {
 		c(r)
 	}
+	grace := time.Minute
+	if how == "stubborn" {
+		grace = 300 * time.Millisecond
+	}
 	f := NewForker()
 	r.i = New(Options{
-		Name: "x", NotifyPath: filepath.Join(t.TempDir(), "n"), Starter: f, Log: slog.New(slog.NewTextHandler(t.Output(), nil)), Grace: 300 * time.Millisecond,
+		Name: "x", NotifyPath: filepath.Join(t.TempDir(), "n"), Starter: f, Log: slog.New(slog.NewTextHandler(t.Output(), nil)), Grace: grace,
 		Prepare: func(context.Context) (Launch, error) {
 			return Launch{Path: os.Args[0], Args: os.Args[:1], Env: []string{childVar + "=" + how}, Handoff: r.handoff}, nil
 		},
@@ -245,12 +249,12 @@ func TestStartFailure(t *testing.T) {
 		defer close(done)
 		_ = f.Run(ctx) // ends with ctx
 	}()
-	if _, err := f.Start(StartSpec{Path: "/no/such/program", Args: []string{"x"}}); err == nil || !strings.Contains(err.Error(), "no such file") {
+	if _, err := f.Start(t.Context(), StartSpec{Path: "/no/such/program", Args: []string{"x"}}); err == nil || !strings.Contains(err.Error(), "no such file") {
 		t.Errorf("got %v", err)
 	}
 	cancel()
 	<-done
-	if _, err := f.Start(StartSpec{Path: "/bin/true", Args: []string{"x"}}); err == nil {
+	if _, err := f.Start(t.Context(), StartSpec{Path: "/bin/true", Args: []string{"x"}}); err == nil {
 		t.Error("forked after the end")
 	}
 }

@@ -53,6 +53,9 @@ func (p Profile) DesiredFile() string { return filepath.Join(p.StateDir, "desire
 // LastGoodFile holds the last config with which the gateway became ready.
 func (p Profile) LastGoodFile() string { return filepath.Join(p.StateDir, "last-good.json") }
 
+// Ledger records what the supervisor has started for the profile.
+func (p Profile) Ledger() string { return filepath.Join(p.StateDir, "ledger.json") }
+
 // UnitName is the name of the systemd unit of the profile (spec/services §6).
 func (p Profile) UnitName() string {
 	if p.Name == Default {

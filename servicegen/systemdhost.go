@@ -110,6 +110,22 @@ func (h *Systemd) State(ctx context.Context, u Unit) (State, error) {
 	return all[0], nil
 }
 
+// Delegated returns the control group that the manager has handed to the unit to
+// divide, "" when it has not handed over any.
+func (h *Systemd) Delegated(ctx context.Context, unit string) (group string, err error) {
+	err = h.do(ctx, Unit{Name: unit}, "read the control group of", func(c *sd.Conn) error {
+		props, err := c.GetAllPropertiesContext(ctx, unit)
+		if err != nil {
+			return err
+		}
+		if yes, _ := props["Delegate"].(bool); yes {
+			group, _ = props["ControlGroup"].(string)
+		}
+		return nil
+	})
+	return group, err
+}
+
 func (h *Systemd) states(ctx context.Context, units []Unit) ([]State, error) {
 	out := make([]State, 0, len(units))
 	if len(units) == 0 {

@@ -56,9 +56,15 @@ type Options struct {
 	TempDir      string   // for sockets whose path would be too long in a state dir
 	Check        func(ctx context.Context, p profiles.Profile) (Checked, error)
 	LastGood     bool // start with the last config that was good where the present one is not
-	Log          *slog.Logger
-	Lines        func(profile string, batch []byte) // told what the children print, in whole lines
-	OnStatus     func(control.Status)               // told each change, from one goroutine
+	// Delegated tells whether the service manager says that the control group is ours to
+	// divide; nil asks only the kernel.
+	Delegated func(group string) bool
+	// Orphans has descendants whose parents have ended come to this process, which then
+	// ends them. Only the one supervisor of a process may have that.
+	Orphans  bool
+	Log      *slog.Logger
+	Lines    func(profile string, batch []byte) // told what the children print, in whole lines
+	OnStatus func(control.Status)               // told each change, from one goroutine
 
 	Notify           func(state string) error // tells the service manager; nil when there is none
 	WatchdogInterval time.Duration            // within which it wants to hear; 0: never
@@ -71,6 +77,7 @@ type Supervisor struct {
 	units   []*unit
 	board   *board
 	program program
+	trees   *trees        // from Run on
 	stop    chan struct{} // closed by a request to end
 
 	territory func() *profiles.Territory // what is whose; looked up when it is first wanted
@@ -107,13 +114,19 @@ func (s *Supervisor) Run(ctx context.Context) (err error) {
 	}()
 	defer func() { err = errors.Join(err, s.closeUnits()) }()
 	forker := instance.NewForker()
+	s.trees = s.newTrees(forker)
+	defer func() { err = errors.Join(err, s.trees.close()) }()
+	s.o.Log.Info("supervising", "profiles", len(s.o.Profiles), "trees", s.trees.How)
 	for _, p := range s.o.Profiles {
 		u, err := s.newUnit(p)
 		if err != nil {
 			return err
 		}
 		s.units = append(s.units, u)
-		if u.instance, err = s.newInstance(u, forker); err != nil {
+		if err := s.trees.endSurvivors(ctx, u); err != nil {
+			return err
+		}
+		if u.instance, err = s.newInstance(u, starter{s.trees, u}); err != nil {
 			return err
 		}
 	}
@@ -132,6 +145,9 @@ func (s *Supervisor) supervise(ctx context.Context, socket net.Listener, forker 
 
 	var background, children sync.WaitGroup
 	background.Go(func() { _ = forker.Run(forking) }) // it fails in no way
+	if s.trees.reaper != nil {
+		background.Go(func() { _ = s.trees.reaper.Run(forking) }) // nor does this
+	}
 	serving, stopServing := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopServing()
 	background.Go(func() { s.serveControl(serving, socket) })
@@ -157,6 +173,9 @@ func (s *Supervisor) supervise(ctx context.Context, socket net.Listener, forker 
 	s.notify("STOPPING=1")
 	cancel()
 	children.Wait()
+	if err := s.trees.endAll(); err != nil {
+		s.o.Log.Error("something that the gateways started is left", "err", err)
+	}
 	stopWatching()
 	stopServing()
 	stopForking()

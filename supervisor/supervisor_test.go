@@ -61,7 +61,7 @@ func TestThreeProfiles(t *testing.T) {
 		}
 		for _, kv := range left.Env {
 			name, _, _ := strings.Cut(kv, "=")
-			if !isPassed(name) && !slices.Contains([]string{"CODERCLAW_LISTEN_FDS", "CODERCLAW_PARENT_FD", "NOTIFY_SOCKET"}, name) || kv == "NOTIFY_SOCKET=/nowhere" {
+			if !isPassed(name) && !slices.Contains([]string{"CODERCLAW_LISTEN_FDS", "CODERCLAW_PARENT_FD", "CODERCLAW_INSTANCE", "NOTIFY_SOCKET"}, name) || kv == "NOTIFY_SOCKET=/nowhere" {
 				t.Errorf("the child has %s", kv)
 			}
 		}

@@ -10,6 +10,8 @@ import (
 	"sync"
 
 	"github.com/coderclaw/coderclaw/instance"
+	"github.com/coderclaw/coderclaw/internal/cgroup"
+	"github.com/coderclaw/coderclaw/internal/ledger"
 	"github.com/coderclaw/coderclaw/internal/logfile"
 	"github.com/coderclaw/coderclaw/profiles"
 	"github.com/coderclaw/coderclaw/supervisor/control"
@@ -23,8 +25,11 @@ type unit struct {
 	log       *logfile.Writer
 	notify    string // path of the socket on which a child reports that it is ready
 
+	ledger *ledger.Ledger
+
 	mu   sync.Mutex     // guards what follows
 	addr netip.AddrPort // that clients are told, of the last check
+	leaf *cgroup.Leaf   // of the child that lives, nil without
 }
 
 func (s *Supervisor) newUnit(p profiles.Profile) (*unit, error) {
@@ -40,7 +45,20 @@ func (s *Supervisor) newUnit(p profiles.Profile) (*unit, error) {
 	if err != nil {
 		return nil, fmt.Errorf("profile %s: %w", p.Name, err)
 	}
-	return &unit{profile: p, log: log, notify: notify, addr: netip.AddrPortFrom(localhost(), uint16(p.Port))}, nil
+	book, err := ledger.Open(p.Ledger())
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("profile %s: %w", p.Name, err), log.Close())
+	}
+	if err := book.Damage(); err != nil {
+		s.o.Log.Warn("ledger", "profile", p.Name, "err", err)
+	}
+	return &unit{profile: p, log: log, ledger: book, notify: notify, addr: netip.AddrPortFrom(localhost(), uint16(p.Port))}, nil
+}
+
+func (u *unit) setLeaf(l *cgroup.Leaf) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.leaf = l
 }
 
 func (u *unit) close() error { return errors.Join(u.listeners.drop(), u.log.Close()) }
@@ -124,3 +142,6 @@ func (u *unit) act(ctx context.Context, verb string) error {
 	}
 	return u.instance.Start(ctx)
 }
+
+// limits are those of the control group of a child.
+func (u *unit) limits() cgroup.Limits { return cgroup.Limits{} }

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"os/exec"
+	"runtime"
 	"strconv"
 	"time"
 
@@ -19,6 +20,7 @@ import (
 	"github.com/coderclaw/coderclaw/internal/exitcode"
 	"github.com/coderclaw/coderclaw/internal/proctable"
 	"github.com/coderclaw/coderclaw/profiles"
+	"github.com/coderclaw/coderclaw/servicegen"
 	"github.com/coderclaw/coderclaw/supervisor"
 )
 
@@ -31,7 +33,7 @@ func (a *app) supervisorOptions(r *profiles.Registry, ps []profiles.Profile, ori
 	o := supervisor.Options{
 		Profiles: ps, Siblings: r.List(), Home: r.Home(), RegistryPath: r.Path(), Exe: exe, Origin: origin,
 		Version: buildinfo.Version(), Unit: a.ownUnit(), Environ: os.Environ(), TempDir: os.TempDir(),
-		Check: a.checkProfile, LastGood: r.LastGood(), Log: log,
+		Check: a.checkProfile, LastGood: r.LastGood(), Log: log, Orphans: true, Delegated: a.delegated,
 	}
 	if socket, ok := a.env("NOTIFY_SOCKET"); ok && socket != "" {
 		o.Notify = func(state string) error {
@@ -63,6 +65,27 @@ func (a *app) ownUnit() string {
 		return ""
 	}
 	return self.Unit
+}
+
+// delegatedTime bounds the question to the service manager.
+const delegatedTime = 2 * time.Second
+
+// delegated tells whether the unit that started this process was given the control
+// group to divide. A user's manager says so only when it is asked.
+func (a *app) delegated(group string) bool {
+	unit := a.ownUnit()
+	if unit == "" || runtime.GOOS != "linux" {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), delegatedTime)
+	defer cancel()
+	for _, scope := range []servicegen.Scope{servicegen.ScopeUser, servicegen.ScopeSystem} {
+		h := servicegen.NewSystemd(servicegen.HostOptions{Scope: scope, UID: os.Getuid(), Env: servicegen.Lookup(a.env)})
+		if given, err := h.Delegated(ctx, unit); err == nil && given == group {
+			return true
+		}
+	}
+	return false
 }
 
 // checkProfile tells the supervisor whether p can be started, where it listens

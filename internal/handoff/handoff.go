@@ -20,6 +20,9 @@ const (
 	EnvListenFDs = "CODERCLAW_LISTEN_FDS"
 	// EnvParentFD holds the number of the descriptor of the hand-off pipe.
 	EnvParentFD = "CODERCLAW_PARENT_FD"
+	// EnvInstance holds the random id of the start. Everything that the child starts inherits
+	// it, so that what is left of it can be told from what is left of others.
+	EnvInstance = "CODERCLAW_INSTANCE"
 	// FirstFD is the first inherited descriptor, as in systemd's socket protocol.
 	FirstFD = 3
 )

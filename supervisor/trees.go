@@ -1,0 +1,236 @@
+package supervisor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/coderclaw/coderclaw/instance"
+	"github.com/coderclaw/coderclaw/internal/cgroup"
+	"github.com/coderclaw/coderclaw/internal/handoff"
+	"github.com/coderclaw/coderclaw/internal/ledger"
+	"github.com/coderclaw/coderclaw/internal/proctable"
+	"github.com/coderclaw/coderclaw/internal/reaper"
+)
+
+// endTime bounds the end of what a child leaves behind: the kernel needs a
+// fraction of it.
+const endTime = 5 * time.Second
+
+// trees starts children so that everything that they start ends with them: in a
+// control group of their own where this process was given one to divide, else by
+// process groups and by taking in orphans. It is safe for concurrent use.
+type trees struct {
+	s      *Supervisor
+	forker *instance.Forker
+	groups *cgroup.Tree   // nil without delegation
+	reaper *reaper.Reaper // nil where the system has no such thing
+	How    string         // for people: which of it works here
+
+	mu  sync.Mutex // held from a fork until the child is known
+	own map[int]bool
+}
+
+// newTrees finds out what can be had here. It must be called before the first child is started.
+func (s *Supervisor) newTrees(forker *instance.Forker) *trees {
+	t := &trees{s: s, forker: forker, own: map[int]bool{}}
+	var err error
+	if t.groups, err = cgroup.Detect(s.o.Delegated); err == nil {
+		var missing []cgroup.Missing
+		missing, err = t.groups.Enter()
+		if err != nil {
+			err = errors.Join(err, t.groups.Close())
+			t.groups = nil
+		}
+		for _, m := range missing {
+			s.o.Log.Info("control groups lack a controller", "controller", m.Controller, "why", m.Why)
+		}
+	}
+	t.How = "a control group for each gateway"
+	if err != nil {
+		t.How = "process groups: " + err.Error()
+	}
+	if !s.o.Orphans {
+		return t
+	}
+	if t.reaper, err = reaper.Start(t.owns, s.o.Log); err != nil {
+		t.reaper = nil
+		t.How += "; and orphans do not come to the supervisor: " + err.Error()
+	}
+	return t
+}
+
+func (t *trees) close() error {
+	if t.groups == nil {
+		return nil
+	}
+	return t.groups.Close()
+}
+
+// endAll ends every orphan, when no child lives any more.
+func (t *trees) endAll() error {
+	if t.reaper == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), endTime)
+	defer cancel()
+	return t.reaper.End(ctx, nil)
+}
+
+func (t *trees) owns(pid int) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.own[pid]
+}
+
+// endSurvivors ends what an earlier supervisor of u has left, and nothing that
+// does not match its record in full.
+func (t *trees) endSurvivors(ctx context.Context, u *unit) error {
+	left, err := u.ledger.Survivors()
+	if err != nil || len(left) == 0 {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, endTime)
+	defer cancel()
+	for _, e := range left {
+		t.s.o.Log.Warn("ends what an earlier supervisor left behind", "profile", e.Profile, "pid", e.PID, "started", e.StartedAt)
+	}
+	left, err = u.ledger.End(ctx, left)
+	if len(left) > 0 {
+		err = errors.Join(err, fmt.Errorf("profile %s: pid %d of an earlier supervisor does not end", u.profile.Name, left[0].PID))
+	}
+	return err
+}
+
+// starter starts the children of one unit.
+type starter struct {
+	t *trees
+	u *unit
+}
+
+// Start starts a child and writes down that it has.
+func (st starter) Start(ctx context.Context, spec instance.StartSpec) (instance.Process, error) {
+	t := st.t
+	p := &treeProcess{t: t, u: st.u}
+	for _, kv := range spec.Env {
+		if strings.HasPrefix(kv, handoff.EnvInstance+"=") {
+			p.tag = kv
+		}
+	}
+	if t.groups != nil {
+		bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), endTime)
+		defer cancel()
+		var err error
+		if p.leaf, err = t.groups.Leaf(bounded, st.u.profile.Name); err != nil {
+			return nil, err
+		}
+		if _, err := p.leaf.SetLimits(st.u.limits()); err != nil {
+			return nil, err
+		}
+		if spec.Group, err = p.leaf.FD(); err != nil {
+			return nil, err
+		}
+		defer spec.Group.Close()
+	}
+	t.mu.Lock()
+	var err error
+	if p.Process, err = t.forker.Start(ctx, spec); err == nil {
+		t.own[p.PID()] = true
+	}
+	t.mu.Unlock()
+	if err != nil {
+		return nil, errors.Join(err, p.remove())
+	}
+	st.u.setLeaf(p.leaf)
+	p.record()
+	return p, nil
+}
+
+// treeProcess is a child with all that it starts.
+type treeProcess struct {
+	instance.Process
+	t     *trees
+	u     *unit
+	leaf  *cgroup.Leaf // nil without control groups
+	tag   string       // variable that the child and all that it starts have
+	entry ledger.Entry // zero when it was not written down
+}
+
+// record writes the child down, for the supervisor that comes after one that is
+// killed. What cannot be written down runs all the same.
+func (p *treeProcess) record() {
+	e, err := ledger.Describe(p.PID())
+	if errors.Is(err, fs.ErrNotExist) {
+		return // it has ended already
+	}
+	if err == nil {
+		e.Profile, e.Instance = p.u.profile.Name, fmt.Sprintf("%d-%d", e.PID, e.StartTime)
+		if p.leaf != nil {
+			e.Cgroup = p.leaf.Dir()
+		}
+		err = p.u.ledger.Add(e)
+	}
+	if err != nil {
+		p.t.s.o.Log.Warn("the start of a gateway cannot be written down; were this supervisor killed, the next would not know of it", "profile", p.u.profile.Name, "err", err)
+		return
+	}
+	p.entry = e
+}
+
+// Wait returns when the child and all that it started have ended.
+func (p *treeProcess) Wait() (instance.Exit, error) {
+	e, err := p.Process.Wait()
+	p.t.mu.Lock()
+	delete(p.t.own, p.PID())
+	p.t.mu.Unlock()
+	if p.leaf != nil {
+		if events, eerr := p.leaf.Events(); eerr == nil {
+			e.OOM = events.OOMKill > 0
+		}
+	}
+	p.u.setLeaf(nil)
+	errs := []error{err, p.remove(), p.endOrphans()}
+	if p.entry.Instance != "" {
+		errs = append(errs, p.u.ledger.Remove(p.entry.Instance))
+	}
+	return e, errors.Join(errs...)
+}
+
+// Kill ends the child and, where there is a control group, all that it started.
+func (p *treeProcess) Kill() error {
+	if p.leaf == nil {
+		return p.Process.Kill()
+	}
+	return errors.Join(p.leaf.Kill(), p.Process.Kill())
+}
+
+func (p *treeProcess) remove() error {
+	if p.leaf == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), endTime)
+	defer cancel()
+	if err := p.leaf.End(ctx); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("control group of profile %s: %w", p.u.profile.Name, err)
+	}
+	return nil
+}
+
+// endOrphans ends what came to us of the child: what is in its process group or
+// has its variable. What has shed both cannot be told from what others have left,
+// and stays until all end.
+func (p *treeProcess) endOrphans() error {
+	if p.t.reaper == nil || p.leaf != nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), endTime)
+	defer cancel()
+	return p.t.reaper.End(ctx, func(o reaper.Orphan) bool {
+		return o.PGID == p.PID() || p.tag != "" && proctable.HasEnv(o.PID, p.tag)
+	})
+}
