@@ -1,5 +1,5 @@
 // Package procstat owns what the benchmarks read of a running process: what it
-// weighs, how many threads and descriptors it has, and what it does while it
+// weighs, how many threads it has, and what it does while it
 // should do nothing. It reads /proc and changes nothing.
 package procstat
 
@@ -38,12 +38,6 @@ func Memory(pid int) (pss, private float64, err error) {
 		}
 	}
 	return pss, private, sc.Err()
-}
-
-// Descriptors counts what a process has open.
-func Descriptors(pid int) (int, error) {
-	list, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", pid))
-	return len(list), err
 }
 
 // Activity is what a process has done since it began.

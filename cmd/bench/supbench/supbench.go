@@ -42,16 +42,15 @@ type Options struct {
 	Pprof    string        // directory for the profiles of the last round of each of Children
 }
 
-// The bars.
+// The bars: what the design demands of a supervisor on two processors, measured
+// with 300 children where it names a number of them.
 const (
 	barStart   = 2   // x floor
 	barStop    = 50  // ms
 	barP50     = 1.5 // ms, death to first instruction
 	barP99     = 10  // ms
-	barReady   = 10  // ms, death to ready again
 	barPrivate = 4   // MB, with few children
 	barLarge   = 10  // MB, with more
-	barPSS     = 30  // MB
 	barThreads = 10
 	barCPU     = 1   // ms/s
 	barWakeups = 0.1 // 1/s
@@ -157,7 +156,7 @@ func (o *Options) ourRound(ctx context.Context, p programs, s *set, t *table, fl
 		bar = -1 // nearly all of it is the start of the supervisor's own process
 	}
 	t.add(row{what: "start all: exec to last first instruction", unit: "ms", bar: bar, times: true}, ms(started), ms(floor.start))
-	t.add(row{what: "start all: exec to all ready", unit: "ms", bar: bar, times: true}, ms(ready), ms(floor.start))
+	t.add(row{what: "start all: exec to watchers told all ready", unit: "ms", bar: bar, times: true}, ms(ready), ms(floor.start))
 	did, err := procstat.Read(sup.cmd.Process.Pid)
 	if err != nil {
 		return err
@@ -174,8 +173,9 @@ func (o *Options) ourRound(ctx context.Context, p programs, s *set, t *table, fl
 	}
 	t.add(row{what: "kill -9 to first instruction, p50", unit: "ms", bar: barP50}, percentile(first, 50), percentile(floor.crash, 50))
 	t.add(row{what: "kill -9 to first instruction, p99", unit: "ms", bar: barP99}, percentile(first, 99), percentile(floor.crash, 99))
-	t.add(row{what: "kill -9 to ready again, p50", unit: "ms", bar: barReady}, percentile(again, 50), percentile(floor.crash, 50))
-	t.add(row{what: "kill -9 to ready again, p99", unit: "ms", bar: barReady}, percentile(again, 99), percentile(floor.crash, 99))
+	// Not a bar: whoever watches may be told of several changes at once, and so later.
+	t.add(row{what: "kill -9 to watchers told ready, p50", unit: "ms", bar: -1}, percentile(again, 50), percentile(floor.crash, 50))
+	t.add(row{what: "kill -9 to watchers told ready, p99", unit: "ms", bar: -1}, percentile(again, 99), percentile(floor.crash, 99))
 	if last {
 		_, private, err := procstat.Memory(sup.cmd.Process.Pid)
 		if err != nil {
@@ -236,7 +236,7 @@ func (o *Options) watch(ctx context.Context, t *table, sup *supervised) error {
 		return err
 	}
 	t.add(row{what: "private memory, all ready", unit: "MB", bar: barFor(sup.set)}, private, 0)
-	t.add(row{what: "PSS, all ready", unit: "MB", bar: barPSS}, pss, 0)
+	t.add(row{what: "PSS, all ready", unit: "MB", bar: -1}, pss, 0)
 	t.add(row{what: "threads", bar: barThreads}, float64(after.Threads), 0)
 	t.add(row{what: fmt.Sprintf("CPU, idle for %s", o.Idle), unit: "ms/s", bar: barCPU}, ms(after.CPU-before.CPU)/o.Idle.Seconds(), 0)
 	t.add(row{what: fmt.Sprintf("wake-ups, idle for %s", o.Idle), unit: "/s", bar: barWakeups}, float64(after.Switches-before.Switches)/o.Idle.Seconds(), 0)
