@@ -88,15 +88,20 @@ func parse(path, home string, raw []byte) (*Registry, error) {
 			names = append(names, name)
 		}
 	}
-	for _, name := range names {
+	places, own := newIndex(), newDisk().at(path)
+	for number, name := range names {
 		p, err := r.resolve(name, doc.Profiles[name])
 		if err != nil {
 			return nil, err
 		}
-		if samePlace(p.ConfigPath, path) {
+		if places.disk.at(p.ConfigPath) == own {
 			return nil, r.at(name, "config", errors.New("it is the registry itself"))
 		}
-		for _, other := range r.profiles {
+		near := places.add(p, number)
+		for i, other := range r.profiles {
+			if !other.Block().Overlaps(p.Block()) && !slices.Contains(near, i) {
+				continue // neither ports nor places can be shared, and the names differ
+			}
 			if err := overlap(other, p); err != nil {
 				return nil, r.at(name, "", err)
 			}
