@@ -3,6 +3,7 @@ package supervisor
 import (
 	"context"
 	"sync"
+	"time"
 
 	"github.com/coderclaw/coderclaw/supervisor/control"
 )
@@ -29,6 +30,10 @@ func (b *board) changed() {
 	b.wake = make(chan struct{})
 }
 
+// settle is how long after one status the next is built at the earliest: a storm of
+// changes, each of which asks for the status of all, would be quadratic.
+const settle = 10 * time.Millisecond
+
 // watch calls fn with the status now and after changes until ctx ends or fn returns an error.
 func (b *board) watch(ctx context.Context, fn func(control.Status) error) error {
 	seen := -1
@@ -40,6 +45,13 @@ func (b *board) watch(ctx context.Context, fn func(control.Status) error) error 
 			seen = version
 			if err := fn(b.status()); err != nil {
 				return err
+			}
+			pause := time.NewTimer(settle)
+			select {
+			case <-ctx.Done():
+				pause.Stop()
+				return ctx.Err()
+			case <-pause.C:
 			}
 			continue
 		}

@@ -19,11 +19,12 @@ import (
 
 // unit is one profile with all that its children need and that outlives them.
 type unit struct {
-	profile   profiles.Profile
-	instance  *instance.Instance // set before anything runs
-	listeners listeners
-	log       *logfile.Writer
-	notify    string // path of the socket on which a child reports that it is ready
+	profile    profiles.Profile
+	instance   *instance.Instance // set before anything runs
+	listeners  listeners
+	log        *logfile.Writer
+	supervisor int    // our own pid
+	notify     string // path of the socket on which a child reports that it is ready
 
 	ledger *ledger.Ledger
 
@@ -52,7 +53,7 @@ func (s *Supervisor) newUnit(p profiles.Profile) (*unit, error) {
 	if err := book.Damage(); err != nil {
 		s.o.Log.Warn("ledger", "profile", p.Name, "err", err)
 	}
-	return &unit{profile: p, log: log, ledger: book, notify: notify, addr: netip.AddrPortFrom(localhost(), uint16(p.Port))}, nil
+	return &unit{profile: p, log: log, ledger: book, supervisor: os.Getpid(), notify: notify, addr: netip.AddrPortFrom(localhost(), uint16(p.Port))}, nil
 }
 
 func (u *unit) setLeaf(l *cgroup.Leaf) {
@@ -122,7 +123,7 @@ func (u *unit) status() control.Instance {
 	u.mu.Lock()
 	addr := u.addr
 	u.mu.Unlock()
-	i := control.Instance{Profile: u.profile.Name, Port: int(addr.Port()), URL: "ws://" + addr.String(), Supervisor: os.Getpid()}
+	i := control.Instance{Profile: u.profile.Name, Port: int(addr.Port()), URL: "ws://" + addr.String(), Supervisor: u.supervisor}
 	snap := u.instance.Snapshot()
 	i.State, i.Reason, i.PID, i.ID, i.Since = snap.State, snap.Reason, snap.PID, snap.ID, snap.Since
 	i.Restarts, i.LastExit, i.Tries, i.Degraded = snap.Restarts, snap.LastExit, snap.Tries, snap.Degraded

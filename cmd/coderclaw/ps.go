@@ -81,6 +81,9 @@ func survey(ctx context.Context, all, ps []profiles.Profile) (psReport, error) {
 	supervised := map[string]control.Instance{}
 	asked, mute := map[int]bool{}, map[int]string{}
 	for _, p := range all {
+		if _, known := supervised[p.Name]; known {
+			continue // named by a supervisor that was asked for another profile
+		}
 		client, info, err := control.Find(p)
 		if errors.Is(err, control.ErrNone) || asked[info.PID] {
 			continue

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"os"
 	"slices"
+	"time"
 )
 
 const (
@@ -33,10 +35,19 @@ func (w *Writer) ReadFrom(r io.Reader) (int64, error) {
 			w.o.Observe(batch)
 		}
 	}
-	buf := make([]byte, 0, readSize+slack)
+	var buf []byte
 	for {
+		if cap(buf) < readSize+slack {
+			buf = append(make([]byte, 0, readSize+slack), buf...)
+		}
 		buf = slices.Grow(buf, readSize) // one read empties a full pipe
-		n, err := r.Read(buf[len(buf) : len(buf)+readSize])
+		n, err := readSoon(r, buf[len(buf):len(buf)+readSize])
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			// It may be quiet for days; a buffer for each quiet gateway would be most of our memory.
+			buf = slices.Clone(buf)
+			awaitReadable(r)
+			continue
+		}
 		total += int64(n)
 		buf = buf[:len(buf)+n]
 		end := bytes.LastIndexByte(buf, '\n') + 1
@@ -58,5 +69,29 @@ func (w *Writer) ReadFrom(r io.Reader) (int64, error) {
 			}
 			return total, errors.Join(err, failed)
 		}
+	}
+}
+
+// quiet is how long a reader has a buffer without anything to read.
+const quiet = 100 * time.Millisecond
+
+// readSoon reads, and fails with os.ErrDeadlineExceeded after quiet if r can do that.
+func readSoon(r io.Reader, buf []byte) (int, error) {
+	if f, ok := r.(*os.File); ok {
+		_ = f.SetReadDeadline(time.Now().Add(quiet)) // what has no deadline is waited for with a buffer
+	}
+	return r.Read(buf)
+}
+
+// awaitReadable waits, without a buffer, until a read of r yields something. The
+// error shows at the read.
+func awaitReadable(r io.Reader) {
+	f, ok := r.(*os.File)
+	if !ok {
+		return
+	}
+	_ = f.SetReadDeadline(time.Time{})
+	if raw, err := f.SyscallConn(); err == nil {
+		_ = raw.Read(ready)
 	}
 }
