@@ -12,12 +12,13 @@ import (
 // Profile is one record with every path and port resolved. The zero value is
 // not a profile; take one from a Registry. A Profile is a value and safe to copy.
 type Profile struct {
-	Name       string        // as ParseName returns it
-	Port       int           // base of the port block
-	StateDir   string        // absolute
-	ConfigPath string        // absolute
-	Workspace  string        // absolute
-	PassEnv    []string      // names of variables that the gateway may have from its supervisor
+	Name       string   // as ParseName returns it
+	Port       int      // base of the port block
+	StateDir   string   // absolute
+	ConfigPath string   // absolute
+	Workspace  string   // absolute
+	PassEnv    []string // names of variables that the gateway may have from its supervisor
+	Limits     Limits
 	Drain      time.Duration // how long a planned stop waits for runs; DefaultDrain unless set
 	Isolation  string        // IsolationStandard unless set; "" for a gateway that no registry knows
 	Allow      []string      // absolute; what an isolated gateway may use beside its own

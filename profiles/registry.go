@@ -39,6 +39,8 @@ type entry struct {
 	Drain     string   `toml:"drain,omitempty"`
 	Isolation string   `toml:"isolation,omitempty"`
 	Allow     []string `toml:"allow,omitempty"`
+
+	limitKeys // the keys of this stand beside the others
 }
 
 type document struct {
@@ -152,6 +154,11 @@ func (r *Registry) resolve(name string, e entry) (Profile, error) {
 			return p, r.at(name, "drain", err)
 		}
 	}
+	limits, key, err := e.parse()
+	if err != nil {
+		return p, r.at(name, key, err)
+	}
+	p.Limits = limits
 	if key, err := p.resolveIsolation(e.Isolation, e.Allow, r.home); err != nil {
 		return p, r.at(name, key, err)
 	}
@@ -214,6 +221,9 @@ func (r *Registry) at(name, key string, err error) error {
 func keysOf(v any) []string {
 	var keys []string
 	for _, f := range reflect.VisibleFields(reflect.TypeOf(v)) {
+		if f.Anonymous {
+			continue
+		}
 		key, _, _ := strings.Cut(f.Tag.Get("toml"), ",")
 		keys = append(keys, key)
 	}

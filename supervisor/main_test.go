@@ -58,7 +58,8 @@ const seenFile = "seen.json"
 
 // fakeGateway does what the supervisor expects of a gateway and nothing more. A
 // client sends one line and gets one: the profile, its pid and the line. The line
-// "post SOCKET PATH" makes it ask a supervisor, and answers with the status.
+// "post SOCKET PATH" makes it ask a supervisor, and answers with the status; "eat
+// MB" makes it take that much memory for good.
 func fakeGateway() error {
 	ends := make(chan os.Signal, 1)
 	signal.Notify(ends, syscall.SIGTERM, syscall.SIGUSR1)
@@ -122,8 +123,22 @@ func answer(c net.Conn, profile string) {
 	line = strings.TrimSpace(line)
 	if f := strings.Fields(line); len(f) == 3 && f[0] == "post" {
 		line = post(f[1], f[2])
+	} else if len(f) == 2 && f[0] == "eat" {
+		eat(f[1])
 	}
 	fmt.Fprintf(c, "%s %d %s\n", profile, os.Getpid(), line)
+}
+
+// eaten keeps the memory of eat.
+var eaten [][]byte
+
+func eat(mb string) {
+	n, _ := strconv.Atoi(mb) // of our own making
+	block := make([]byte, n<<20)
+	for i := 0; i < len(block); i += 4096 {
+		block[i] = 1
+	}
+	eaten = append(eaten, block)
 }
 
 func post(socket, path string) string {

@@ -66,6 +66,7 @@ type Options struct {
 	Lines    func(profile string, batch []byte) // told what the children print, in whole lines
 	OnStatus func(control.Status)               // told each change, from one goroutine
 
+	MemoryEvery      time.Duration            // how often budgets of memory are looked at; 0 means 5 s
 	Notify           func(state string) error // tells the service manager; nil when there is none
 	WatchdogInterval time.Duration            // within which it wants to hear; 0: never
 }
@@ -88,6 +89,9 @@ type Supervisor struct {
 func New(o Options) (*Supervisor, error) {
 	if len(o.Profiles) == 0 {
 		return nil, errors.New("there is no profile to supervise")
+	}
+	if o.MemoryEvery == 0 {
+		o.MemoryEvery = memoryEvery
 	}
 	s := &Supervisor{o: o, started: time.Now(), stop: make(chan struct{})}
 	s.board = newBoard(s.status)
@@ -160,6 +164,11 @@ func (s *Supervisor) supervise(ctx context.Context, socket net.Listener, forker 
 			}
 		})
 	}
+	budgets, stopBudgets := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopBudgets()
+	for _, u := range s.units {
+		background.Go(func() { s.watchMemory(budgets, u) })
+	}
 	mainLoop := s.notifyReady()
 	watched, stopWatching := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopWatching()
@@ -172,6 +181,7 @@ func (s *Supervisor) supervise(ctx context.Context, socket net.Listener, forker 
 	s.o.Log.Info("stopping", "profiles", len(s.units))
 	s.notify("STOPPING=1")
 	cancel()
+	stopBudgets()
 	children.Wait()
 	if err := s.trees.endAll(); err != nil {
 		s.o.Log.Error("something that the gateways started is left", "err", err)

@@ -15,6 +15,7 @@ import (
 	"github.com/coderclaw/coderclaw/internal/logfile"
 	"github.com/coderclaw/coderclaw/profiles"
 	"github.com/coderclaw/coderclaw/supervisor/control"
+	"github.com/coderclaw/coderclaw/supervisor/crashes"
 )
 
 // unit is one profile with all that its children need and that outlives them.
@@ -26,7 +27,8 @@ type unit struct {
 	supervisor int    // our own pid
 	notify     string // path of the socket on which a child reports that it is ready
 
-	ledger *ledger.Ledger
+	ledger  *ledger.Ledger
+	crashes *crashes.Store
 
 	mu   sync.Mutex     // guards what follows
 	addr netip.AddrPort // that clients are told, of the last check
@@ -38,7 +40,7 @@ func (s *Supervisor) newUnit(p profiles.Profile) (*unit, error) {
 	if err != nil {
 		return nil, fmt.Errorf("profile %s: notify socket: %w", p.Name, err)
 	}
-	o := logfile.Options{Dir: p.LogDir()}
+	o := logfile.Options{Dir: p.LogDir(), Budget: p.Limits.Logs()}
 	if s.o.Lines != nil {
 		o.Observe = func(batch []byte) { s.o.Lines(p.Name, batch) }
 	}
@@ -53,7 +55,7 @@ func (s *Supervisor) newUnit(p profiles.Profile) (*unit, error) {
 	if err := book.Damage(); err != nil {
 		s.o.Log.Warn("ledger", "profile", p.Name, "err", err)
 	}
-	return &unit{profile: p, log: log, ledger: book, supervisor: os.Getpid(), notify: notify, addr: netip.AddrPortFrom(localhost(), uint16(p.Port))}, nil
+	return &unit{profile: p, log: log, ledger: book, crashes: crashes.Open(p.CrashDir()), supervisor: os.Getpid(), notify: notify, addr: netip.AddrPortFrom(localhost(), uint16(p.Port))}, nil
 }
 
 func (u *unit) setLeaf(l *cgroup.Leaf) {
@@ -109,12 +111,15 @@ func (s *Supervisor) newInstance(u *unit, starter instance.Starter) (*instance.I
 			}
 			s.board.changed()
 		},
-		Fingerprint: func(ctx context.Context) string { return s.fingerprint(ctx, u.profile) },
-		Grace:       u.profile.Grace(),
-		NotifyPath:  u.notify,
-		WantStopped: s.o.Origin == OriginRun && control.Wanted(u.profile) == control.WantStopped,
-		Starter:     starter,
-		Log:         s.o.Log,
+		OnDeath:      func(d instance.Death) { s.keepCrash(u, d) },
+		StartTimeout: u.profile.Limits.StartTimeout,
+		Probes:       instance.Probes{Every: u.profile.Limits.ProbeEvery, Timeout: u.profile.Limits.ProbeTimeout, Misses: u.profile.Limits.ProbeMisses},
+		Fingerprint:  func(ctx context.Context) string { return s.fingerprint(ctx, u.profile) },
+		Grace:        u.profile.Grace(),
+		NotifyPath:   u.notify,
+		WantStopped:  s.o.Origin == OriginRun && control.Wanted(u.profile) == control.WantStopped,
+		Starter:      starter,
+		Log:          s.o.Log,
 	}), nil
 }
 
@@ -145,4 +150,7 @@ func (u *unit) act(ctx context.Context, verb string) error {
 }
 
 // limits are those of the control group of a child.
-func (u *unit) limits() cgroup.Limits { return cgroup.Limits{} }
+func (u *unit) limits() cgroup.Limits {
+	l := u.profile.Limits
+	return cgroup.Limits{MemoryMax: uint64(l.MemoryHard), PidsMax: uint64(l.PidsMax)}
+}

@@ -1,0 +1,76 @@
+package supervisor
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/coderclaw/coderclaw/internal/proctable"
+)
+
+// memoryEvery is how often the memory of a gateway with a budget is looked at.
+const memoryEvery = 5 * time.Second
+
+// watchMemory holds the gateway of u to its budget until ctx ends: above the soft
+// one it is drained and replaced, above the hard one killed. Where the kernel
+// enforces the hard one it is faster.
+func (s *Supervisor) watchMemory(ctx context.Context, u *unit) {
+	l := u.profile.Limits
+	if l.MemorySoft == 0 && l.MemoryHard == 0 {
+		return
+	}
+	tick := time.NewTicker(s.o.MemoryEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		used, err := u.memory()
+		if err != nil || used == 0 {
+			continue // it has just ended
+		}
+		switch {
+		case l.MemoryHard != 0 && used > l.MemoryHard:
+			err = u.instance.Condemn(ctx, fmt.Sprintf("it took %s of memory, more than its hard budget of %s", size(used), size(l.MemoryHard)))
+		case l.MemorySoft != 0 && used > l.MemorySoft:
+			why := fmt.Sprintf("it takes %s of memory, more than its soft budget of %s", size(used), size(l.MemorySoft))
+			s.o.Log.Warn("the gateway is replaced", "profile", u.profile.Name, "reason", why)
+			err = u.instance.Recycle(ctx, why)
+		}
+		if err != nil && ctx.Err() == nil {
+			s.o.Log.Warn("memory budget", "profile", u.profile.Name, "err", err)
+		}
+	}
+}
+
+// memory is what the child of u and all that it has started take, in bytes; 0
+// when no child lives.
+func (u *unit) memory() (int64, error) {
+	u.mu.Lock()
+	leaf := u.leaf
+	u.mu.Unlock()
+	if leaf != nil {
+		if n, err := leaf.MemoryCurrent(); err == nil {
+			return int64(n), nil
+		}
+	}
+	pid := u.instance.Snapshot().PID
+	if pid == 0 {
+		return 0, nil
+	}
+	below, err := proctable.Trees([]int{pid})
+	if err != nil {
+		return 0, err
+	}
+	total := int64(0)
+	for _, p := range below[pid] {
+		if _, rss, _, err := proctable.Usage(p); err == nil {
+			total += rss
+		}
+	}
+	return total, nil
+}
+
+func size(n int64) string { return fmt.Sprintf("%.0f MB", float64(n)/1e6) }
