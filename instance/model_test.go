@@ -113,7 +113,9 @@ func (r *rig) event(events *rand.Rand) {
 			if r.i.Snapshot().State.HasChild() {
 				r.last().end(Exit{Code: 1})
 			}
-			time.Sleep(2 * time.Minute)
+			if r.i.Snapshot().State == BackingOff {
+				time.Sleep(lastDelay)
+			}
 			synctest.Wait()
 		}
 	case n == 15 && alive && events.IntN(8) == 0: // a long series of deaths of those that had been ready
@@ -139,6 +141,8 @@ func (r *rig) event(events *rand.Rand) {
 				synctest.Wait()
 			}
 		}
+	case s.State == Blocked || s.State == Quarantined: // looked at each second, so longer is only more of the same
+		time.Sleep(recheck)
 	default:
 		time.Sleep([]time.Duration{time.Millisecond, time.Second, 15 * time.Second, 2 * time.Minute}[events.IntN(4)])
 	}

@@ -137,7 +137,10 @@ func waitState(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 func awaitState(ts *testscript.TestScript, profile, state string) {
-	await(ts, func(now map[string]control.Instance) bool { return string(now[profile].State) == state }, profile+" is not "+state)
+	await(ts, func(now map[string]control.Instance) bool {
+		i := now[profile]
+		return string(i.State) == state && (i.Supervisor != 0 || state != "stopped") // without a supervisor everything is stopped
+	}, profile+" is not "+state)
 }
 
 // await waits until ok holds of what `ps` shows.
