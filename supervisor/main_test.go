@@ -25,6 +25,7 @@ import (
 
 	"github.com/coderclaw/coderclaw/internal/handoff"
 	"github.com/coderclaw/coderclaw/internal/sdnotify"
+	"github.com/coderclaw/coderclaw/supervisor/control"
 )
 
 // The test binary is also the gateway that the supervisors of the tests start,
@@ -58,7 +59,7 @@ const seenFile = "seen.json"
 
 // fakeGateway does what the supervisor expects of a gateway and nothing more. A
 // client sends one line and gets one: the profile, its pid and the line. The line
-// "post SOCKET PATH" makes it ask a supervisor, and answers with the status; "eat
+// "post SOCKET PATH" makes it ask a supervisor, and answers with the status and the id of a restart; "eat
 // MB" makes it take that much memory for good.
 func fakeGateway() error {
 	ends := make(chan os.Signal, 1)
@@ -150,7 +151,9 @@ func post(socket, path string) string {
 		return err.Error()
 	}
 	defer res.Body.Close()
-	return strconv.Itoa(res.StatusCode)
+	var r control.Result
+	_ = json.NewDecoder(res.Body).Decode(&r) // what is no result has no id
+	return strings.TrimSpace(strconv.Itoa(res.StatusCode) + " " + r.RestartID)
 }
 
 // ask sends one line to a fake gateway. dialed tells whether the connection came about.

@@ -1,6 +1,7 @@
 package supervisor
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -10,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -41,6 +43,7 @@ func (s *Supervisor) serveControl(ctx context.Context, l net.Listener) {
 		_ = srv.Close() // a client that does not take its answer
 	}
 	<-done
+	s.later.running.Wait()
 }
 
 type peerKey struct{}
@@ -93,6 +96,15 @@ func (s *Supervisor) routes(watching context.Context) http.Handler {
 		s.Stop()
 	})
 	mux.HandleFunc("POST /v1/profiles/{profile}/{verb}", s.verb)
+	mux.HandleFunc("GET /v1/events", func(w http.ResponseWriter, r *http.Request) { s.streamEvents(watching, w, r) })
+	mux.HandleFunc("GET /v1/restarts/{id}", func(w http.ResponseWriter, r *http.Request) {
+		res, ok := s.later.get(r.PathValue("id"))
+		if !ok {
+			refuse(w, http.StatusNotFound, exitcode.Failed, fmt.Errorf("there is no restart %q; only the last %d are kept", r.PathValue("id"), keptRestarts))
+			return
+		}
+		reply(w, http.StatusOK, res)
+	})
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !mayControl(r) {
 			refuse(w, http.StatusForbidden, exitcode.Failed, fmt.Errorf("this supervisor answers only to %s", me()))
@@ -126,6 +138,35 @@ func (s *Supervisor) watch(watching context.Context, w http.ResponseWriter, r *h
 	})
 }
 
+// streamEvents streams transitions, a line each.
+func (s *Supervisor) streamEvents(watching context.Context, w http.ResponseWriter, r *http.Request) {
+	since, err := strconv.ParseInt(cmp.Or(r.FormValue("since"), "0"), 10, 64)
+	if err != nil {
+		refuse(w, http.StatusBadRequest, exitcode.Usage, fmt.Errorf("since: %q is no number", r.FormValue("since")))
+		return
+	}
+	ctx, cancel := context.WithCancel(r.Context())
+	defer cancel()
+	defer context.AfterFunc(watching, cancel)()
+	w.Header().Set("Content-Type", "application/x-ndjson")
+	enc := json.NewEncoder(w)
+	flush := http.NewResponseController(w)
+	_ = s.events.stream(ctx, since, r.FormValue("follow") == "true", func(list []control.Event) error { // ends when either side goes
+		err := flush.SetWriteDeadline(time.Now().Add(answerTime))
+		for _, e := range list {
+			err = errors.Join(err, enc.Encode(e))
+		}
+		return errors.Join(err, flush.Flush())
+	})
+}
+
+// below tells whether the peer runs below the gateway of u.
+func (s *Supervisor) below(r *http.Request, u *unit) bool {
+	cred, _ := r.Context().Value(peerKey{}).(peercred.Cred)
+	pid := u.instance.Snapshot().PID
+	return pid != 0 && proctable.IsDescendant(cred.PID, pid)
+}
+
 // verb starts, stops or restarts one profile and answers when that is done. A
 // client that goes away meanwhile changes nothing: it may be the gateway itself.
 func (s *Supervisor) verb(w http.ResponseWriter, r *http.Request) {
@@ -145,6 +186,11 @@ func (s *Supervisor) verb(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	u := s.units[at]
+	if verb == "restart" && s.below(r, u) {
+		id := s.later.begin(name, func() error { return u.act(context.WithoutCancel(r.Context()), verb) })
+		reply(w, http.StatusAccepted, control.Result{OK: true, RestartID: id})
+		return
+	}
 	err := u.act(context.WithoutCancel(r.Context()), verb)
 	now := u.status()
 	if err != nil {

@@ -78,6 +78,8 @@ type Supervisor struct {
 	units   []*unit
 	board   *board
 	program program
+	events  *events
+	later   later
 	trees   *trees        // from Run on
 	stop    chan struct{} // closed by a request to end
 
@@ -94,7 +96,7 @@ func New(o Options) (*Supervisor, error) {
 		o.MemoryEvery = memoryEvery
 	}
 	s := &Supervisor{o: o, started: time.Now(), stop: make(chan struct{})}
-	s.board = newBoard(s.status)
+	s.board, s.events = newBoard(s.status), newEvents()
 	s.territory = sync.OnceValue(func() *profiles.Territory { return profiles.NewTerritory(o.Home, o.Siblings) })
 	return s, nil
 }

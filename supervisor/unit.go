@@ -109,6 +109,7 @@ func (s *Supervisor) newInstance(u *unit, starter instance.Starter) (*instance.I
 					s.o.Log.Warn("close the listeners", "profile", u.profile.Name, "err", err)
 				}
 			}
+			s.events.add(u.profile.Name, snap)
 			s.board.changed()
 		},
 		OnDeath:      func(d instance.Death) { s.keepCrash(u, d) },

@@ -133,6 +133,46 @@ func TestProblemClasses(t *testing.T) {
 	}
 }
 
+// TestRestartFromBelow: what runs below a gateway asks for its restart, does not
+// live to see it, and the result can be read by somebody else.
+func TestRestartFromBelow(t *testing.T) {
+	t.Parallel()
+	ps := testProfiles(t, "dev")
+	r := supervise(t, ps, nil)
+	before := r.allReady().Instances[0].PID
+	reply, _, err := ask(t.Context(), ps[0].Port, "post "+r.info.Socket+" /v1/profiles/dev/restart")
+	fields := strings.Fields(reply)
+	if err != nil || len(fields) != 4 || fields[2] != "202" {
+		t.Fatalf("got %q, %v", reply, err)
+	}
+	var got control.Restart
+	waitFor(t, "the end of the restart", func() bool {
+		if got, err = r.client.Restarted(t.Context(), fields[3]); err != nil {
+			t.Fatal(err)
+		}
+		return got.Done
+	})
+	if !got.OK || got.Profile != "dev" || r.allReady().Instances[0].PID == before {
+		t.Errorf("%+v", got)
+	}
+	if _, err := r.client.Restarted(t.Context(), "nothing"); err == nil {
+		t.Error("a restart that nobody asked for has a result")
+	}
+	var arrows []string
+	if err := r.client.Events(t.Context(), 0, false, func(e control.Event) {
+		if e.Seq != int64(len(arrows)+1) || e.Profile != "dev" {
+			t.Errorf("%+v", e)
+		}
+		arrows = append(arrows, string(e.From)+" "+string(e.To))
+	}); err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"stopped starting", "starting ready", "ready draining", "draining starting", "starting ready"}
+	if !slices.Equal(arrows, want) {
+		t.Errorf("got %v", arrows)
+	}
+}
+
 func TestUnknownProfile(t *testing.T) {
 	t.Parallel()
 	r := supervise(t, testProfiles(t, "default", "dev"), nil)

@@ -264,6 +264,9 @@ func (s unitService) bySupervisor(ctx context.Context, do func(*control.Client, 
 	if err == nil {
 		err = do(client, ctx, s.profile.Name)
 	}
+	if later, ok := errors.AsType[*control.LaterError](err); ok {
+		return serviceResult{Result: "scheduled", Message: later.Error()}, nil
+	}
 	if err != nil {
 		return serviceResult{}, err
 	}

@@ -46,6 +46,8 @@ func (a *app) supervisorCommand() *cli.Command {
 			verb("start", "start stopped gateways", (*control.Client).Start, "ready"),
 			verb("stop", "stop gateways; they stay stopped", (*control.Client).Stop, "stopped"),
 			verb("restart", "replace gateways and wait until they are ready", (*control.Client).Restart, "ready"),
+			a.resultCommand(),
+			a.eventsCommand(),
 			{
 				Name: "status", Usage: "what the supervisors run", ArgsUsage: "[PROFILE...]",
 				Flags: []cli.Flag{&cli.BoolFlag{Name: "json", Usage: "print JSON"}},
@@ -144,6 +146,10 @@ func (a *app) supervisorVerb(ctx context.Context, names []string, do func(*contr
 		acted++
 		if err == nil {
 			err = do(client, ctx, p.Name)
+		}
+		if later, ok := errors.AsType[*control.LaterError](err); ok {
+			fmt.Fprintln(a.stdout, later)
+			continue
 		}
 		if err != nil {
 			failed = append(failed, exitcode.With(exitcode.Failed, err))

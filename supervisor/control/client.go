@@ -121,12 +121,69 @@ func (c *Client) Shutdown(ctx context.Context) error {
 	return res.Body.Close()
 }
 
+// Restarted returns what became of a restart that was carried out later.
+func (c *Client) Restarted(ctx context.Context, id string) (Restart, error) {
+	ctx, cancel := context.WithTimeout(ctx, answerTime)
+	defer cancel()
+	res, err := c.send(ctx, http.MethodGet, "/v1/restarts/"+url.PathEscape(id))
+	if err != nil {
+		return Restart{}, err
+	}
+	defer res.Body.Close()
+	var r Restart
+	if err := json.NewDecoder(io.LimitReader(res.Body, maxAnswer)).Decode(&r); err != nil {
+		return r, fmt.Errorf("control socket %s: %w", c.socket, err)
+	}
+	return r, nil
+}
+
+// Events calls fn with every transition whose number is above since, and with
+// follow goes on with those to come until ctx ends or the supervisor does.
+func (c *Client) Events(ctx context.Context, since int64, follow bool, fn func(Event)) error {
+	res, err := c.send(ctx, http.MethodGet, fmt.Sprintf("/v1/events?since=%d&follow=%t", since, follow))
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	dec := json.NewDecoder(res.Body)
+	for {
+		var e Event
+		err := dec.Decode(&e)
+		switch {
+		case err == nil:
+			fn(e)
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case errors.Is(err, io.EOF):
+			return nil
+		default:
+			return fmt.Errorf("control socket %s: %w", c.socket, err)
+		}
+	}
+}
+
+// LaterError says that a restart is carried out later, because the caller runs
+// below the gateway that is restarted and may not live to see it.
+type LaterError struct{ Profile, ID string }
+
+func (e *LaterError) Error() string {
+	return fmt.Sprintf("profile %s is restarted now, and this process, which runs below its gateway, may end with it; the result can be read with: coderclaw supervisor result %s", e.Profile, e.ID)
+}
+
 func (c *Client) act(ctx context.Context, profile, verb string) error {
 	res, err := c.send(ctx, http.MethodPost, "/v1/profiles/"+url.PathEscape(profile)+"/"+verb)
 	if err != nil {
 		return err
 	}
-	return res.Body.Close()
+	defer res.Body.Close()
+	if res.StatusCode != http.StatusAccepted {
+		return nil
+	}
+	var r Result
+	if err := json.NewDecoder(io.LimitReader(res.Body, maxAnswer)).Decode(&r); err != nil {
+		return fmt.Errorf("control socket %s: %w", c.socket, err)
+	}
+	return &LaterError{Profile: profile, ID: r.RestartID}
 }
 
 // send makes a request; an answer other than success becomes an error that

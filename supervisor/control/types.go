@@ -47,6 +47,30 @@ type Status struct {
 	Instances  []Instance `json:"instances"`
 }
 
+// Event is one transition of an instance, a line of GET /v1/events.
+type Event struct {
+	Seq     int64          `json:"seq"` // counts from 1 without gaps, over all profiles
+	At      time.Time      `json:"at"`
+	Profile string         `json:"profile"`
+	From    instance.State `json:"from"`
+	To      instance.State `json:"to"`
+	Reason  string         `json:"reason"`
+	PID     int            `json:"pid"` // of the child, 0 when none lives
+}
+
+// Restart is a restart that was asked for from below the gateway itself: the answer
+// to GET /v1/restarts/ID.
+type Restart struct {
+	ID      string    `json:"restartId"`
+	Profile string    `json:"profile"`
+	Asked   time.Time `json:"asked"`
+	Done    bool      `json:"done"`
+	Ended   time.Time `json:"ended,omitzero"`
+	OK      bool      `json:"ok"`
+	Error   string    `json:"error,omitempty"`
+	Code    int       `json:"code,omitempty"`
+}
+
 // LockInfo is what a supervisor writes into each supervisor.lock that it holds.
 type LockInfo struct {
 	PID       int       `json:"pid"`
@@ -64,4 +88,6 @@ type Result struct {
 	Instance *Instance `json:"instance,omitempty"` // how it is now, when that is known
 	Error    string    `json:"error,omitempty"`
 	Code     int       `json:"code,omitempty"` // exit code for a command that asked, 0 when ok
+
+	RestartID string `json:"restartId,omitempty"` // of a restart that is carried out later, see Restart
 }
