@@ -11,7 +11,17 @@ import (
 // belongs to another profile is hidden whether or not this supervisor runs it.
 func (s *Supervisor) isolation(p profiles.Profile) handoff.Isolation {
 	return handoff.Isolation{Mode: p.Isolation, Home: s.o.Home, Allow: p.Allow, ReadOnly: []string{registryPlace(s.o.RegistryPath)},
-		Deny: s.territory().Hidden(p)}
+		Deny: s.hidden(p)}
+}
+
+// hidden are the places of other profiles that hiding the home does not cover.
+func (s *Supervisor) hidden(p profiles.Profile) []string {
+	t := s.territory.Load()
+	if t == nil {
+		t = profiles.NewTerritory(s.o.Home, s.o.Siblings)
+		s.territory.Store(t)
+	}
+	return t.Hidden(p)
 }
 
 // registryPlace is what a tool must see to find its own supervisor. It holds no

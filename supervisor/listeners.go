@@ -206,6 +206,17 @@ func overlap(a, b netip.AddrPort) bool {
 	return x == y || x.IsUnspecified() || y.IsUnspecified()
 }
 
+// take makes the sockets of other ours; it has none afterwards.
+func (l *listeners) take(other *listeners) {
+	other.mu.Lock()
+	bound := other.bound
+	other.bound = nil
+	other.mu.Unlock()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.bound = append(l.bound, bound...)
+}
+
 // drop closes the sockets: from now on clients are refused at once.
 func (l *listeners) drop() error {
 	l.mu.Lock()

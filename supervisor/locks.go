@@ -17,19 +17,6 @@ import (
 	"github.com/coderclaw/coderclaw/supervisor/control"
 )
 
-// takeLocks takes the supervisor lock of every profile, or none.
-func (s *Supervisor) takeLocks() ([]*lockfile.Lock, error) {
-	var locks []*lockfile.Lock
-	for _, p := range s.o.Profiles {
-		l, err := takeLock(p)
-		if err != nil {
-			return nil, errors.Join(err, closeAll(locks))
-		}
-		locks = append(locks, l)
-	}
-	return locks, nil
-}
-
 func takeLock(p profiles.Profile) (*lockfile.Lock, error) {
 	if err := os.MkdirAll(p.StateDir, 0o700); err != nil {
 		return nil, stateDirError(p, err)
@@ -87,8 +74,8 @@ func ofUnit(unit string) string {
 	return " of unit " + unit
 }
 
-// writeLocks lets others find the supervisor.
-func (s *Supervisor) writeLocks(locks []*lockfile.Lock, socket string) error {
+// introduce makes what the locks say of this supervisor, by which others find it.
+func (s *Supervisor) introduce(socket string) error {
 	start, err := proctable.StartTime(os.Getpid())
 	if err != nil {
 		return fmt.Errorf("own start time: %w", err)
@@ -98,11 +85,7 @@ func (s *Supervisor) writeLocks(locks []*lockfile.Lock, socket string) error {
 	if err != nil {
 		return err
 	}
-	for _, l := range locks {
-		if err := l.SetContent(append(content, '\n')); err != nil {
-			return err
-		}
-	}
+	s.introduction = append(content, '\n')
 	return nil
 }
 

@@ -10,7 +10,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -74,7 +73,7 @@ func mayControl(r *http.Request) bool {
 // below an instance only that instance's, and "" stands for all of them.
 func (s *Supervisor) mayChange(r *http.Request, profile string) error {
 	cred, _ := r.Context().Value(peerKey{}).(peercred.Cred)
-	for _, u := range s.units {
+	for _, u := range s.set.list() {
 		pid := u.instance.Snapshot().PID
 		if pid != 0 && u.profile.Name != profile && proctable.IsDescendant(cred.PID, pid) {
 			return fmt.Errorf("pid %d runs below the gateway of profile %s and may change only that", cred.PID, u.profile.Name)
@@ -96,6 +95,7 @@ func (s *Supervisor) routes(watching context.Context) http.Handler {
 		s.Stop()
 	})
 	mux.HandleFunc("POST /v1/profiles/{profile}/{verb}", s.verb)
+	mux.HandleFunc("POST /v1/reload", s.reload)
 	mux.HandleFunc("GET /v1/events", func(w http.ResponseWriter, r *http.Request) { s.streamEvents(watching, w, r) })
 	mux.HandleFunc("GET /v1/restarts/{id}", func(w http.ResponseWriter, r *http.Request) {
 		res, ok := s.later.get(r.PathValue("id"))
@@ -175,17 +175,16 @@ func (s *Supervisor) verb(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusNotFound, exitcode.Usage, fmt.Errorf("there is no %q; use start, stop or restart", verb))
 		return
 	}
-	at := slices.IndexFunc(s.units, func(u *unit) bool { return u.profile.Name == name })
-	if at < 0 {
+	u := s.set.find(name)
+	if u == nil {
 		refuse(w, http.StatusNotFound, exitcode.Usage,
-			fmt.Errorf("this supervisor does not run profile %q; it runs %s", name, strings.Join(s.names(), ", ")))
+			fmt.Errorf("this supervisor does not run profile %q; it runs %s", name, strings.Join(s.set.names(), ", ")))
 		return
 	}
 	if err := s.mayChange(r, name); err != nil {
 		refuse(w, http.StatusForbidden, exitcode.Failed, err)
 		return
 	}
-	u := s.units[at]
 	if verb == "restart" && s.below(r, u) {
 		id := s.later.begin(name, func() error { return u.act(context.WithoutCancel(r.Context()), verb) })
 		reply(w, http.StatusAccepted, control.Result{OK: true, RestartID: id})

@@ -12,8 +12,8 @@ import (
 	"net"
 	"net/netip"
 	"os"
-	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/coderclaw/coderclaw/instance"
@@ -54,8 +54,10 @@ type Options struct {
 	Unit         string   // that started this process, "" if none
 	Environ      []string // of this process; what children get of it is decided by Environ
 	TempDir      string   // for sockets whose path would be too long in a state dir
-	Check        func(ctx context.Context, p profiles.Profile) (Checked, error)
-	LastGood     bool // start with the last config that was good where the present one is not
+	// Reload reads anew which profiles are to be run, and all of the registry; nil: never.
+	Reload   func() (run, siblings []profiles.Profile, err error)
+	Check    func(ctx context.Context, p profiles.Profile) (Checked, error)
+	LastGood bool // start with the last config that was good where the present one is not
 	// Delegated tells whether the service manager says that the control group is ours to
 	// divide; nil asks only the kernel.
 	Delegated func(group string) bool
@@ -75,16 +77,20 @@ type Options struct {
 type Supervisor struct {
 	o       Options
 	started time.Time
-	units   []*unit
+	set     set
 	board   *board
 	program program
 	events  *events
 	later   later
 	trees   *trees        // from Run on
 	stop    chan struct{} // closed by a request to end
+	stopped sync.Once
 
-	territory func() *profiles.Territory // what is whose; looked up when it is first wanted
-	stopped   sync.Once
+	introduction []byte      // what every lock of ours says
+	run          func(*unit) // brings a unit to life; from supervise on
+
+	changing  sync.Mutex // held while the set changes, and from the beginning of the end
+	territory atomic.Pointer[profiles.Territory]
 }
 
 // New checks the options. It touches nothing.
@@ -97,18 +103,18 @@ func New(o Options) (*Supervisor, error) {
 	}
 	s := &Supervisor{o: o, started: time.Now(), stop: make(chan struct{})}
 	s.board, s.events = newBoard(s.status), newEvents()
-	s.territory = sync.OnceValue(func() *profiles.Territory { return profiles.NewTerritory(o.Home, o.Siblings) })
 	return s, nil
 }
 
 // Run supervises until ctx ends or it is asked to end, then stops every gateway
 // and returns nil. Everything that it started has ended by then.
 func (s *Supervisor) Run(ctx context.Context) (err error) {
-	locks, err := s.takeLocks()
+	units, err := s.lockedUnits(s.o.Profiles)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, closeAll(locks)) }()
+	s.set.put(units)
+	defer func() { err = errors.Join(err, closeAll(s.set.list())) }()
 	socket, err := s.listenControl()
 	if err != nil {
 		return err
@@ -118,34 +124,30 @@ func (s *Supervisor) Run(ctx context.Context) (err error) {
 			err = errors.Join(err, cerr)
 		}
 	}()
-	defer func() { err = errors.Join(err, s.closeUnits()) }()
 	forker := instance.NewForker()
 	s.trees = s.newTrees(forker)
 	defer func() { err = errors.Join(err, s.trees.close()) }()
-	s.o.Log.Info("supervising", "profiles", len(s.o.Profiles), "trees", s.trees.How)
-	for _, p := range s.o.Profiles {
-		u, err := s.newUnit(p)
-		if err != nil {
-			return err
-		}
-		s.units = append(s.units, u)
-		if err := s.trees.endSurvivors(ctx, u); err != nil {
-			return err
-		}
-		if u.instance, err = s.newInstance(u, starter{s.trees, u}); err != nil {
+	s.o.Log.Info("supervising", "profiles", len(units), "trees", s.trees.How)
+	for _, u := range units {
+		if err := s.equip(ctx, u, s.o.Origin == OriginUp); err != nil {
 			return err
 		}
 	}
-	if err := s.writeLocks(locks, socket.Addr().String()); err != nil {
+	if err := s.introduce(socket.Addr().String()); err != nil {
 		return err
+	}
+	for _, u := range units {
+		if err := u.lock.SetContent(s.introduction); err != nil {
+			return err
+		}
 	}
 	return s.supervise(ctx, socket, forker)
 }
 
 // supervise runs the instances between the first and the last answer of the control socket.
 func (s *Supervisor) supervise(ctx context.Context, socket net.Listener, forker *instance.Forker) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
 	forking, stopForking := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopForking()
 
@@ -154,23 +156,23 @@ func (s *Supervisor) supervise(ctx context.Context, socket net.Listener, forker 
 	if s.trees.reaper != nil {
 		background.Go(func() { _ = s.trees.reaper.Run(forking) }) // nor does this
 	}
+	s.run = func(u *unit) {
+		own, stop := context.WithCancel(ctx)
+		u.stop, u.done = stop, make(chan struct{})
+		children.Go(func() {
+			defer close(u.done)
+			if err := u.instance.Run(own); err != nil {
+				cancel(fmt.Errorf("profile %s: %w", u.profile.Name, err)) // one that cannot even run ends all: its state could not be told
+			}
+		})
+		children.Go(func() { s.watchMemory(own, u) })
+	}
+	for _, u := range s.set.list() {
+		s.run(u)
+	}
 	serving, stopServing := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopServing()
 	background.Go(func() { s.serveControl(serving, socket) })
-	errs := make(chan error, len(s.units))
-	for _, u := range s.units {
-		children.Go(func() {
-			if err := u.instance.Run(ctx); err != nil {
-				errs <- fmt.Errorf("profile %s: %w", u.profile.Name, err)
-				cancel() // one that cannot even run ends all: its state could not be told
-			}
-		})
-	}
-	budgets, stopBudgets := context.WithCancel(context.WithoutCancel(ctx))
-	defer stopBudgets()
-	for _, u := range s.units {
-		background.Go(func() { s.watchMemory(budgets, u) })
-	}
 	mainLoop := s.notifyReady()
 	watched, stopWatching := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopWatching()
@@ -180,10 +182,15 @@ func (s *Supervisor) supervise(ctx context.Context, socket net.Listener, forker 
 	case <-ctx.Done():
 	case <-s.stop:
 	}
-	s.o.Log.Info("stopping", "profiles", len(s.units))
+	s.changing.Lock() // a reload that is under way ends first, and none begins
+	defer s.changing.Unlock()
+	s.o.Log.Info("stopping", "profiles", len(s.set.list()))
 	s.notify("STOPPING=1")
-	cancel()
-	stopBudgets()
+	failed := context.Cause(ctx)
+	if ctx.Err() == nil || errors.Is(failed, context.Canceled) {
+		failed = nil
+	}
+	cancel(nil)
 	children.Wait()
 	if err := s.trees.endAll(); err != nil {
 		s.o.Log.Error("something that the gateways started is left", "err", err)
@@ -192,12 +199,7 @@ func (s *Supervisor) supervise(ctx context.Context, socket net.Listener, forker 
 	stopServing()
 	stopForking()
 	background.Wait()
-	close(errs)
-	var all []error
-	for err := range errs {
-		all = append(all, err)
-	}
-	return errors.Join(all...)
+	return failed
 }
 
 // Stop asks Run to end. It is safe for concurrent use.
@@ -205,30 +207,13 @@ func (s *Supervisor) Stop() { s.stopped.Do(func() { close(s.stop) }) }
 
 // status is everything that can be said now.
 func (s *Supervisor) status() control.Status {
+	units := s.set.list()
 	st := control.Status{
-		Supervisor: control.Supervisor{PID: os.Getpid(), Version: s.o.Version, Unit: s.o.Unit, Profiles: s.names()},
-		Started:    s.started, Origin: s.o.Origin, Instances: []control.Instance{},
+		Supervisor: control.Supervisor{PID: os.Getpid(), Version: s.o.Version, Unit: s.o.Unit, Profiles: s.set.names()},
+		Started:    s.started, Origin: s.o.Origin, Instances: make([]control.Instance, 0, len(units)),
 	}
-	for _, u := range s.units {
+	for _, u := range units {
 		st.Instances = append(st.Instances, u.status())
 	}
 	return st
-}
-
-// names are those of the profiles that are run, sorted.
-func (s *Supervisor) names() []string {
-	names := make([]string, len(s.o.Profiles))
-	for i, p := range s.o.Profiles {
-		names[i] = p.Name
-	}
-	slices.Sort(names)
-	return names
-}
-
-func (s *Supervisor) closeUnits() error {
-	var errs []error
-	for _, u := range s.units {
-		errs = append(errs, u.close())
-	}
-	return errors.Join(errs...)
 }

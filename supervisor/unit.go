@@ -12,6 +12,7 @@ import (
 	"github.com/coderclaw/coderclaw/instance"
 	"github.com/coderclaw/coderclaw/internal/cgroup"
 	"github.com/coderclaw/coderclaw/internal/ledger"
+	"github.com/coderclaw/coderclaw/internal/lockfile"
 	"github.com/coderclaw/coderclaw/internal/logfile"
 	"github.com/coderclaw/coderclaw/profiles"
 	"github.com/coderclaw/coderclaw/supervisor/control"
@@ -27,15 +28,52 @@ type unit struct {
 	supervisor int    // our own pid
 	notify     string // path of the socket on which a child reports that it is ready
 
+	lock    *lockfile.Lock
 	ledger  *ledger.Ledger
 	crashes *crashes.Store
+
+	stop context.CancelFunc // ends the child and the instance; set by run
+	done chan struct{}      // closed when they have ended
 
 	mu   sync.Mutex     // guards what follows
 	addr netip.AddrPort // that clients are told, of the last check
 	leaf *cgroup.Leaf   // of the child that lives, nil without
 }
 
-func (s *Supervisor) newUnit(p profiles.Profile) (*unit, error) {
+// lockedUnits makes the units of all the profiles, or none.
+func (s *Supervisor) lockedUnits(ps []profiles.Profile) ([]*unit, error) {
+	var units []*unit
+	for _, p := range ps {
+		lock, err := takeLock(p)
+		if err != nil {
+			return nil, errors.Join(err, closeAll(units))
+		}
+		u, err := s.newUnit(p, lock)
+		if err != nil {
+			return nil, errors.Join(err, lock.Close(), closeAll(units))
+		}
+		units = append(units, u)
+	}
+	return units, nil
+}
+
+// equip ends what an earlier supervisor has left of the profile, and joins the unit
+// to the machinery that keeps its child. What a person wished earlier counts unless
+// the profile is started anew.
+func (s *Supervisor) equip(ctx context.Context, u *unit, anew bool) (err error) {
+	if err := s.trees.endSurvivors(ctx, u); err != nil {
+		return err
+	}
+	if anew {
+		if err := control.Wish(u.profile, control.WantRunning); err != nil {
+			return fmt.Errorf("profile %s: %w", u.profile.Name, err)
+		}
+	}
+	u.instance = s.newInstance(u, starter{s.trees, u})
+	return nil
+}
+
+func (s *Supervisor) newUnit(p profiles.Profile, lock *lockfile.Lock) (*unit, error) {
 	notify, err := s.socketPath(p.StateDir, "notify.sock")
 	if err != nil {
 		return nil, fmt.Errorf("profile %s: notify socket: %w", p.Name, err)
@@ -55,7 +93,7 @@ func (s *Supervisor) newUnit(p profiles.Profile) (*unit, error) {
 	if err := book.Damage(); err != nil {
 		s.o.Log.Warn("ledger", "profile", p.Name, "err", err)
 	}
-	return &unit{profile: p, log: log, ledger: book, crashes: crashes.Open(p.CrashDir()), supervisor: os.Getpid(), notify: notify, addr: netip.AddrPortFrom(localhost(), uint16(p.Port))}, nil
+	return &unit{profile: p, lock: lock, log: log, ledger: book, crashes: crashes.Open(p.CrashDir()), supervisor: os.Getpid(), notify: notify, addr: netip.AddrPortFrom(localhost(), uint16(p.Port))}, nil
 }
 
 func (u *unit) setLeaf(l *cgroup.Leaf) {
@@ -64,18 +102,19 @@ func (u *unit) setLeaf(l *cgroup.Leaf) {
 	u.leaf = l
 }
 
-func (u *unit) close() error { return errors.Join(u.listeners.drop(), u.log.Close()) }
+// Close gives everything back. The child has ended by then.
+func (u *unit) Close() error {
+	err := errors.Join(u.listeners.drop(), u.log.Close())
+	if u.lock != nil {
+		err = errors.Join(err, u.lock.Close())
+	}
+	return err
+}
 
 func localhost() netip.Addr { return netip.AddrFrom4([4]byte{127, 0, 0, 1}) }
 
-// newInstance joins the unit to the machinery that keeps its child. What a
-// person wished of an earlier supervisor counts unless the person starts this one.
-func (s *Supervisor) newInstance(u *unit, starter instance.Starter) (*instance.Instance, error) {
-	if s.o.Origin == OriginUp {
-		if err := control.Wish(u.profile, control.WantRunning); err != nil {
-			return nil, fmt.Errorf("profile %s: %w", u.profile.Name, err)
-		}
-	}
+// newInstance makes the machinery that keeps the child of u.
+func (s *Supervisor) newInstance(u *unit, starter instance.Starter) *instance.Instance {
 	return instance.New(instance.Options{
 		Name:    u.profile.Name,
 		Prepare: func(ctx context.Context) (instance.Launch, error) { return s.prepare(ctx, u) },
@@ -118,10 +157,10 @@ func (s *Supervisor) newInstance(u *unit, starter instance.Starter) (*instance.I
 		Fingerprint:  func(ctx context.Context) string { return s.fingerprint(ctx, u.profile) },
 		Grace:        u.profile.Grace(),
 		NotifyPath:   u.notify,
-		WantStopped:  s.o.Origin == OriginRun && control.Wanted(u.profile) == control.WantStopped,
+		WantStopped:  control.Wanted(u.profile) == control.WantStopped,
 		Starter:      starter,
 		Log:          s.o.Log,
-	}), nil
+	})
 }
 
 // status is the unit's line in `ps`.

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"slices"
 	"strconv"
 	"time"
 
@@ -24,8 +25,9 @@ import (
 	"github.com/coderclaw/coderclaw/supervisor"
 )
 
-// supervisorOptions are what `up` and `supervisor run` have in common.
-func (a *app) supervisorOptions(r *profiles.Registry, ps []profiles.Profile, origin string, log *slog.Logger) (supervisor.Options, error) {
+// supervisorOptions are what `up` and `supervisor run` have in common. With all,
+// a reload brings in profiles that are new in the registry.
+func (a *app) supervisorOptions(r *profiles.Registry, ps []profiles.Profile, all bool, origin string, log *slog.Logger) (supervisor.Options, error) {
 	exe, err := proctable.Executable(a.argv0, exec.LookPath)
 	if err != nil {
 		return supervisor.Options{}, err
@@ -33,7 +35,8 @@ func (a *app) supervisorOptions(r *profiles.Registry, ps []profiles.Profile, ori
 	o := supervisor.Options{
 		Profiles: ps, Siblings: r.List(), Home: r.Home(), RegistryPath: r.Path(), Exe: exe, Origin: origin,
 		Version: buildinfo.Version(), Unit: a.ownUnit(), Environ: os.Environ(), TempDir: os.TempDir(),
-		Check: a.checkProfile, LastGood: r.LastGood(), Log: log, Orphans: true, Delegated: a.delegated,
+		Reload: func() ([]profiles.Profile, []profiles.Profile, error) { return a.wanted(ps, all, origin) },
+		Check:  a.checkProfile, LastGood: r.LastGood(), Log: log, Orphans: true, Delegated: a.delegated,
 	}
 	if socket, ok := a.env("NOTIFY_SOCKET"); ok && socket != "" {
 		o.Notify = func(state string) error {
@@ -45,6 +48,29 @@ func (a *app) supervisorOptions(r *profiles.Registry, ps []profiles.Profile, ori
 		}
 	}
 	return o, nil
+}
+
+// wanted are the profiles that a supervisor of ps is to run now, and all of the
+// registry.
+func (a *app) wanted(ps []profiles.Profile, all bool, origin string) (run, siblings []profiles.Profile, err error) {
+	r, err := a.registry()
+	if err != nil {
+		return nil, nil, err
+	}
+	siblings = r.List()
+	for _, p := range siblings {
+		if all || slices.ContainsFunc(ps, func(o profiles.Profile) bool { return o.Name == p.Name }) {
+			run = append(run, p)
+		}
+	}
+	if origin == supervisor.OriginUp {
+		for _, p := range run {
+			if err := a.prepare(context.Background(), p); err != nil {
+				return nil, nil, err
+			}
+		}
+	}
+	return run, siblings, nil
 }
 
 // ownUnit is the unit that started this process, "" for one that a person

@@ -46,6 +46,7 @@ func (a *app) supervisorCommand() *cli.Command {
 			verb("start", "start stopped gateways", (*control.Client).Start, "ready"),
 			verb("stop", "stop gateways; they stay stopped", (*control.Client).Stop, "stopped"),
 			verb("restart", "replace gateways and wait until they are ready", (*control.Client).Restart, "ready"),
+			a.reloadCommand(),
 			a.resultCommand(),
 			a.eventsCommand(),
 			{
@@ -94,7 +95,7 @@ func (a *app) supervisorRun(ctx context.Context, names []string, all bool) error
 	defer survivePipes()()
 	stderr := newConsole(a.stderr)
 	defer stderr.Close()
-	o, err := a.supervisorOptions(r, ps, supervisor.OriginRun, a.serviceLog(stderr))
+	o, err := a.supervisorOptions(r, ps, all, supervisor.OriginRun, a.serviceLog(stderr))
 	if err != nil {
 		return err
 	}

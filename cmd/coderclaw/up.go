@@ -55,7 +55,7 @@ func (a *app) up(ctx context.Context, names []string) error {
 		live = newLiveTable(stdout, func() (int, int) { return terminalSize(a.stdout) })
 		log = slog.New(live.handler()) // lines of their own would tear the table
 	}
-	o, err := a.supervisorOptions(r, ps, supervisor.OriginUp, log)
+	o, err := a.supervisorOptions(r, ps, len(names) == 0, supervisor.OriginUp, log)
 	if err != nil {
 		return err
 	}

@@ -121,6 +121,21 @@ func (c *Client) Shutdown(ctx context.Context) error {
 	return res.Body.Close()
 }
 
+// Reload has the supervisor read the registry anew; dry only asks what that would
+// change. It returns when what was removed or changed has ended.
+func (c *Client) Reload(ctx context.Context, dry bool) (Plan, error) {
+	res, err := c.send(ctx, http.MethodPost, fmt.Sprintf("/v1/reload?dry=%t", dry))
+	if err != nil {
+		return Plan{}, err
+	}
+	defer res.Body.Close()
+	var p Plan
+	if err := json.NewDecoder(io.LimitReader(res.Body, maxAnswer)).Decode(&p); err != nil {
+		return p, fmt.Errorf("control socket %s: %w", c.socket, err)
+	}
+	return p, nil
+}
+
 // Restarted returns what became of a restart that was carried out later.
 func (c *Client) Restarted(ctx context.Context, id string) (Restart, error) {
 	ctx, cancel := context.WithTimeout(ctx, answerTime)

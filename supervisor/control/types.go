@@ -58,6 +58,14 @@ type Event struct {
 	PID     int            `json:"pid"` // of the child, 0 when none lives
 }
 
+// Plan is what a reload does, or would do: the names of profiles.
+type Plan struct {
+	Added   []string `json:"added"`
+	Changed []string `json:"changed"`
+	Removed []string `json:"removed"`
+	Kept    []string `json:"kept"`
+}
+
 // Restart is a restart that was asked for from below the gateway itself: the answer
 // to GET /v1/restarts/ID.
 type Restart struct {
