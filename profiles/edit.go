@@ -12,6 +12,7 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
+	"sync"
 	"syscall"
 	"time"
 
@@ -248,14 +249,14 @@ func edit(ctx context.Context, path, home string, change func(*Registry) ([]byte
 }
 
 // header matches the line that opens a table.
-var header = regexp.MustCompile(`(?m)^[ \t]*\[[^\n]*\n?`)
+var header = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`(?m)^[ \t]*\[[^\n]*\n?`) })
 
 // tableRange is where the table of the profile lies in raw: its header to the
 // next header, less the comments and blank lines right above that. It is empty
 // when there is no such table.
 func tableRange(raw []byte, name string) (start, end int) {
 	own := regexp.MustCompile(`^[ \t]*\[[ \t]*profiles[ \t]*\.[ \t]*["']?` + regexp.QuoteMeta(name) + `["']?[ \t]*\]`)
-	all := header.FindAllIndex(raw, -1)
+	all := header().FindAllIndex(raw, -1)
 	for i, at := range all {
 		if !own.Match(raw[at[0]:at[1]]) {
 			continue

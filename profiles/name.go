@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/coderclaw/coderclaw/internal/exitcode"
 )
@@ -12,7 +13,7 @@ import (
 // Lookup reads one variable of an environment.
 type Lookup = func(name string) (value string, ok bool)
 
-var namePattern = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,31}$`)
+var namePattern = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,31}$`) })
 
 // reserved names would give a profile the service label of the default gateway or of the node host.
 var reserved = map[string]string{"gateway": "ai.coderclaw.gateway", "node": "ai.coderclaw.node"}
@@ -20,7 +21,7 @@ var reserved = map[string]string{"gateway": "ai.coderclaw.gateway", "node": "ai.
 // ParseName returns the canonical, lower-case form of a profile name that a person typed.
 func ParseName(s string) (string, error) {
 	name := strings.ToLower(s)
-	if !namePattern.MatchString(name) {
+	if !namePattern().MatchString(name) {
 		return "", exitcode.With(exitcode.Usage, fmt.Errorf(
 			"%q is not a profile name: use 1 to 32 of a-z, 0-9, _ and -, beginning with a letter or digit", s))
 	}

@@ -8,13 +8,16 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // A service file of ours carries one line that names the version that wrote it
 // and the hash of everything else in the file. With it an audit can tell a file
 // that a hand changed from one that an older version left.
 
-var headerShape = regexp.MustCompile(`^(?:# |<!-- )written by coderclaw (\S+), sha256 ([0-9a-f]{64})`)
+var headerShape = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^(?:# |<!-- )written by coderclaw (\S+), sha256 ([0-9a-f]{64})`)
+})
 
 const unknownVersion = "unknown"
 
@@ -34,7 +37,7 @@ func splitHeader(src []byte) (version, sum string, rest []byte, at int) {
 		if i := bytes.IndexByte(src[start:], '\n'); i >= 0 {
 			end = start + i + 1
 		}
-		if m := headerShape.FindSubmatch(src[start:end]); m != nil {
+		if m := headerShape().FindSubmatch(src[start:end]); m != nil {
 			version = string(m[1])
 			if version == unknownVersion {
 				version = ""

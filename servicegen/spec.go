@@ -16,6 +16,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 	"unicode"
 	"unicode/utf8"
@@ -161,10 +162,10 @@ func (s Spec) View() (View, error) {
 }
 
 var (
-	nameShape    = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._@:-]{0,200}$`)
-	envNameShape = regexp.MustCompile(`^` + envPrefix + `[A-Z0-9_]+$`)
-	versionShape = regexp.MustCompile(`^[0-9A-Za-z.+_~-]*$`)
-	userShape    = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_.-]*\$?$`)
+	nameShape    = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._@:-]{0,200}$`) })
+	envNameShape = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^` + envPrefix + `[A-Z0-9_]+$`) })
+	versionShape = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[0-9A-Za-z.+_~-]*$`) })
+	userShape    = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_.-]*\$?$`) })
 )
 
 // Validate reports what no service file can carry faithfully: control
@@ -172,7 +173,7 @@ var (
 // program that is not named by an absolute path.
 func (s Spec) Validate() error {
 	switch {
-	case !nameShape.MatchString(s.Name):
+	case !nameShape().MatchString(s.Name):
 		return fmt.Errorf("service name %q: want letters, digits and . _ @ : -", s.Name)
 	case s.Format == FormatSystemd && !strings.HasSuffix(s.Name, ".service"):
 		return fmt.Errorf("service name %q: a systemd service ends in .service", s.Name)
@@ -180,9 +181,9 @@ func (s Spec) Validate() error {
 		return fmt.Errorf("service %s: unknown scope %q", s.Name, s.Scope)
 	case s.StopTimeout < time.Second || s.StopTimeout%time.Microsecond != 0:
 		return fmt.Errorf("service %s: stop timeout %v: want at least 1s, in whole microseconds", s.Name, s.StopTimeout)
-	case !versionShape.MatchString(s.Version) || strings.Contains(s.Version, "--"):
+	case !versionShape().MatchString(s.Version) || strings.Contains(s.Version, "--"):
 		return fmt.Errorf("service %s: version %q: want letters, digits and . + _ ~ -", s.Name, s.Version)
-	case s.User != "" && (s.Scope != ScopeSystem || !userShape.MatchString(s.User)):
+	case s.User != "" && (s.Scope != ScopeSystem || !userShape().MatchString(s.User)):
 		return fmt.Errorf("service %s: user %q: only a plain account name, and only in system scope", s.Name, s.User)
 	case len(s.Exec) == 0 || !s.absolute(s.Exec[0]):
 		return fmt.Errorf("service %s: the program to run, %q, is not an absolute path", s.Name, slices.Concat(s.Exec, []string{""})[0])
@@ -193,7 +194,7 @@ func (s Spec) Validate() error {
 	}
 	texts := slices.Concat([]string{s.Description, s.LogDir}, s.Exec)
 	for _, v := range s.Env {
-		if !envNameShape.MatchString(v.Name) {
+		if !envNameShape().MatchString(v.Name) {
 			return fmt.Errorf("service %s: variable %q: only names that start with %s", s.Name, v.Name, envPrefix)
 		}
 		texts = append(texts, v.Value)

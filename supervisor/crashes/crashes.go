@@ -101,7 +101,7 @@ func lastLines(text string, n int) string {
 	return strings.ToValidUTF8(text[1:], "")
 }
 
-var idPattern = regexp.MustCompile(`^\d{8}-\d{6}(-[2-9]|-[1-9]\d{1,3})?$`)
+var idPattern = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^\d{8}-\d{6}(-[2-9]|-[1-9]\d{1,3})?$`) })
 
 // freeID is the time of the crash, in UTC, with a number behind all others when
 // several fall into one second.
@@ -113,7 +113,7 @@ func (s *Store) freeID(at time.Time) (string, error) {
 	}
 	last := 0
 	for _, e := range entries {
-		if id, ok := strings.CutSuffix(e.Name(), suffix); ok && strings.HasPrefix(id, base) && idPattern.MatchString(id) {
+		if id, ok := strings.CutSuffix(e.Name(), suffix); ok && strings.HasPrefix(id, base) && idPattern().MatchString(id) {
 			last = max(last, number(id))
 		}
 	}
@@ -121,7 +121,7 @@ func (s *Store) freeID(at time.Time) (string, error) {
 	if last > 0 {
 		id = fmt.Sprintf("%s-%d", base, last+1)
 	}
-	if !idPattern.MatchString(id) {
+	if !idPattern().MatchString(id) {
 		return "", fmt.Errorf("crashes: %s is no name for a crash; is the clock right?", id)
 	}
 	return id, nil
@@ -164,7 +164,7 @@ func (s *Store) List() ([]Record, error) {
 	var failed error
 	for _, e := range entries {
 		id, ok := strings.CutSuffix(e.Name(), suffix)
-		if !ok || !idPattern.MatchString(id) {
+		if !ok || !idPattern().MatchString(id) {
 			continue
 		}
 		r, err := s.read(id)
@@ -194,7 +194,7 @@ func number(id string) int {
 
 // Get returns one crash; fs.ErrNotExist when there is none with that ID.
 func (s *Store) Get(id string) (Record, error) {
-	if !idPattern.MatchString(id) {
+	if !idPattern().MatchString(id) {
 		return Record{}, fmt.Errorf("crash %q: %w", id, fs.ErrNotExist)
 	}
 	return s.read(id)
@@ -242,7 +242,7 @@ func decode(text []byte) (Record, error) {
 	if err := json.Unmarshal(text, &r); err != nil {
 		return Record{}, err
 	}
-	if !idPattern.MatchString(r.ID) || r.At.IsZero() {
+	if !idPattern().MatchString(r.ID) || r.At.IsZero() {
 		return Record{}, errors.New("it has no id or no time")
 	}
 	return r, nil
