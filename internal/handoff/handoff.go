@@ -7,6 +7,7 @@
 package handoff
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -68,30 +69,29 @@ func Encode(m Message) ([]byte, error) {
 }
 
 // Read receives the one document of the pipe and leaves the pipe open, so that
-// the caller can go on to wait for its end of file.
+// the caller can go on to wait for its end of file. Nothing may follow the line.
 func Read(r io.Reader) (Message, error) {
 	var m Message
-	line := make([]byte, 0, 512)
-	var one [1]byte
-	// The pipe must not be read past the line: what follows is the end-of-file mark.
-	for len(line) <= maxSize {
-		n, err := r.Read(one[:])
-		if n == 1 {
-			if one[0] == '\n' {
-				if err := json.Unmarshal(line, &m); err != nil {
-					return m, fmt.Errorf("hand-off from the supervisor: %w", err)
-				}
-				return m, nil
+	fail := func(err error) (Message, error) { return m, fmt.Errorf("hand-off from the supervisor: %w", err) }
+	var text []byte
+	for chunk := make([]byte, 4096); len(text) <= maxSize; {
+		n, err := r.Read(chunk)
+		text = append(text, chunk[:n]...)
+		if end := bytes.IndexByte(text, '\n'); end >= 0 {
+			if end != len(text)-1 {
+				return fail(errors.New("more than one line"))
 			}
-			line = append(line, one[0])
-			continue
+			if err := json.Unmarshal(text, &m); err != nil {
+				return fail(err)
+			}
+			return m, nil
 		}
 		if errors.Is(err, io.EOF) {
-			return m, errors.New("hand-off from the supervisor: it went away before it finished")
+			return fail(errors.New("it went away before it finished"))
 		}
 		if err != nil {
-			return m, fmt.Errorf("hand-off from the supervisor: %w", err)
+			return fail(err)
 		}
 	}
-	return m, fmt.Errorf("hand-off from the supervisor: longer than %d bytes", maxSize)
+	return fail(fmt.Errorf("longer than %d bytes", maxSize))
 }
