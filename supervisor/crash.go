@@ -16,6 +16,12 @@ const dumpMark = "SIGQUIT: quit"
 // called when everything that the child printed is in its log.
 func (s *Supervisor) keepCrash(u *unit, d instance.Death) {
 	p := u.profile
+	u.mu.Lock()
+	if u.deaths == nil {
+		u.deaths = map[string]int{}
+	}
+	u.deaths[d.Exit.Class]++
+	u.mu.Unlock()
 	config, program, _ := strings.Cut(d.Hash, "+")
 	r := crashes.Record{
 		Profile: p.Name, At: d.Exit.At, Class: d.Exit.Class, Code: d.Exit.Code, Signal: d.Exit.Signal, Phase: string(d.Phase), PID: d.PID,

@@ -209,7 +209,7 @@ func (s *Supervisor) Stop() { s.stopped.Do(func() { close(s.stop) }) }
 func (s *Supervisor) status() control.Status {
 	units := s.set.list()
 	st := control.Status{
-		Supervisor: control.Supervisor{PID: os.Getpid(), Version: s.o.Version, Unit: s.o.Unit, Profiles: s.set.names()},
+		Supervisor: control.Supervisor{PID: os.Getpid(), Version: s.o.Version, Unit: s.o.Unit, Profiles: s.set.names(), Trees: s.trees.How},
 		Started:    s.started, Origin: s.o.Origin, Instances: make([]control.Instance, 0, len(units)),
 	}
 	for _, u := range units {

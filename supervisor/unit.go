@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/netip"
 	"os"
 	"sync"
@@ -38,6 +39,8 @@ type unit struct {
 	mu   sync.Mutex     // guards what follows
 	addr netip.AddrPort // that clients are told, of the last check
 	leaf *cgroup.Leaf   // of the child that lives, nil without
+
+	deaths map[string]int // unasked, by exit class
 }
 
 // lockedUnits makes the units of all the profiles, or none.
@@ -166,12 +169,16 @@ func (s *Supervisor) newInstance(u *unit, starter instance.Starter) *instance.In
 // status is the unit's line in `ps`.
 func (u *unit) status() control.Instance {
 	u.mu.Lock()
-	addr := u.addr
+	addr, leaf, deaths := u.addr, u.leaf, maps.Clone(u.deaths)
 	u.mu.Unlock()
 	i := control.Instance{Profile: u.profile.Name, Port: int(addr.Port()), URL: "ws://" + addr.String(), Supervisor: u.supervisor}
 	snap := u.instance.Snapshot()
 	i.State, i.Reason, i.PID, i.ID, i.Since = snap.State, snap.Reason, snap.PID, snap.ID, snap.Since
 	i.Restarts, i.LastExit, i.Tries, i.Degraded = snap.Restarts, snap.LastExit, snap.Tries, snap.Degraded
+	i.Deaths, i.Isolation = deaths, u.profile.Isolation
+	if leaf != nil {
+		i.Group = leaf.Dir()
+	}
 	if !snap.NextTry.IsZero() {
 		i.NextTry = &snap.NextTry
 	}

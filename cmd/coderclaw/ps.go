@@ -30,6 +30,7 @@ func (a *app) psCommand() *cli.Command {
 		Usage: "what every supervisor of this registry runs",
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "json", Usage: "print JSON"},
+			&cli.BoolFlag{Name: "verbose", Aliases: []string{"v"}, Usage: "also isolation, deaths by class, last exit, control group and what supervises"},
 			&cli.BoolFlag{Name: "watch", Usage: "go on until Ctrl-C: a table in place on a terminal, else a line for each change"},
 		},
 		Action: func(ctx context.Context, c *cli.Command) error {
@@ -40,7 +41,10 @@ func (a *app) psCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
-			return a.ps(ctx, r, r.List(), c.Bool("json"))
+			if err := a.ps(ctx, r, r.List(), c.Bool("json")); err != nil || c.Bool("json") || !c.Bool("verbose") {
+				return err
+			}
+			return a.psVerbose(ctx, r)
 		},
 	}
 }

@@ -29,14 +29,19 @@ type Instance struct {
 	ID      string     `json:"instance,omitempty"` // random id of this start
 	NextTry *time.Time `json:"nextTry,omitempty"`  // set while backing off
 	Tries   int        `json:"tries,omitempty"`    // deaths in a row before ready
+
+	Deaths    map[string]int `json:"deaths,omitempty"` // that nobody asked for, by exit class, since the supervisor began
+	Isolation string         `json:"isolation"`        // mode that the registry asks for
+	Group     string         `json:"group,omitempty"`  // control group of the child, "" without one
 }
 
 // Supervisor identifies one supervisor process.
 type Supervisor struct {
 	PID      int      `json:"pid"`
 	Version  string   `json:"version"`
-	Unit     string   `json:"unit"`     // unit that started it, "" when a person did
-	Profiles []string `json:"profiles"` // sorted
+	Unit     string   `json:"unit"`            // unit that started it, "" when a person did
+	Profiles []string `json:"profiles"`        // sorted
+	Trees    string   `json:"trees,omitempty"` // how it ends whole trees of processes, for people
 }
 
 // Status is the answer to GET /v1/status.
