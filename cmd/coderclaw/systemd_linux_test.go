@@ -8,6 +8,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -15,6 +17,7 @@ import (
 
 	"github.com/coderclaw/coderclaw/doctor"
 	"github.com/coderclaw/coderclaw/internal/systemdtest"
+	"github.com/coderclaw/coderclaw/supervisor/control"
 )
 
 // host is a user's machine with a systemd manager.
@@ -124,6 +127,7 @@ func TestServices(t *testing.T) {
 		t.Errorf("a second install says:\n%s", out)
 	}
 
+	t.Run("a control group each", h.groups)
 	t.Run("kill one gateway", h.killOne)
 	for _, d := range drifts() {
 		t.Run(d.name, func(t *testing.T) { host{t, h.units}.drift(d) })
@@ -142,6 +146,28 @@ func sorted(text string) string {
 		}
 	}
 	return strings.Join(lines, "\n")
+}
+
+// groups: each gateway runs in a control group of its own, in the one that the
+// user's manager has handed to its supervisor.
+func (h host) groups(t *testing.T) {
+	h = host{t, h.units}
+	for _, profile := range []string{"default", "rescue"} {
+		var report psReport
+		out, _ := h.run("coderclaw", "ps", "--json")
+		if err := json.Unmarshal([]byte(out), &report); err != nil {
+			t.Fatal(err)
+		}
+		i := slices.IndexFunc(report.Instances, func(i control.Instance) bool { return i.Profile == profile })
+		if i < 0 || filepath.Base(report.Instances[i].Group) != "instance-"+profile {
+			t.Fatalf("%s: %s", profile, out)
+		}
+		group := report.Instances[i].Group
+		pids, err := os.ReadFile(filepath.Join(group, "cgroup.procs"))
+		if err != nil || strings.TrimSpace(string(pids)) != strconv.Itoa(h.pid(profile)) {
+			t.Errorf("%s holds %q, %v; the gateway is %d", group, pids, err, h.pid(profile))
+		}
+	}
 }
 
 func (h host) killOne(t *testing.T) {
