@@ -147,7 +147,7 @@ func (r *Registry) freeBase(o CreateOptions) (int, error) {
 	}
 	for base := firstBase; checkBase(base) == nil; base += baseStep {
 		b := Block{base}
-		free := r.checkTaken(base, o.Taken) == nil
+		free := r.checkTaken(base, o.Taken) == nil && !b.Contains(r.MetricsPort())
 		for _, p := range r.profiles {
 			free = free && !p.Block().Overlaps(b)
 		}

@@ -50,7 +50,8 @@ type document struct {
 
 // settings is what the file says of supervisors.
 type settings struct {
-	LKG string `toml:"lkg,omitempty"` // "on", which is the rule, or "off"
+	LKG         string `toml:"lkg,omitempty"`          // "on", which is the rule, or "off"
+	MetricsPort *int   `toml:"metrics_port,omitempty"` // on 127.0.0.1; nil: metrics are only on the control socket
 }
 
 // Load reads the registry at path; home is where state dirs lie by rule. A file
@@ -114,6 +115,9 @@ func parse(path, home string, raw []byte) (*Registry, error) {
 		if err := r.checkAllow(p); err != nil {
 			return nil, r.at(p.Name, "allow", err)
 		}
+	}
+	if err := r.checkMetricsPort(); err != nil {
+		return nil, err
 	}
 	return r, nil
 }
