@@ -27,10 +27,11 @@ func (s *Supervisor) watchMemory(ctx context.Context, u *unit) {
 			return
 		case <-tick.C:
 		}
-		used, err := u.memory()
-		if err != nil || used == 0 {
+		used := u.memory()
+		if used == 0 {
 			continue // it has just ended
 		}
+		var err error
 		switch {
 		case l.MemoryHard != 0 && used > l.MemoryHard:
 			err = u.instance.Condemn(ctx, fmt.Sprintf("it took %s of memory, more than its hard budget of %s", size(used), size(l.MemoryHard)))
@@ -46,31 +47,47 @@ func (s *Supervisor) watchMemory(ctx context.Context, u *unit) {
 }
 
 // memory is what the child of u and all that it has started take, in bytes; 0
-// when no child lives.
-func (u *unit) memory() (int64, error) {
-	u.mu.Lock()
-	leaf := u.leaf
-	u.mu.Unlock()
-	if leaf != nil {
-		if n, err := leaf.MemoryCurrent(); err == nil {
-			return int64(n), nil
+// when no child lives or it cannot be told.
+func (u *unit) memory() int64 { return memories([]*unit{u})[u] }
+
+// memories is the memory of each unit: 0 when no child lives, and none when it
+// cannot be told. It looks at the process table once at most.
+func memories(units []*unit) map[*unit]int64 {
+	out := make(map[*unit]int64, len(units))
+	pids := map[*unit]int{}
+	var roots []int
+	for _, u := range units {
+		u.mu.Lock()
+		leaf := u.leaf
+		u.mu.Unlock()
+		if leaf != nil {
+			if n, err := leaf.MemoryCurrent(); err == nil {
+				out[u] = int64(n)
+				continue
+			}
 		}
+		if pid := u.instance.Snapshot().PID; pid != 0 {
+			pids[u] = pid
+			roots = append(roots, pid)
+			continue
+		}
+		out[u] = 0
 	}
-	pid := u.instance.Snapshot().PID
-	if pid == 0 {
-		return 0, nil
+	if len(roots) == 0 {
+		return out
 	}
-	below, err := proctable.Trees([]int{pid})
+	below, err := proctable.Trees(roots)
 	if err != nil {
-		return 0, err
+		return out
 	}
-	total := int64(0)
-	for _, p := range below[pid] {
-		if _, rss, _, err := proctable.Usage(p); err == nil {
-			total += rss
+	for u, pid := range pids {
+		for _, p := range below[pid] {
+			if _, rss, _, err := proctable.Usage(p); err == nil {
+				out[u] += rss
+			}
 		}
 	}
-	return total, nil
+	return out
 }
 
 func size(n int64) string { return fmt.Sprintf("%.0f MB", float64(n)/1e6) }

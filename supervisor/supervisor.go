@@ -68,6 +68,9 @@ type Options struct {
 	Lines    func(profile string, batch []byte) // told what the children print, in whole lines
 	OnStatus func(control.Status)               // told each change, from one goroutine
 
+	MetricsPort  int           // of 127.0.0.1, on which metrics are shown as well; 0 for none
+	MetricsRetry time.Duration // how often a metrics port that is held is tried; 0 means 5 s
+
 	MemoryEvery      time.Duration            // how often budgets of memory are looked at; 0 means 5 s
 	Notify           func(state string) error // tells the service manager; nil when there is none
 	WatchdogInterval time.Duration            // within which it wants to hear; 0: never
@@ -100,6 +103,9 @@ func New(o Options) (*Supervisor, error) {
 	}
 	if o.MemoryEvery == 0 {
 		o.MemoryEvery = memoryEvery
+	}
+	if o.MetricsRetry == 0 {
+		o.MetricsRetry = metricsRetry
 	}
 	s := &Supervisor{o: o, started: time.Now(), stop: make(chan struct{})}
 	s.board, s.events = newBoard(s.status), newEvents()
@@ -173,6 +179,7 @@ func (s *Supervisor) supervise(ctx context.Context, socket net.Listener, forker 
 	serving, stopServing := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopServing()
 	background.Go(func() { s.serveControl(serving, socket) })
+	background.Go(func() { s.serveMetricsPort(serving) })
 	mainLoop := s.notifyReady()
 	watched, stopWatching := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopWatching()

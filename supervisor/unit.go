@@ -32,6 +32,7 @@ type unit struct {
 	lock    *lockfile.Lock
 	ledger  *ledger.Ledger
 	crashes *crashes.Store
+	tally   *tally
 
 	stop context.CancelFunc // ends the child and the instance; set by run
 	done chan struct{}      // closed when they have ended
@@ -81,10 +82,13 @@ func (s *Supervisor) newUnit(p profiles.Profile, lock *lockfile.Lock) (*unit, er
 	if err != nil {
 		return nil, fmt.Errorf("profile %s: notify socket: %w", p.Name, err)
 	}
-	o := logfile.Options{Dir: p.LogDir(), Budget: p.Limits.Logs()}
-	if s.o.Lines != nil {
-		o.Observe = func(batch []byte) { s.o.Lines(p.Name, batch) }
-	}
+	counts := newTally()
+	o := logfile.Options{Dir: p.LogDir(), Budget: p.Limits.Logs(), Observe: func(batch []byte) {
+		counts.logBytes.Add(int64(len(batch)))
+		if s.o.Lines != nil {
+			s.o.Lines(p.Name, batch)
+		}
+	}}
 	log, err := logfile.Open(o)
 	if err != nil {
 		return nil, fmt.Errorf("profile %s: %w", p.Name, err)
@@ -96,7 +100,7 @@ func (s *Supervisor) newUnit(p profiles.Profile, lock *lockfile.Lock) (*unit, er
 	if err := book.Damage(); err != nil {
 		s.o.Log.Warn("ledger", "profile", p.Name, "err", err)
 	}
-	return &unit{profile: p, lock: lock, log: log, ledger: book, crashes: crashes.Open(p.CrashDir()), supervisor: os.Getpid(), notify: notify, addr: netip.AddrPortFrom(localhost(), uint16(p.Port))}, nil
+	return &unit{profile: p, lock: lock, log: log, ledger: book, crashes: crashes.Open(p.CrashDir()), tally: counts, supervisor: os.Getpid(), notify: notify, addr: netip.AddrPortFrom(localhost(), uint16(p.Port))}, nil
 }
 
 func (u *unit) setLeaf(l *cgroup.Leaf) {
@@ -142,6 +146,7 @@ func (s *Supervisor) newInstance(u *unit, starter instance.Starter) *instance.In
 			return err
 		},
 		OnChange: func(snap instance.Snapshot) {
+			u.tally.changed(snap)
 			switch snap.State {
 			case instance.Stopped, instance.Blocked, instance.Quarantined:
 				// A gateway that will not come back by itself, or nobody knows when, is not to look like a slow

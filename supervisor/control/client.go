@@ -73,6 +73,26 @@ func (c *Client) Status(ctx context.Context) (Status, error) {
 	return s, nil
 }
 
+// Metrics writes the supervisor's metrics to w, in the text format of Prometheus;
+// those of other profiles are left out unless profile is "".
+func (c *Client) Metrics(ctx context.Context, profile string, w io.Writer) error {
+	ctx, cancel := context.WithTimeout(ctx, answerTime)
+	defer cancel()
+	path := "/metrics"
+	if profile != "" {
+		path += "?profile=" + url.QueryEscape(profile)
+	}
+	res, err := c.send(ctx, http.MethodGet, path)
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	if _, err := io.Copy(w, res.Body); err != nil {
+		return fmt.Errorf("control socket %s: %w", c.socket, err)
+	}
+	return nil
+}
+
 // Watch calls fn with the status now and after each change, until ctx ends or
 // the supervisor does. Changes that follow each other fast may come as one.
 func (c *Client) Watch(ctx context.Context, fn func(Status)) error {
