@@ -31,7 +31,7 @@ func TestScripts(t *testing.T) {
 		Condition:           scriptCondition,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"wait-ready": waitReady, "wait-state": waitState, "kill-child": killChild, "field": field, "occupy": occupy, "release": release,
-			"follow": follow, "unfollow": unfollow, "wait-match": waitMatch,
+			"follow": follow, "unfollow": unfollow, "wait-match": waitMatch, "wait-http": waitHTTP,
 		},
 	})
 }

@@ -35,8 +35,8 @@ func (a *app) supervisorOptions(r *profiles.Registry, ps []profiles.Profile, all
 	o := supervisor.Options{
 		Profiles: ps, Siblings: r.List(), Home: r.Home(), RegistryPath: r.Path(), Exe: exe, Origin: origin,
 		Version: buildinfo.Version(), Unit: a.ownUnit(), Environ: os.Environ(), TempDir: os.TempDir(),
-		Reload: func() ([]profiles.Profile, []profiles.Profile, error) { return a.wanted(ps, all, origin) },
-		Check:  a.checkProfile, LastGood: r.LastGood(), Log: log, Orphans: true, Delegated: a.delegated,
+		Reload:      func() ([]profiles.Profile, []profiles.Profile, error) { return a.wanted(ps, all, origin) },
+		MetricsPort: r.MetricsPort(), Check: a.checkProfile, LastGood: r.LastGood(), Log: log, Orphans: true, Delegated: a.delegated,
 	}
 	if socket, ok := a.env("NOTIFY_SOCKET"); ok && socket != "" {
 		o.Notify = func(state string) error {
@@ -155,6 +155,9 @@ func (a *app) blockIsOwn(r *profiles.Registry, p profiles.Profile, port int) err
 		return nil // the registry sees to that
 	}
 	own := profiles.Block{Base: port}
+	if m := r.MetricsPort(); own.Contains(m) {
+		return fmt.Errorf("the ports %d-%d hold supervisor.metrics_port %d of the registry", own.Base, own.Last(), m)
+	}
 	for _, other := range r.List() {
 		if other.Name == p.Name {
 			continue

@@ -49,6 +49,7 @@ func (a *app) supervisorCommand() *cli.Command {
 			a.reloadCommand(),
 			a.resultCommand(),
 			a.eventsCommand(),
+			a.metricsCommand(),
 			{
 				Name: "status", Usage: "what the supervisors run", ArgsUsage: "[PROFILE...]",
 				Flags: []cli.Flag{&cli.BoolFlag{Name: "json", Usage: "print JSON"}},
