@@ -13,6 +13,7 @@ import (
 	"github.com/urfave/cli/v3"
 
 	"github.com/coderclaw/coderclaw/internal/exitcode"
+	"github.com/coderclaw/coderclaw/internal/journallog"
 	"github.com/coderclaw/coderclaw/internal/proctable"
 	"github.com/coderclaw/coderclaw/profiles"
 	"github.com/coderclaw/coderclaw/supervisor"
@@ -96,7 +97,9 @@ func (a *app) supervisorRun(ctx context.Context, names []string, all bool) error
 	defer survivePipes()()
 	stderr := newConsole(a.stderr)
 	defer stderr.Close()
-	o, err := a.supervisorOptions(r, ps, all, supervisor.OriginRun, a.serviceLog(stderr))
+	log, closeLog := a.serviceLog(stderr)
+	defer closeLog()
+	o, err := a.supervisorOptions(r, ps, all, supervisor.OriginRun, log)
 	if err != nil {
 		return err
 	}
@@ -107,20 +110,16 @@ func (a *app) supervisorRun(ctx context.Context, names []string, all bool) error
 	return runSupervisor(ctx, s)
 }
 
-// serviceLog writes the supervisor's own lines to w, which leads to stderr,
-// without the time where the journal adds its own.
-func (a *app) serviceLog(w io.Writer) *slog.Logger {
-	o := &tint.Options{Level: slog.LevelInfo, TimeFormat: time.TimeOnly, NoColor: !a.colour()}
-	if journaled, err := journal.StderrIsJournalStream(); err == nil && journaled {
-		o.NoColor = true
-		o.ReplaceAttr = func(groups []string, at slog.Attr) slog.Attr {
-			if len(groups) == 0 && at.Key == slog.TimeKey {
-				return slog.Attr{}
-			}
-			return at
-		}
+// serviceLog is for the supervisor's own lines: they become entries of the journal
+// where stderr leads there, else lines on w, which leads to stderr. The log is to be
+// closed before w.
+func (a *app) serviceLog(w io.Writer) (log *slog.Logger, closeLog func()) {
+	if journaled, err := journal.StderrIsJournalStream(); err != nil || !journaled || !journal.Enabled() {
+		return slog.New(tint.NewTextHandler(w, &tint.Options{Level: slog.LevelInfo, TimeFormat: time.TimeOnly, NoColor: !a.colour()})), func() {}
 	}
-	return slog.New(tint.NewTextHandler(w, o))
+	entries := journallog.New("coderclaw", journal.Send, w)
+	go entries.Run() // Close waits for it
+	return slog.New(entries.Handler(slog.LevelInfo)), entries.Close
 }
 
 // supervisorVerb does the same to each named profile, asking the supervisor that holds it.

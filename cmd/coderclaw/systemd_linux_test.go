@@ -128,6 +128,7 @@ func TestServices(t *testing.T) {
 	}
 
 	t.Run("a control group each", h.groups)
+	t.Run("journal", h.journal)
 	t.Run("kill one gateway", h.killOne)
 	for _, d := range drifts() {
 		t.Run(d.name, func(t *testing.T) { host{t, h.units}.drift(d) })
@@ -377,4 +378,23 @@ func (h host) uninstall(t *testing.T) {
 	}
 	h.must("coderclaw", "gateway", "uninstall")
 	h.must("coderclaw", "--profile", "rescue", "gateway", "uninstall")
+}
+
+// journal looks for the supervisor's own lines where an operator would.
+func (h host) journal(t *testing.T) {
+	h.T = t
+	var entry map[string]any
+	h.until("the start of the gateway in the journal", func() bool {
+		out := h.must("journalctl", "--quiet", "--output=json", "--user-unit=coderclaw-gateway-rescue.service",
+			"CODERCLAW_PROFILE=rescue", "PRIORITY=6", "SYSLOG_IDENTIFIER=coderclaw")
+		for line := range strings.Lines(out) {
+			if json.Unmarshal([]byte(line), &entry) == nil && strings.HasPrefix(fmt.Sprint(entry["MESSAGE"]), "ready profile=rescue pid=") {
+				return true
+			}
+		}
+		return false
+	})
+	if pid := fmt.Sprint(entry["CODERCLAW_PID"]); pid != fmt.Sprint(h.pid("rescue")) {
+		t.Errorf("the entry: %v", entry)
+	}
 }

@@ -1,6 +1,7 @@
 // Package systemdtest owns a real, throw-away `systemd --user` manager for tests:
 // a test runs again inside fresh namespaces, as an ordinary user, beside a
-// manager, its bus and a journal of its own, and everything is gone when it ends.
+// manager, its bus and a journal of its own, which that user may read, and
+// everything is gone when it ends.
 //
 // A package that uses it calls Main in its TestMain and Inside at the top of a
 // test. It needs Linux, root, cgroup v2, overlayfs and the Debian packages

@@ -215,7 +215,16 @@ func addUser() error {
 			return err
 		}
 	}
-	return nil
+	return readableJournal("/run/log/journal")
+}
+
+// readableJournal lets the user read what the journal will write below dir, which
+// a real machine grants by groups and access lists.
+func readableJournal(dir string) error {
+	if err := os.Chown(dir, 0, uid); err != nil {
+		return err
+	}
+	return os.Chmod(dir, 0o755|os.ModeSetgid) // what is made in it gets its group
 }
 
 func loopbackUp() error {
