@@ -10,6 +10,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/coderclaw/coderclaw/internal/proctable"
 )
 
 const (
@@ -44,7 +46,8 @@ func (s *Supervisor) serveMetricsPort(ctx context.Context) {
 		}
 		reason := err.Error()
 		if errors.Is(err, errInUse) {
-			if !by.holds(addr) {
+			// A supervisor of another profile may hold it for months: who it is takes a look at every process.
+			if said == "" || by.pid != 0 && !proctable.Alive(by.pid, by.start) {
 				by = findHolder(addr)
 			}
 			reason = "it is held by " + by.words

@@ -87,11 +87,18 @@ func (c *Client) Metrics(ctx context.Context, profile string, w io.Writer) error
 		return err
 	}
 	defer res.Body.Close()
-	if _, err := io.Copy(w, res.Body); err != nil {
+	n, err := io.Copy(w, io.LimitReader(res.Body, maxMetrics+1))
+	if err == nil && n > maxMetrics {
+		err = fmt.Errorf("the metrics have more than %d bytes", maxMetrics)
+	}
+	if err != nil {
 		return fmt.Errorf("control socket %s: %w", c.socket, err)
 	}
 	return nil
 }
+
+// maxMetrics bounds what Metrics takes: 4 kB a profile, for far more than a machine can run.
+const maxMetrics = 32 << 20
 
 // Watch calls fn with the status now and after each change, until ctx ends or
 // the supervisor does. Changes that follow each other fast may come as one.
