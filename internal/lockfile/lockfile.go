@@ -90,5 +90,5 @@ func (l *Lock) SetContent(b []byte) error {
 // Close empties the file and gives the lock back. The file stays: removing it
 // would let two holders lock two files of the same name.
 func (l *Lock) Close() error {
-	return errors.Join(l.SetContent(nil), l.file.Close())
+	return errors.Join(l.SetContent(nil), unlock(l.file), l.file.Close())
 }
