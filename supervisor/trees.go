@@ -32,6 +32,8 @@ type trees struct {
 	reaper *reaper.Reaper // nil where the system has no such thing
 	How    string         // for people: which of it works here
 
+	background sync.WaitGroup // what goes on beside children that start and end
+
 	mu  sync.Mutex // held from a fork until the child is known
 	own map[int]bool
 }
@@ -74,6 +76,7 @@ func (t *trees) close() error {
 
 // endAll ends every orphan, when no child lives any more.
 func (t *trees) endAll() error {
+	t.background.Wait()
 	if t.reaper == nil {
 		return nil
 	}
@@ -147,18 +150,17 @@ func (st starter) Start(ctx context.Context, spec instance.StartSpec) (instance.
 		return nil, errors.Join(err, p.remove())
 	}
 	st.u.setLeaf(p.leaf)
-	p.record()
+	t.background.Go(p.record) // until it is written down, the child's own watch over us has to do
 	return p, nil
 }
 
 // treeProcess is a child with all that it starts.
 type treeProcess struct {
 	instance.Process
-	t     *trees
-	u     *unit
-	leaf  *cgroup.Leaf // nil without control groups
-	tag   string       // variable that the child and all that it starts have
-	entry ledger.Entry // zero when it was not written down
+	t    *trees
+	u    *unit
+	leaf *cgroup.Leaf // nil without control groups
+	tag  string       // variable that the child and all that it starts have
 }
 
 // record writes the child down, for the supervisor that comes after one that is
@@ -173,16 +175,16 @@ func (p *treeProcess) record() {
 		if p.leaf != nil {
 			e.Cgroup = p.leaf.Dir()
 		}
-		err = p.u.ledger.Add(e)
+		err = p.u.ledger.Replace(e)
 	}
 	if err != nil {
 		p.t.s.o.Log.Warn("the start of a gateway cannot be written down; were this supervisor killed, the next would not know of it", "profile", p.u.profile.Name, "err", err)
-		return
 	}
-	p.entry = e
 }
 
-// Wait returns when the child and all that it started have ended.
+// Wait returns when the child has ended, and with a control group all that it
+// started. Without one, what is left of it is ended beside its successor's start.
+// The record stays until that is written down: it matches nobody any more.
 func (p *treeProcess) Wait() (instance.Exit, error) {
 	e, err := p.Process.Wait()
 	p.t.mu.Lock()
@@ -194,11 +196,12 @@ func (p *treeProcess) Wait() (instance.Exit, error) {
 		}
 	}
 	p.u.setLeaf(nil)
-	errs := []error{err, p.remove(), p.endOrphans()}
-	if p.entry.Instance != "" {
-		errs = append(errs, p.u.ledger.Remove(p.entry.Instance))
-	}
-	return e, errors.Join(errs...)
+	p.t.background.Go(func() {
+		if err := p.endOrphans(); err != nil {
+			p.t.s.o.Log.Error("something that a gateway started is left", "profile", p.u.profile.Name, "err", err)
+		}
+	})
+	return e, errors.Join(err, p.remove())
 }
 
 // Kill ends the child and, where there is a control group, all that it started.

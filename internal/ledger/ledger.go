@@ -173,6 +173,17 @@ func (l *Ledger) Add(e Entry) error {
 	return l.writeLocked()
 }
 
+// Replace makes e the only entry: what was started before has ended.
+func (l *Ledger) Replace(e Entry) error {
+	if !e.valid() {
+		return fmt.Errorf("ledger: an entry lacks what it would be recognised by: %+v", e)
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.entries = []Entry{e}
+	return l.writeLocked()
+}
+
 // Remove takes out the entries of these instances, whose processes have ended.
 func (l *Ledger) Remove(instances ...string) error {
 	l.mu.Lock()

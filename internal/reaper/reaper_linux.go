@@ -131,6 +131,9 @@ func (r *Reaper) Orphans() ([]Orphan, error) {
 	}
 	var out []Orphan
 	for _, pid := range pids {
+		if r.own(pid) {
+			continue // spares the rest for the many
+		}
 		start, err := proctable.StartTime(pid)
 		if err != nil {
 			continue // it has ended
