@@ -24,6 +24,7 @@ import (
 	"github.com/coderclaw/coderclaw/gateway/logs"
 	"github.com/coderclaw/coderclaw/gateway/presence"
 	"github.com/coderclaw/coderclaw/gateway/protocol"
+	"github.com/coderclaw/coderclaw/gateway/rescue"
 	"github.com/coderclaw/coderclaw/gateway/rpc"
 )
 
@@ -32,7 +33,7 @@ import (
 var ErrRestart = errors.New("restart")
 
 // Options is what a gateway must know. All of it is required but Profile, which
-// is "" for a gateway that no registry knows, Degraded, Commit, Ready and Isolation.
+// is "" for a gateway that no registry knows, Degraded, Commit, Ready, Isolation and Rescue.
 type Options struct {
 	Profile  string
 	Instance string // random id of this start
@@ -57,6 +58,8 @@ type Options struct {
 	Ready   func() // called once clients are answered
 
 	Isolation *protocol.Isolation // what the process has walled itself off with; told in health
+	// Rescue is the supervisor of a gateway that may see to others, nil for all others.
+	Rescue rescue.Supervisor
 }
 
 // Gateway is one server. Serve is to be called once.
@@ -101,7 +104,13 @@ func New(o Options) (*Gateway, error) {
 	g.presence = presence.New(presence.Self{Host: host, Version: o.Version, Platform: runtime.GOOS, DeviceFamily: family(), Arch: runtime.GOARCH}, time.Now)
 	chans := channels.New(g.hub.Count, time.Now)
 	identity := protocol.Identity{Profile: o.Profile, Instance: o.Instance, PID: os.Getpid(), Build: build(o), Degraded: o.Degraded, Isolation: o.Isolation}
-	g.health = health.New(identity, o.StateDir, chans, time.Now)
+	var others health.Others
+	if o.Rescue != nil {
+		f := rescue.New(o.Rescue, time.Now)
+		register(g.mux, f)
+		others = f
+	}
+	g.health = health.New(identity, o.StateDir, chans, others, time.Now)
 	register(g.mux, g.health, logs.New(o.LogDir), chans, configview.New(o.LoadConfig), g.presence)
 	g.server = &http.Server{
 		Handler:           g.routes(),
@@ -128,8 +137,9 @@ func register(m *rpc.Mux, features ...feature) {
 func Reference() (methods []rpc.MethodDoc, sent []string) {
 	var m rpc.Mux
 	chans := channels.New(nil, time.Now)
-	register(&m, health.New(protocol.Identity{}, "", chans, time.Now), logs.New(""), chans, configview.New(nil), presence.New(presence.Self{}, time.Now))
-	return m.Docs(), events()
+	register(&m, health.New(protocol.Identity{}, "", chans, nil, time.Now), logs.New(""), chans, configview.New(nil), presence.New(presence.Self{}, time.Now),
+		rescue.New(nil, time.Now))
+	return m.Docs(), events(true)
 }
 
 func build(o Options) string {

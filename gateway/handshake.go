@@ -263,9 +263,13 @@ func (a *attempt) broken(err error) *refusal {
 	return &refusal{&protocol.Error{Code: protocol.CodeUnavailable, Message: "Error: the store of paired devices cannot be used; see the gateway's log"}, protocol.ClosePolicy}
 }
 
-// Events that this gateway can send.
-func events() []string {
-	return []string{"connect.challenge", "presence", "tick", "shutdown", "health", "device.pair.requested", "device.pair.resolved"}
+// Events that a gateway can send; rescue tells whether it sees to others.
+func events(rescue bool) []string {
+	list := []string{"connect.challenge", "presence", "tick", "shutdown", "health", "device.pair.requested", "device.pair.resolved"}
+	if rescue {
+		list = append(list, protocol.EventDoctor)
+	}
+	return list
 }
 
 // hello is what a client that was let in is told.
@@ -273,7 +277,7 @@ func (g *Gateway) hello(s *rpc.Session, token *auth.DeviceToken) protocol.Hello 
 	h := protocol.Hello{
 		Type: protocol.TypeHello, Protocol: protocol.Version,
 		Server:   protocol.Server{Version: g.o.Version, Commit: g.o.Commit, ConnID: s.ID},
-		Features: protocol.Features{Methods: g.mux.Methods(), Events: events()},
+		Features: protocol.Features{Methods: g.mux.Methods(), Events: events(g.o.Rescue != nil)},
 		Snapshot: protocol.Snapshot{
 			Presence: g.presence.List(), Health: struct{}{}, StateVersion: *g.versions(), UptimeMs: time.Since(g.started).Milliseconds(),
 			ConfigPath: g.o.ConfigPath, StateDir: g.o.StateDir, AuthMode: g.o.Auth.Mode,

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"reflect"
 	"time"
 
 	"github.com/coderclaw/coderclaw/gateway/protocol"
@@ -24,7 +25,8 @@ func (g *Gateway) countChanged(n int) {
 }
 
 // pulse sends tick, and with every second one a fresh health, as long as there
-// are clients. Without any it waits for one and wakes nobody.
+// are clients; in between it is sent when other profiles have got into other
+// trouble. Without any it waits for one and wakes nobody.
 func (g *Gateway) pulse(ctx context.Context) {
 	const interval = protocol.TickIntervalMs * time.Millisecond
 	var tick <-chan time.Time
@@ -36,7 +38,8 @@ func (g *Gateway) pulse(ctx context.Context) {
 		ticker, tick = nil, nil
 	}
 	defer stop()
-	for odd := false; ; {
+	var last beatState
+	for {
 		select {
 		case <-ctx.Done():
 			return
@@ -47,13 +50,36 @@ func (g *Gateway) pulse(ctx context.Context) {
 				ticker = time.NewTicker(interval)
 				tick = ticker.C
 			}
-		case now := <-tick:
-			g.broadcast("tick", protocol.TickEvent{TS: now.UnixMilli()}, rpc.Delivery{Drop: true})
-			if odd = !odd; !odd {
-				g.broadcastHealth()
+			if n > 0 && g.o.Rescue != nil && time.Since(last.looked) >= interval && g.look(ctx, &last) {
+				g.broadcastHealth(ctx) // nobody was here to be told
 			}
+		case now := <-tick:
+			g.beat(ctx, now, &last)
 		}
 	}
+}
+
+// beatState is what one beat of the pulse leaves for the next.
+type beatState struct {
+	odd    bool
+	told   protocol.Siblings // with the last health that was sent to all
+	looked time.Time         // when told was found out
+}
+
+func (g *Gateway) beat(ctx context.Context, now time.Time, b *beatState) {
+	g.broadcast("tick", protocol.TickEvent{TS: now.UnixMilli()}, rpc.Delivery{Drop: true})
+	changed := g.look(ctx, b)
+	if b.odd = !b.odd; !b.odd || changed {
+		g.broadcastHealth(ctx)
+	}
+}
+
+// look tells whether other profiles are in other trouble than at the last look.
+func (g *Gateway) look(ctx context.Context, b *beatState) bool {
+	others := g.health.Siblings(ctx)
+	changed := !reflect.DeepEqual(others, b.told)
+	b.told, b.looked = others, time.Now()
+	return changed
 }
 
 func (g *Gateway) broadcast(event string, payload any, d rpc.Delivery) {
@@ -62,8 +88,8 @@ func (g *Gateway) broadcast(event string, payload any, d rpc.Delivery) {
 	}
 }
 
-func (g *Gateway) broadcastHealth() {
-	raw, _, err := g.health.Summary(true)
+func (g *Gateway) broadcastHealth(ctx context.Context) {
+	raw, _, err := g.health.Summary(ctx, true)
 	if err != nil {
 		g.o.Log.Error("health", "err", err)
 		return

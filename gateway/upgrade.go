@@ -78,7 +78,7 @@ func (g *Gateway) serveSession(ctx context.Context, conn *websocket.Conn, r *htt
 // greet sends the newcomer a fresh health. Sending it to everybody, as others
 // do, costs n² events for n clients.
 func (g *Gateway) greet(s *rpc.Session) {
-	raw, _, err := g.health.Summary(false)
+	raw, _, err := g.health.Glance() // the supervisor's probe is not to wait for an answer of the supervisor
 	if err == nil {
 		err = g.hub.Send(s, "health", raw, g.versions())
 	}

@@ -99,7 +99,7 @@ func (s *Supervisor) prepare(ctx context.Context, u *unit) (instance.Launch, err
 	return instance.Launch{
 		Path: s.o.Exe, Args: []string{s.o.Exe, "gateway", "run"}, Env: childEnv(s.o.Environ, p), Dir: p.StateDir, Files: files,
 		Handoff: handoff.Message{Profile: p.Name, StateDir: p.StateDir, ConfigPath: c.path, Workspace: p.Workspace,
-			Port: c.Port, Drain: p.Drain, Degraded: c.degraded, Env: c.Env, Isolation: s.isolation(p)},
+			Port: c.Port, Drain: p.Drain, Degraded: c.degraded, Env: c.Env, Isolation: s.isolation(p), ControlSocket: s.socket},
 		Hash: s.hash(c), Degraded: c.degraded, Live: u.tally.timed(c.Live), Serving: c.Serving,
 		OnReady: func() {
 			if c.degraded != "" || !s.o.LastGood {

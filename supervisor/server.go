@@ -43,6 +43,7 @@ func (s *Supervisor) serveControl(ctx context.Context, l net.Listener) {
 	}
 	<-done
 	s.later.running.Wait()
+	s.doctors.wait() // Close leaves handlers behind
 }
 
 type peerKey struct{}
@@ -106,6 +107,8 @@ func (s *Supervisor) routes(watching context.Context) http.Handler {
 		}
 		reply(w, http.StatusOK, res)
 	})
+	mux.HandleFunc("GET /v1/diagnosis", s.answerDiagnosis)
+	mux.HandleFunc("POST /v1/doctor/{profile}", s.doctor)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !mayControl(r) {
 			refuse(w, http.StatusForbidden, exitcode.Failed, fmt.Errorf("this supervisor answers only to %s", me()))

@@ -67,6 +67,12 @@ type Options struct {
 	Log      *slog.Logger
 	Lines    func(profile string, batch []byte) // told what the children print, in whole lines
 	OnStatus func(control.Status)               // told each change, from one goroutine
+	// Look tells what is wrong with the profiles beside own, the names of ours, and by its
+	// error why it could not see them all. nil sees none.
+	Look func(ctx context.Context, own []string) ([]control.Diagnosis, error)
+	// PassEnv is what doctor, run on the profile for a rescue gateway, may know of our
+	// environment, handed over by pipe. nil hands over nothing.
+	PassEnv func(profile string) map[string]string
 
 	MetricsPort  int           // of 127.0.0.1, on which metrics are shown as well; 0 for none
 	MetricsRetry time.Duration // how often a metrics port that is held is tried; 0 means 5 s
@@ -85,7 +91,9 @@ type Supervisor struct {
 	program program
 	events  *events
 	later   later
+	doctors *doctors
 	trees   *trees        // from Run on
+	socket  string        // path of the control socket; from Run on
 	stop    chan struct{} // closed by a request to end
 	stopped sync.Once
 
@@ -107,7 +115,7 @@ func New(o Options) (*Supervisor, error) {
 	if o.MetricsRetry == 0 {
 		o.MetricsRetry = metricsRetry
 	}
-	s := &Supervisor{o: o, started: time.Now(), stop: make(chan struct{})}
+	s := &Supervisor{o: o, started: time.Now(), stop: make(chan struct{}), doctors: newDoctors()}
 	s.board, s.events = newBoard(s.status), newEvents()
 	return s, nil
 }
@@ -130,6 +138,7 @@ func (s *Supervisor) Run(ctx context.Context) (err error) {
 			err = errors.Join(err, cerr)
 		}
 	}()
+	s.socket = socket.Addr().String()
 	forker := instance.NewForker()
 	s.trees = s.newTrees(forker)
 	defer func() { err = errors.Join(err, s.trees.close()) }()
@@ -189,6 +198,7 @@ func (s *Supervisor) supervise(ctx context.Context, socket net.Listener, forker 
 	case <-ctx.Done():
 	case <-s.stop:
 	}
+	s.doctors.end()   // the gateway that waits for it would drain for long
 	s.changing.Lock() // a reload that is under way ends first, and none begins
 	defer s.changing.Unlock()
 	s.o.Log.Info("stopping", "profiles", len(s.set.list()))

@@ -36,7 +36,12 @@ func (a *app) doctorCommand() *cli.Command {
 			&cli.BoolFlag{Name: "non-interactive", Usage: "ask nothing; mend without asking if --repair is given", Destination: &f.nonInteractive},
 			&cli.BoolFlag{Name: "all", Usage: "look at every profile of the registry", Destination: &f.all},
 		},
-		Action: func(ctx context.Context, _ *cli.Command) error { return a.doctor(ctx, f) },
+		Action: func(ctx context.Context, _ *cli.Command) error {
+			if err := a.takeVars(); err != nil {
+				return err
+			}
+			return a.doctor(ctx, f)
+		},
 	}
 }
 

@@ -79,7 +79,7 @@ func (a *app) gatewaySupervised(ctx context.Context) error {
 		Profile: msg.Profile, Instance: msg.Instance, StateDir: p.StateDir, ConfigPath: p.ConfigPath,
 		Workspace: p.Workspace, LogDir: p.LogDir(), Port: p.Port, Listeners: listeners, Config: snap, Auth: settings, Degraded: msg.Degraded,
 		LoadConfig: func() (*config.Snapshot, error) { return config.LoadProfile(p, lookup) },
-		Version:    buildinfo.Version(), Commit: buildinfo.Commit(), Drain: msg.Drain, Log: log, Isolation: isolation,
+		Version:    buildinfo.Version(), Commit: buildinfo.Commit(), Drain: msg.Drain, Log: log, Isolation: isolation, Rescue: rescueOf(msg),
 		Ready: func() {
 			log.Info("gateway ready", "port", p.Port, "profile", p.Name, "pid", os.Getpid())
 			if notifySocket == "" {

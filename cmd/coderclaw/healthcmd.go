@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/urfave/cli/v3"
@@ -41,12 +42,31 @@ func (a *app) healthCommand() *cli.Command {
 	}
 }
 
+// siblingLines are what a rescue gateway knows of others, a line for each.
+func siblingLines(s protocol.Siblings) []string {
+	var lines []string
+	for _, x := range s.Siblings {
+		line := fmt.Sprintf("%s: %s", x.Profile, x.State)
+		if !x.Since.IsZero() {
+			line += " since " + localTime(x.Since)
+		}
+		lines = append(lines, fmt.Sprintf("%s: %s; see to it with: coderclaw rescue --repair %s", line, strings.Join(strings.Fields(x.Reason), " "), x.Profile))
+	}
+	if s.Unseen != "" {
+		lines = append(lines, "unknown: "+strings.Join(strings.Fields(s.Unseen), " "))
+	}
+	return lines
+}
+
 func (a *app) printHealth(h protocol.HealthSummary, took time.Duration) {
 	fmt.Fprintf(a.stdout, "Gateway Health\nOK (%dms)\n", took.Milliseconds())
 	if own := h.Coderclaw; own != nil {
 		fmt.Fprintf(a.stdout, "Profile: %s, pid %d, build %s\n", own.Profile, own.PID, own.Build)
 		if own.Degraded != "" {
 			fmt.Fprintf(a.stdout, "%s\n", own.Degraded)
+		}
+		for _, line := range siblingLines(own.Siblings) {
+			fmt.Fprintf(a.stdout, "Sibling %s\n", line)
 		}
 	}
 	for _, id := range slices.Sorted(maps.Keys(h.Channels)) {

@@ -93,6 +93,7 @@ func (a *app) commands() []*cli.Command {
 		a.channelsCommand(),
 		a.configCommand(),
 		a.doctorCommand(),
+		a.rescueCommand(),
 		a.profilesCommand(),
 	}
 }

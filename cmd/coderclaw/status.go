@@ -114,6 +114,11 @@ func (a *app) printStatus(t target, st gatewayStatus, out statusJSON) error {
 		for _, ch := range s.ChannelSummary {
 			row("Channel", "%s", ch)
 		}
+		if s.Coderclaw != nil {
+			for _, line := range siblingLines(*s.Coderclaw) {
+				row("Sibling", "%s", line)
+			}
+		}
 	}
 	row("Config", "%s", t.profile.ConfigPath)
 	row("Logs", "%s", t.profile.LogDir())

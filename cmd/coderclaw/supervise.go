@@ -37,6 +37,7 @@ func (a *app) supervisorOptions(r *profiles.Registry, ps []profiles.Profile, all
 		Version: buildinfo.Version(), Unit: a.ownUnit(), Environ: os.Environ(), TempDir: os.TempDir(),
 		Reload:      func() ([]profiles.Profile, []profiles.Profile, error) { return a.wanted(ps, all, origin) },
 		MetricsPort: r.MetricsPort(), Check: a.checkProfile, LastGood: r.LastGood(), Log: log, Orphans: true, Delegated: a.delegated,
+		Look: a.lookAround, PassEnv: a.passedTo,
 	}
 	if socket, ok := a.env("NOTIFY_SOCKET"); ok && socket != "" {
 		o.Notify = func(state string) error {

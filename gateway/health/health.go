@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"sync"
 	"time"
@@ -27,34 +28,62 @@ type Source interface {
 	Health() (channels map[string]protocol.ChannelHealth, order []string, labels map[string]string)
 }
 
+// Others says which other profiles are in trouble; the rescue feature provides it.
+type Others interface {
+	Siblings(ctx context.Context) protocol.Siblings
+}
+
 // Feature holds the last summary. It is safe for concurrent use.
 type Feature struct {
 	identity protocol.Identity
 	stateDir string
 	channels Source
+	others   Others // nil for a gateway that knows of none
 	now      func() time.Time
 
 	mu      sync.Mutex // guards what follows; held while a summary is made, so that those who ask at once share it
 	encoded json.RawMessage
+	told    protocol.Siblings // in encoded
 	made    time.Time
 	version int64
 }
 
-// New returns the feature; the first summary is made when it is asked for.
-func New(identity protocol.Identity, stateDir string, channels Source, now func() time.Time) *Feature {
-	return &Feature{identity: identity, stateDir: stateDir, channels: channels, now: now, version: 1}
+// New returns the feature; the first summary is made when it is asked for. others
+// is nil for a gateway that is to know nothing of others.
+func New(identity protocol.Identity, stateDir string, channels Source, others Others, now func() time.Time) *Feature {
+	return &Feature{identity: identity, stateDir: stateDir, channels: channels, others: others, now: now, version: 1}
+}
+
+// Siblings are the other profiles that are in trouble, none where nobody knows.
+func (f *Feature) Siblings(ctx context.Context) protocol.Siblings {
+	if f.others == nil {
+		return protocol.Siblings{}
+	}
+	return f.others.Siblings(ctx)
 }
 
 // Summary returns the encoded summary and its version, a new one if the last is
-// no longer fresh or probe is set.
-func (f *Feature) Summary(probe bool) (json.RawMessage, int64, error) {
+// no longer fresh, other profiles are in other trouble, or probe is set.
+func (f *Feature) Summary(ctx context.Context, probe bool) (json.RawMessage, int64, error) {
+	others := f.Siblings(ctx) // without the lock, for it may take seconds
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	return f.summaryLocked(probe, others)
+}
+
+// Glance is Summary with what was last known of other profiles: it never waits.
+func (f *Feature) Glance() (json.RawMessage, int64, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.summaryLocked(false, f.told)
+}
+
+func (f *Feature) summaryLocked(probe bool, others protocol.Siblings) (json.RawMessage, int64, error) {
 	start := f.now()
-	if !probe && f.encoded != nil && start.Sub(f.made) < Fresh {
+	if !probe && f.encoded != nil && start.Sub(f.made) < Fresh && reflect.DeepEqual(others, f.told) {
 		return f.encoded, f.version, nil
 	}
-	h, err := f.make(start)
+	h, err := f.make(start, others)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -62,7 +91,7 @@ func (f *Feature) Summary(probe bool) (json.RawMessage, int64, error) {
 	if err != nil {
 		return nil, 0, fmt.Errorf("health: %w", err)
 	}
-	f.encoded, f.made = raw, start
+	f.encoded, f.told, f.made = raw, others, start
 	f.version++
 	return raw, f.version, nil
 }
@@ -74,17 +103,19 @@ func (f *Feature) Cached() (json.RawMessage, int64) {
 	return f.encoded, f.version
 }
 
-func (f *Feature) make(start time.Time) (protocol.HealthSummary, error) {
+func (f *Feature) make(start time.Time, others protocol.Siblings) (protocol.HealthSummary, error) {
 	sessions, err := f.sessions()
 	if err != nil {
 		return protocol.HealthSummary{}, err
 	}
 	channels, order, labels := f.channels.Health()
+	identity := f.identity
+	identity.Siblings = others
 	return protocol.HealthSummary{
 		OK: true, TS: start.UnixMilli(), DurationMs: f.now().Sub(start).Milliseconds(),
 		Channels: channels, ChannelOrder: order, ChannelLabels: labels, DefaultAgentID: agentID,
 		Agents:   []protocol.AgentHealth{{AgentID: agentID, IsDefault: true, Heartbeat: protocol.AgentHeartbeat{Every: "off", Target: "none"}, Sessions: sessions}},
-		Sessions: sessions, Coderclaw: &f.identity,
+		Sessions: sessions, Coderclaw: &identity,
 	}, nil
 }
 
@@ -106,15 +137,15 @@ func (f *Feature) sessions() (protocol.SessionsHealth, error) {
 
 // Register adds the methods health and status.
 func (f *Feature) Register(m *rpc.Mux) {
-	rpc.HandleLoose(m, "health", rpc.ScopeRead, func(_ context.Context, _ *rpc.Session, p protocol.HealthParams) (json.RawMessage, error) {
-		raw, _, err := f.Summary(p.Probe)
+	rpc.HandleLoose(m, "health", rpc.ScopeRead, func(ctx context.Context, _ *rpc.Session, p protocol.HealthParams) (json.RawMessage, error) {
+		raw, _, err := f.Summary(ctx, p.Probe)
 		return raw, err
 	})
 	rpc.HandleLoose(m, "status", rpc.ScopeRead, f.status)
 }
 
 // status hides paths from those who may not administer.
-func (f *Feature) status(_ context.Context, s *rpc.Session, _ protocol.Empty) (protocol.StatusSummary, error) {
+func (f *Feature) status(ctx context.Context, s *rpc.Session, _ protocol.Empty) (protocol.StatusSummary, error) {
 	sessions, err := f.sessions()
 	if err != nil {
 		return protocol.StatusSummary{}, err
@@ -131,6 +162,9 @@ func (f *Feature) status(_ context.Context, s *rpc.Session, _ protocol.Empty) (p
 	_, order, labels := f.channels.Health()
 	for _, id := range order {
 		out.ChannelSummary = append(out.ChannelSummary, labels[id]+": configured")
+	}
+	if others := f.Siblings(ctx); len(others.Siblings) > 0 || others.Unseen != "" {
+		out.Coderclaw = &others
 	}
 	if !s.Has(rpc.ScopeAdmin) {
 		out.Sessions.Paths = []string{}

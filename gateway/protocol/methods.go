@@ -29,6 +29,8 @@ type Identity struct {
 	Degraded string `json:"degraded,omitempty"` // why it runs on its last good config, "" if it does not
 
 	Isolation *Isolation `json:"isolation,omitempty"` // of a gateway under a supervisor
+
+	Siblings // of a rescue gateway under a supervisor
 }
 
 // Isolation says what the kernel keeps the gateway and its tools from.
@@ -84,6 +86,7 @@ type StatusSummary struct {
 	ChannelSummary     []string        `json:"channelSummary"`
 	QueuedSystemEvents []string        `json:"queuedSystemEvents"`
 	Sessions           StatusSessions  `json:"sessions"`
+	Coderclaw          *Siblings       `json:"coderclaw,omitempty"` // of a rescue gateway, when something is wrong with others
 }
 
 // StatusHeartbeat lists the heartbeats of all agents.

@@ -24,6 +24,9 @@ const (
 	// EnvInstance holds the random id of the start. Everything that the child starts inherits
 	// it, so that what is left of it can be told from what is left of others.
 	EnvInstance = "CODERCLAW_INSTANCE"
+	// EnvVarsFD holds the number of the descriptor of a pipe that carries a hand-off of
+	// variables alone, to a command that a supervisor runs and that is no gateway.
+	EnvVarsFD = "CODERCLAW_VARS_FD"
 	// FirstFD is the first inherited descriptor, as in systemd's socket protocol.
 	FirstFD = 3
 )
@@ -43,6 +46,8 @@ type Message struct {
 	Degraded   string            `json:"degraded,omitempty"` // why ConfigPath is not the profile's own config
 	Env        map[string]string `json:"env,omitempty"`
 	Isolation  Isolation         `json:"isolation"`
+
+	ControlSocket string `json:"controlSocket,omitempty"` // path, on which the supervisor takes requests
 }
 
 // Isolation says how far the child is to wall itself off before it reads

@@ -1,0 +1,121 @@
+package supervisor
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/coderclaw/coderclaw/internal/exitcode"
+	"github.com/coderclaw/coderclaw/internal/peercred"
+	"github.com/coderclaw/coderclaw/internal/proctable"
+	"github.com/coderclaw/coderclaw/profiles"
+	"github.com/coderclaw/coderclaw/supervisor/control"
+)
+
+// doctors are the runs of doctor that are asked for over the control socket: one
+// at a time, and none any more once the supervisor ends. It is safe for concurrent use.
+type doctors struct {
+	slot   chan struct{} // holds one while a run is under way
+	ending chan struct{} // closed when no run is to go on
+	once   sync.Once
+}
+
+func newDoctors() *doctors {
+	return &doctors{slot: make(chan struct{}, 1), ending: make(chan struct{})}
+}
+
+// begin tells whether a run may begin; done is to be called after it.
+func (d *doctors) begin() bool {
+	select {
+	case d.slot <- struct{}{}:
+		return true
+	default:
+		return false
+	}
+}
+
+func (d *doctors) done() { <-d.slot }
+
+// end has the run that is under way end soon.
+func (d *doctors) end() { d.once.Do(func() { close(d.ending) }) }
+
+// wait ends what is under way, waits for it, and lets nothing begin any more.
+func (d *doctors) wait() {
+	d.end()
+	d.slot <- struct{}{}
+}
+
+// mayDoctor tells whether the peer may have a profile looked at and mended, which
+// is done outside of any isolation. A person at a shell can do that anyway. Of what
+// gateways have started only that of the profile rescue can, and for others than itself.
+func (s *Supervisor) mayDoctor(r *http.Request, profile string) error {
+	cred, _ := r.Context().Value(peerKey{}).(peercred.Cred)
+	for _, u := range s.set.list() {
+		pid := u.instance.Snapshot().PID
+		switch {
+		case pid == 0 || !proctable.IsDescendant(cred.PID, pid):
+		case u.profile.Name != profiles.Rescue:
+			return fmt.Errorf("pid %d runs below the gateway of profile %s; only that of profile %s may ask for doctor", cred.PID, u.profile.Name, profiles.Rescue)
+		case profile == profiles.Rescue:
+			return fmt.Errorf("the gateway of profile %s may ask for doctor on others, not on itself; run: coderclaw --profile %s doctor", profile, profile)
+		default:
+			return nil
+		}
+	}
+	// What a gateway has left behind comes to this process, and belongs to nobody in particular.
+	if self := os.Getpid(); cred.PID != self && proctable.IsDescendant(cred.PID, self) {
+		return fmt.Errorf("pid %d was started by a gateway that it has outlived, and may not ask for doctor", cred.PID)
+	}
+	// Whose ancestors cannot be seen any more may have been anybody's.
+	if _, err := proctable.StartTime(cred.PID); err != nil {
+		return errors.New("whoever asked for doctor has ended meanwhile; ask and wait for the answer")
+	}
+	return nil
+}
+
+// lineTime is how long a client may take for one line of doctor's output.
+const lineTime = 5 * time.Second
+
+// doctor runs doctor on a profile and streams what it prints. A client that goes
+// away meanwhile changes nothing: half a repair is worse than a whole one.
+func (s *Supervisor) doctor(w http.ResponseWriter, r *http.Request) {
+	name, err := profiles.ParseName(r.PathValue("profile"))
+	if err != nil {
+		refuse(w, http.StatusBadRequest, exitcode.Usage, err)
+		return
+	}
+	if err := s.mayDoctor(r, name); err != nil {
+		refuse(w, http.StatusForbidden, exitcode.Failed, err)
+		return
+	}
+	if !s.doctors.begin() {
+		refuse(w, http.StatusConflict, exitcode.Busy, errors.New("doctor runs already; ask again when it has ended"))
+		return
+	}
+	defer s.doctors.done()
+	repair := r.URL.Query().Get("repair") == "1"
+	run, err := s.startDoctor(name, repair)
+	if err != nil {
+		refuse(w, http.StatusInternalServerError, exitcode.Failed, fmt.Errorf("doctor cannot be started: %w", err))
+		return
+	}
+	s.o.Log.Info("doctor runs on request", "profile", name, "repair", repair)
+	w.Header().Set("Content-Type", "application/x-ndjson")
+	enc, flush, gone := json.NewEncoder(w), http.NewResponseController(w), false
+	tell := func(out control.DoctorOut) {
+		if gone {
+			return
+		}
+		gone = errors.Join(flush.SetWriteDeadline(time.Now().Add(lineTime)), enc.Encode(out), flush.Flush()) != nil
+	}
+	exit, err := run.follow(s.doctors.ending, tell)
+	if err != nil {
+		s.o.Log.Error("doctor", "profile", name, "err", err)
+	}
+	s.o.Log.Info("doctor has ended", "profile", name, "exit", exit)
+	tell(control.DoctorOut{Exit: &exit})
+}
