@@ -35,13 +35,17 @@ const secret = "s3cret-token-of-the-tests"
 // running is a gateway that serves until the test ends.
 type running struct {
 	url, dir string
+	gateway  *gateway.Gateway
 	socket   *os.File                // a second owner of the listening socket, as a supervisor is
 	stop     context.CancelCauseFunc // asks it to end
 	done     chan struct{}           // closed when it has
 	err      error                   // valid then
 }
 
-func start(t *testing.T) *running {
+func start(t *testing.T) *running { t.Helper(); return startWith(t, nil) }
+
+// startWith starts one whose options are changed by change.
+func startWith(t *testing.T, change func(*gateway.Options)) *running {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -68,15 +72,20 @@ func start(t *testing.T) *running {
 	}
 	r := &running{url: "ws://" + l.Addr().String(), dir: dir, socket: socket, done: make(chan struct{})}
 	ready := make(chan struct{})
-	g, err := gateway.New(gateway.Options{
+	o := gateway.Options{
 		Profile: "test", Instance: "i-1", StateDir: dir, ConfigPath: cfg, Workspace: filepath.Join(dir, "workspace"), LogDir: filepath.Join(dir, "logs"),
 		Port: l.Addr().(*net.TCPAddr).Port, Listeners: []net.Listener{l}, Config: snap, LoadConfig: load, Auth: settings,
 		Version: "1.2.3", Log: slog.New(slog.NewTextHandler(t.Output(), nil)), Ready: func() { close(ready) },
 		Isolation: &protocol.Isolation{Mode: "strict", Landlock: 7, Applied: []string{"umask 077"}, Missing: []string{}},
-	})
+	}
+	if change != nil {
+		change(&o)
+	}
+	g, err := gateway.New(o)
 	if err != nil {
 		t.Fatal(err)
 	}
+	r.gateway = g
 	ctx, stop := context.WithCancelCause(context.WithoutCancel(t.Context()))
 	r.stop = stop
 	go func() {

@@ -13,7 +13,9 @@ import (
 	"github.com/coderclaw/coderclaw/doctor"
 	"github.com/coderclaw/coderclaw/gateway"
 	"github.com/coderclaw/coderclaw/gateway/config"
+	"github.com/coderclaw/coderclaw/gateway/protocol"
 	"github.com/coderclaw/coderclaw/instance"
+	"github.com/coderclaw/coderclaw/profiles"
 )
 
 // TestDocs holds the references in docs/ against the code that they describe.
@@ -152,6 +154,7 @@ func protocolReference() string {
 		}
 		fmt.Fprintf(&b, "| `%s` | `%s` | %s |\n", m.Name, m.Need, strings.Join(params, "; "))
 	}
+	fmt.Fprintf(&b, "\nOnly the gateway of profile `%s`, under a supervisor, has `%s` and its event; see [rescue](rescue.md).\n", profiles.Rescue, protocol.MethodDoctor)
 	b.WriteString("\n## Events\n\n")
 	for _, e := range events {
 		fmt.Fprintf(&b, "- `%s`\n", e)
