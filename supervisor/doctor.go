@@ -5,13 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"os"
 	"sync"
 	"time"
 
 	"github.com/coderclaw/coderclaw/internal/exitcode"
-	"github.com/coderclaw/coderclaw/internal/peercred"
-	"github.com/coderclaw/coderclaw/internal/proctable"
 	"github.com/coderclaw/coderclaw/profiles"
 	"github.com/coderclaw/coderclaw/supervisor/control"
 )
@@ -53,28 +50,19 @@ func (d *doctors) wait() {
 // is done outside of any isolation. A person at a shell can do that anyway. Of what
 // gateways have started only that of the profile rescue can, and for others than itself.
 func (s *Supervisor) mayDoctor(r *http.Request, profile string) error {
-	cred, _ := r.Context().Value(peerKey{}).(peercred.Cred)
+	p, _ := peerOf(r)
 	for _, u := range s.set.list() {
-		pid := u.instance.Snapshot().PID
 		switch {
-		case pid == 0 || !proctable.IsDescendant(cred.PID, pid):
+		case !p.below(u.instance.Snapshot().PID):
 		case u.profile.Name != profiles.Rescue:
-			return fmt.Errorf("pid %d runs below the gateway of profile %s; only that of profile %s may ask for doctor", cred.PID, u.profile.Name, profiles.Rescue)
+			return fmt.Errorf("pid %d runs below the gateway of profile %s; only that of profile %s may ask for doctor", p.PID, u.profile.Name, profiles.Rescue)
 		case profile == profiles.Rescue:
 			return fmt.Errorf("the gateway of profile %s may ask for doctor on others, not on itself; run: coderclaw --profile %s doctor", profile, profile)
 		default:
 			return nil
 		}
 	}
-	// What a gateway has left behind comes to this process, and belongs to nobody in particular.
-	if self := os.Getpid(); cred.PID != self && proctable.IsDescendant(cred.PID, self) {
-		return fmt.Errorf("pid %d was started by a gateway that it has outlived, and may not ask for doctor", cred.PID)
-	}
-	// Whose ancestors cannot be seen any more may have been anybody's.
-	if _, err := proctable.StartTime(cred.PID); err != nil {
-		return errors.New("whoever asked for doctor has ended meanwhile; ask and wait for the answer")
-	}
-	return nil
+	return p.traced()
 }
 
 // lineTime is how long a client may take for one line of doctor's output.

@@ -239,7 +239,7 @@ func TestWhoMayNotBeToldApart(t *testing.T) {
 		t.Fatal(err)
 	}
 	as := func(pid int) error {
-		r, err := http.NewRequestWithContext(context.WithValue(t.Context(), peerKey{}, peercred.Cred{PID: pid}), http.MethodPost, "/", nil)
+		r, err := http.NewRequestWithContext(context.WithValue(t.Context(), peerKey{}, peer{peercred.Cred{PID: pid}, proctable.Ancestors(pid)}), http.MethodPost, "/", nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -252,7 +252,7 @@ func TestWhoMayNotBeToldApart(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := proctable.StartTime(cmd.Process.Pid); err != nil { // nobody has taken its number
-		if err := as(cmd.Process.Pid); err == nil || !strings.Contains(err.Error(), "has ended meanwhile") {
+		if err := as(cmd.Process.Pid); err == nil || !strings.Contains(err.Error(), "had ended before it could be seen") {
 			t.Errorf("who is gone: %v", err)
 		}
 	}

@@ -42,9 +42,9 @@ func TestPeers(t *testing.T) {
 		peer any
 		want int
 	}{
-		"own":     {peercred.Cred{UID: uint32(os.Getuid())}, http.StatusNotFound},
-		"root":    {peercred.Cred{}, http.StatusNotFound},
-		"another": {peercred.Cred{UID: uint32(os.Getuid()) + 1}, http.StatusForbidden},
+		"own":     {peer{Cred: peercred.Cred{UID: uint32(os.Getuid())}}, http.StatusNotFound},
+		"root":    {peer{}, http.StatusNotFound},
+		"another": {peer{Cred: peercred.Cred{UID: uint32(os.Getuid()) + 1}}, http.StatusForbidden},
 		"unknown": {nil, http.StatusForbidden},
 	} {
 		r := httptest.NewRequestWithContext(context.WithValue(t.Context(), peerKey{}, tc.peer), http.MethodPost, "/v1/profiles/dev/dance", nil)

@@ -9,14 +9,11 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"os"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/coderclaw/coderclaw/internal/exitcode"
-	"github.com/coderclaw/coderclaw/internal/peercred"
-	"github.com/coderclaw/coderclaw/internal/proctable"
 	"github.com/coderclaw/coderclaw/supervisor/control"
 )
 
@@ -46,42 +43,8 @@ func (s *Supervisor) serveControl(ctx context.Context, l net.Listener) {
 	s.doctors.wait() // Close leaves handlers behind
 }
 
-type peerKey struct{}
-
-// withPeer notes who is at the other end, an error if that cannot be told.
-func withPeer(ctx context.Context, c net.Conn) context.Context {
-	unix, ok := c.(*net.UnixConn)
-	if !ok {
-		return ctx
-	}
-	cred, err := peercred.Of(unix)
-	if err != nil {
-		return ctx
-	}
-	return context.WithValue(ctx, peerKey{}, cred)
-}
-
 // answerTime is how long a client may take to read what it is sent.
 const answerTime = 10 * time.Second
-
-// mayControl tells whether the peer is this user, or root.
-func mayControl(r *http.Request) bool {
-	cred, ok := r.Context().Value(peerKey{}).(peercred.Cred)
-	return ok && (int(cred.UID) == os.Getuid() || cred.UID == 0)
-}
-
-// mayChange tells whether the peer may change the profile: a process that runs
-// below an instance only that instance's, and "" stands for all of them.
-func (s *Supervisor) mayChange(r *http.Request, profile string) error {
-	cred, _ := r.Context().Value(peerKey{}).(peercred.Cred)
-	for _, u := range s.set.list() {
-		pid := u.instance.Snapshot().PID
-		if pid != 0 && u.profile.Name != profile && proctable.IsDescendant(cred.PID, pid) {
-			return fmt.Errorf("pid %d runs below the gateway of profile %s and may change only that", cred.PID, u.profile.Name)
-		}
-	}
-	return nil
-}
 
 func (s *Supervisor) routes(watching context.Context) http.Handler {
 	mux := http.NewServeMux()
@@ -166,9 +129,8 @@ func (s *Supervisor) streamEvents(watching context.Context, w http.ResponseWrite
 
 // below tells whether the peer runs below the gateway of u.
 func (s *Supervisor) below(r *http.Request, u *unit) bool {
-	cred, _ := r.Context().Value(peerKey{}).(peercred.Cred)
-	pid := u.instance.Snapshot().PID
-	return pid != 0 && proctable.IsDescendant(cred.PID, pid)
+	p, _ := peerOf(r)
+	return p.below(u.instance.Snapshot().PID)
 }
 
 // verb starts, stops or restarts one profile and answers when that is done. A

@@ -58,6 +58,24 @@ func IsDescendant(pid, ancestor int) bool {
 	return false
 }
 
+// Ancestors are pid and all that it descends from, as far as they can be seen;
+// none when pid has ended.
+func Ancestors(pid int) []int {
+	var out []int
+	for range maxDepth {
+		above, err := parent(pid)
+		if err != nil {
+			break
+		}
+		out = append(out, pid)
+		if pid <= 1 {
+			break
+		}
+		pid = above
+	}
+	return out
+}
+
 // UserName is the login name of uid, or its digits.
 func UserName(uid int) string {
 	id := strconv.Itoa(uid)
