@@ -3,6 +3,7 @@ package supervisor
 import (
 	"context"
 	"fmt"
+	"runtime/debug"
 	"strings"
 	"time"
 
@@ -52,13 +53,18 @@ func (s *Supervisor) mainLoop(ctx context.Context, last string, changes <-chan c
 		defer t.Stop()
 		ping = t.C
 	}
+	calm := time.NewTimer(calmAfter)
+	defer calm.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
+		case <-calm.C:
+			debug.FreeOSMemory() // what many starts at once have taken is not needed again for long
 		case <-ping:
 			s.notify("WATCHDOG=1")
 		case st := <-changes:
+			calm.Reset(calmAfter)
 			if text := summary(st.Instances); text != last {
 				last = text
 				s.notify("STATUS=" + text)
@@ -69,6 +75,9 @@ func (s *Supervisor) mainLoop(ctx context.Context, last string, changes <-chan c
 		}
 	}
 }
+
+// calmAfter is how long nothing must have changed for a storm to be over.
+const calmAfter = 250 * time.Millisecond
 
 // maxSummary bounds the text of STATUS=.
 const maxSummary = 200

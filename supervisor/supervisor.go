@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/coderclaw/coderclaw/instance"
+	"github.com/coderclaw/coderclaw/internal/logfile"
 	"github.com/coderclaw/coderclaw/profiles"
 	"github.com/coderclaw/coderclaw/supervisor/control"
 )
@@ -91,6 +92,7 @@ type Supervisor struct {
 	program program
 	events  *events
 	later   later
+	buffers logfile.Buffers
 	doctors *doctors
 	trees   *trees        // from Run on
 	socket  string        // path of the control socket; from Run on

@@ -83,7 +83,7 @@ func (s *Supervisor) newUnit(p profiles.Profile, lock *lockfile.Lock) (*unit, er
 		return nil, fmt.Errorf("profile %s: notify socket: %w", p.Name, err)
 	}
 	counts := newTally()
-	o := logfile.Options{Dir: p.LogDir(), Budget: p.Limits.Logs(), Observe: func(batch []byte) {
+	o := logfile.Options{Dir: p.LogDir(), Budget: p.Limits.Logs(), Buffers: &s.buffers, Observe: func(batch []byte) {
 		counts.logBytes.Add(int64(len(batch)))
 		if s.o.Lines != nil {
 			s.o.Lines(p.Name, batch)

@@ -38,6 +38,8 @@ type Options struct {
 	// Observe, if set, is given every batch of whole lines that ReadFrom stores.
 	// It must not keep the slice.
 	Observe func(batch []byte)
+	// Buffers, if set, are shared with the readers of other logs.
+	Buffers *Buffers
 }
 
 // Writer appends to the log of today. It is safe for concurrent use. A directory

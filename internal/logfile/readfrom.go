@@ -36,15 +36,18 @@ func (w *Writer) ReadFrom(r io.Reader) (int64, error) {
 		}
 	}
 	var buf []byte
+	awaitReadable(r) // before a buffer is taken
 	for {
 		if cap(buf) < readSize+slack {
-			buf = append(make([]byte, 0, readSize+slack), buf...)
+			buf = append(w.o.Buffers.get(), buf...)
 		}
 		buf = slices.Grow(buf, readSize) // one read empties a full pipe
 		n, err := readSoon(r, buf[len(buf):len(buf)+readSize])
 		if errors.Is(err, os.ErrDeadlineExceeded) {
 			// It may be quiet for days; a buffer for each quiet gateway would be most of our memory.
+			whole := buf
 			buf = slices.Clone(buf)
+			w.o.Buffers.put(whole)
 			awaitReadable(r)
 			continue
 		}
@@ -64,6 +67,7 @@ func (w *Writer) ReadFrom(r io.Reader) (int64, error) {
 				store(c.add(append(buf, '\n'), w.o.Now()))
 			}
 			store(c.flush())
+			w.o.Buffers.put(buf)
 			if errors.Is(err, io.EOF) {
 				err = nil
 			}
