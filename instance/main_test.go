@@ -28,6 +28,8 @@ func TestMain(m *testing.M) {
 		goleak.VerifyTestMain(m)
 	case "supervisor":
 		supervisorMain()
+	case "becomes":
+		becomesMain()
 	default:
 		childMain(how)
 	}
