@@ -206,6 +206,13 @@ func overlap(a, b netip.AddrPort) bool {
 	return x == y || x.IsUnspecified() || y.IsUnspecified()
 }
 
+// held are the sockets that there are.
+func (l *listeners) held() []socket {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Clone(l.bound)
+}
+
 // drop closes the sockets: from now on clients are refused at once.
 func (l *listeners) drop() error {
 	l.mu.Lock()

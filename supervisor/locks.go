@@ -21,7 +21,10 @@ import (
 func (s *Supervisor) takeLocks() ([]*lockfile.Lock, error) {
 	var locks []*lockfile.Lock
 	for _, p := range s.o.Profiles {
-		l, err := takeLock(p)
+		l, err := s.o.Inherited.lock(p)
+		if l == nil && err == nil {
+			l, err = takeLock(p)
+		}
 		if err != nil {
 			return nil, errors.Join(err, closeAll(locks))
 		}

@@ -29,6 +29,7 @@ func (s *Supervisor) serveControl(ctx context.Context, l net.Listener) {
 		IdleTimeout:       30 * time.Second,
 		MaxHeaderBytes:    8 << 10,
 		ConnContext:       withPeer,
+		ConnState:         s.traffic.saw,
 		ErrorLog:          slog.NewLogLogger(s.o.Log.Handler(), slog.LevelDebug),
 	}
 	done := make(chan error, 1)
@@ -71,7 +72,7 @@ func mayControl(r *http.Request) bool {
 // below an instance only that instance's, and "" stands for all of them.
 func (s *Supervisor) mayChange(r *http.Request, profile string) error {
 	cred, _ := r.Context().Value(peerKey{}).(peercred.Cred)
-	for _, u := range s.units {
+	for _, u := range slices.Concat(s.units, s.gone) {
 		pid := u.instance.Snapshot().PID
 		if pid != 0 && u.profile.Name != profile && proctable.IsDescendant(cred.PID, pid) {
 			return fmt.Errorf("pid %d runs below the gateway of profile %s and may change only that", cred.PID, u.profile.Name)
@@ -92,6 +93,7 @@ func (s *Supervisor) routes(watching context.Context) http.Handler {
 		reply(w, http.StatusAccepted, control.Result{OK: true})
 		s.Stop()
 	})
+	mux.HandleFunc("POST /v1/reexec", s.serveReexec)
 	mux.HandleFunc("POST /v1/profiles/{profile}/{verb}", s.verb)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !mayControl(r) {
@@ -115,6 +117,7 @@ func reply(w http.ResponseWriter, code int, v any) {
 
 // watch streams the status, a line each change.
 func (s *Supervisor) watch(watching context.Context, w http.ResponseWriter, r *http.Request) {
+	defer s.traffic.leaveOut()() // a watcher that is cut off comes back
 	ctx, cancel := context.WithCancel(r.Context())
 	defer cancel()
 	defer context.AfterFunc(watching, cancel)()

@@ -14,6 +14,7 @@ import (
 	"os"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/coderclaw/coderclaw/instance"
@@ -66,6 +67,15 @@ type Options struct {
 	Lines    func(profile string, batch []byte) // told what the children print, in whole lines
 	OnStatus func(control.Status)               // told each change, from one goroutine
 
+	// Args and Environ are those with which a successor takes the place of this supervisor;
+	// without Args none can. Successor tells whether one could, Flush makes sure that nothing
+	// is left unsaid before. Either may be nil. Run is then to be called on a goroutine that is
+	// locked to the first thread of the process, at least where something was Inherited.
+	Args      []string
+	Successor func(context.Context) error
+	Flush     func()
+	Inherited *Inherited // what a predecessor has left, nil if there was none
+
 	MemoryEvery      time.Duration            // how often budgets of memory are looked at; 0 means 5 s
 	Notify           func(state string) error // tells the service manager; nil when there is none
 	WatchdogInterval time.Duration            // within which it wants to hear; 0: never
@@ -78,8 +88,17 @@ type Supervisor struct {
 	units   []*unit
 	board   *board
 	program program
-	trees   *trees        // from Run on
+	trees   *trees       // from Run on
+	gone    []*unit      // of profiles that a predecessor ran and we do not
+	ending  atomic.Int32 // how many of them are still there
+	gate    *gate        // control socket
+	traffic traffic      // on it
+	swaps   chan swapRequest
 	stop    chan struct{} // closed by a request to end
+
+	generation  int // how often a successor has taken the place of this process's first supervisor
+	swapMu      sync.Mutex
+	swapFailure string // why the last successor did not, "" if none was tried
 
 	territory func() *profiles.Territory // what is whose; looked up when it is first wanted
 	stopped   sync.Once
@@ -93,7 +112,10 @@ func New(o Options) (*Supervisor, error) {
 	if o.MemoryEvery == 0 {
 		o.MemoryEvery = memoryEvery
 	}
-	s := &Supervisor{o: o, started: time.Now(), stop: make(chan struct{})}
+	s := &Supervisor{o: o, started: time.Now(), stop: make(chan struct{}), swaps: make(chan swapRequest)}
+	if in := o.Inherited; in != nil {
+		s.started, s.generation = in.Started, in.Generation
+	}
 	s.board = newBoard(s.status)
 	s.territory = sync.OnceValue(func() *profiles.Territory { return profiles.NewTerritory(o.Home, o.Siblings) })
 	return s, nil
@@ -116,45 +138,62 @@ func (s *Supervisor) Run(ctx context.Context) (err error) {
 			err = errors.Join(err, cerr)
 		}
 	}()
+	s.gate = newGate(socket)
 	defer func() { err = errors.Join(err, s.closeUnits()) }()
 	forker := instance.NewForker()
 	s.trees = s.newTrees(forker)
 	defer func() { err = errors.Join(err, s.trees.close()) }()
 	s.o.Log.Info("supervising", "profiles", len(s.o.Profiles), "trees", s.trees.How)
-	for _, p := range s.o.Profiles {
+	for i, p := range s.o.Profiles {
 		u, err := s.newUnit(p)
 		if err != nil {
 			return err
 		}
+		u.lock = locks[i]
 		s.units = append(s.units, u)
-		if err := s.trees.endSurvivors(ctx, u); err != nil {
+		if held := s.o.Inherited.take(p); held != nil {
+			err = s.adoptUnit(ctx, u, held)
+		} else {
+			err = s.trees.endSurvivors(ctx, u)
+		}
+		if err != nil {
 			return err
 		}
 		if u.instance, err = s.newInstance(u, starter{s.trees, u}); err != nil {
 			return err
 		}
 	}
+	if err := s.leaving(ctx, s.o.Inherited); err != nil {
+		return err
+	}
 	if err := s.writeLocks(locks, socket.Addr().String()); err != nil {
 		return err
 	}
-	return s.supervise(ctx, socket, forker)
+	// The forker is the one that needs this goroutine, for its thread.
+	forking, stopForking := context.WithCancel(context.WithoutCancel(ctx))
+	result := make(chan error, 1)
+	go func() {
+		defer stopForking()
+		result <- s.supervise(ctx, forker)
+	}()
+	_ = forker.Run(forking) // it fails in no way
+	return <-result
 }
 
 // supervise runs the instances between the first and the last answer of the control socket.
-func (s *Supervisor) supervise(ctx context.Context, socket net.Listener, forker *instance.Forker) error {
+func (s *Supervisor) supervise(ctx context.Context, forker *instance.Forker) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	forking, stopForking := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopForking()
 
 	var background, children sync.WaitGroup
-	background.Go(func() { _ = forker.Run(forking) }) // it fails in no way
 	if s.trees.reaper != nil {
 		background.Go(func() { _ = s.trees.reaper.Run(forking) }) // nor does this
 	}
 	serving, stopServing := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopServing()
-	background.Go(func() { s.serveControl(serving, socket) })
+	background.Go(func() { s.serveControl(serving, s.gate) })
 	errs := make(chan error, len(s.units))
 	for _, u := range s.units {
 		children.Go(func() {
@@ -162,6 +201,13 @@ func (s *Supervisor) supervise(ctx context.Context, socket net.Listener, forker 
 				errs <- fmt.Errorf("profile %s: %w", u.profile.Name, err)
 				cancel() // one that cannot even run ends all: its state could not be told
 			}
+		})
+	}
+	for _, u := range s.gone {
+		s.ending.Add(1)
+		children.Go(func() {
+			defer s.ending.Add(-1)
+			s.end(u)
 		})
 	}
 	budgets, stopBudgets := context.WithCancel(context.WithoutCancel(ctx))
@@ -174,10 +220,7 @@ func (s *Supervisor) supervise(ctx context.Context, socket net.Listener, forker 
 	defer stopWatching()
 	background.Go(func() { mainLoop(watched) })
 
-	select {
-	case <-ctx.Done():
-	case <-s.stop:
-	}
+	s.await(ctx, forker)
 	s.o.Log.Info("stopping", "profiles", len(s.units))
 	s.notify("STOPPING=1")
 	cancel()
@@ -198,14 +241,29 @@ func (s *Supervisor) supervise(ctx context.Context, socket net.Listener, forker 
 	return errors.Join(all...)
 }
 
+// await returns when all is to end. Meanwhile it has successors take our place.
+func (s *Supervisor) await(ctx context.Context, forker *instance.Forker) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-s.stop:
+			return
+		case q := <-s.swaps:
+			s.swap(ctx, q, forker)
+		}
+	}
+}
+
 // Stop asks Run to end. It is safe for concurrent use.
 func (s *Supervisor) Stop() { s.stopped.Do(func() { close(s.stop) }) }
 
 // status is everything that can be said now.
 func (s *Supervisor) status() control.Status {
 	st := control.Status{
-		Supervisor: control.Supervisor{PID: os.Getpid(), Version: s.o.Version, Unit: s.o.Unit, Profiles: s.names()},
-		Started:    s.started, Origin: s.o.Origin, Instances: []control.Instance{},
+		Supervisor: control.Supervisor{PID: os.Getpid(), Version: s.o.Version, Unit: s.o.Unit, Profiles: s.names(),
+			Generation: s.generation, ReexecError: s.lastSwapFailure()},
+		Started: s.started, Origin: s.o.Origin, Instances: []control.Instance{},
 	}
 	for _, u := range s.units {
 		st.Instances = append(st.Instances, u.status())

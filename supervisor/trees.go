@@ -40,7 +40,9 @@ type trees struct {
 func (s *Supervisor) newTrees(forker *instance.Forker) *trees {
 	t := &trees{s: s, forker: forker, own: map[int]bool{}}
 	var err error
-	if t.groups, err = cgroup.Detect(s.o.Delegated); err == nil {
+	if in := s.o.Inherited; in != nil {
+		t.groups, err = in.adoptTree()
+	} else if t.groups, err = cgroup.Detect(s.o.Delegated); err == nil {
 		var missing []cgroup.Missing
 		missing, err = t.groups.Enter()
 		if err != nil {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net/netip"
 	"os"
 	"sync"
@@ -12,6 +11,7 @@ import (
 	"github.com/coderclaw/coderclaw/instance"
 	"github.com/coderclaw/coderclaw/internal/cgroup"
 	"github.com/coderclaw/coderclaw/internal/ledger"
+	"github.com/coderclaw/coderclaw/internal/lockfile"
 	"github.com/coderclaw/coderclaw/internal/logfile"
 	"github.com/coderclaw/coderclaw/profiles"
 	"github.com/coderclaw/coderclaw/supervisor/control"
@@ -27,6 +27,8 @@ type unit struct {
 	supervisor int    // our own pid
 	notify     string // path of the socket on which a child reports that it is ready
 
+	lock    *lockfile.Lock    // of the profile; whoever made the unit closes it
+	adopted *instance.Adopted // what a predecessor has left, nil if nothing
 	ledger  *ledger.Ledger
 	crashes *crashes.Store
 
@@ -71,7 +73,7 @@ func localhost() netip.Addr { return netip.AddrFrom4([4]byte{127, 0, 0, 1}) }
 // newInstance joins the unit to the machinery that keeps its child. What a
 // person wished of an earlier supervisor counts unless the person starts this one.
 func (s *Supervisor) newInstance(u *unit, starter instance.Starter) (*instance.Instance, error) {
-	if s.o.Origin == OriginUp {
+	if s.o.Origin == OriginUp && u.adopted == nil {
 		if err := control.Wish(u.profile, control.WantRunning); err != nil {
 			return nil, fmt.Errorf("profile %s: %w", u.profile.Name, err)
 		}
@@ -95,10 +97,8 @@ func (s *Supervisor) newInstance(u *unit, starter instance.Starter) (*instance.I
 			}
 			return control.Wish(u.profile, control.WantStopped)
 		},
-		Output: func(r io.Reader) error {
-			_, err := u.log.ReadFrom(r)
-			return err
-		},
+		Output: u.log.Copy,
+		Adopt:  u.adopted,
 		OnChange: func(snap instance.Snapshot) {
 			switch snap.State {
 			case instance.Stopped, instance.Blocked, instance.Quarantined:

@@ -7,10 +7,14 @@ import (
 	"context"
 	"os"
 	"os/signal"
+	"runtime"
 	"syscall"
+
+	"github.com/coderclaw/coderclaw/supervisor"
 )
 
 func main() {
+	holdThread()
 	signals := []os.Signal{os.Interrupt, syscall.SIGTERM}
 	if !signal.Ignored(syscall.SIGHUP) { // by nohup
 		signals = append(signals, syscall.SIGHUP)
@@ -19,4 +23,13 @@ func main() {
 	code := run(ctx, os.Args, os.LookupEnv, os.Stdin, os.Stdout, os.Stderr)
 	stop()
 	os.Exit(int(code))
+}
+
+// holdThread keeps a supervisor that takes the place of another on the first thread
+// of the process, on which this goroutine begins: the gateways that it finds are
+// that thread's, and another execve must come from there. See instance.Forker.Become.
+func holdThread() {
+	if _, ok := os.LookupEnv(supervisor.EnvReexec); ok {
+		runtime.LockOSThread()
+	}
 }

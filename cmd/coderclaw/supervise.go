@@ -34,6 +34,7 @@ func (a *app) supervisorOptions(r *profiles.Registry, ps []profiles.Profile, ori
 		Profiles: ps, Siblings: r.List(), Home: r.Home(), RegistryPath: r.Path(), Exe: exe, Origin: origin,
 		Version: buildinfo.Version(), Unit: a.ownUnit(), Environ: os.Environ(), TempDir: os.TempDir(),
 		Check: a.checkProfile, LastGood: r.LastGood(), Log: log, Orphans: true, Delegated: a.delegated,
+		Args: a.argv,
 	}
 	if socket, ok := a.env("NOTIFY_SOCKET"); ok && socket != "" {
 		o.Notify = func(state string) error {
@@ -146,6 +147,9 @@ func (a *app) blockIsOwn(r *profiles.Registry, p profiles.Profile, port int) err
 // runSupervisor runs s as the service manager of this system expects it: on
 // Windows under the service control manager, elsewhere until ctx ends.
 func runSupervisor(ctx context.Context, s *supervisor.Supervisor) error {
+	if runtime.GOOS == "linux" {
+		return s.Run(ctx) // on this goroutine, see holdThread; systemd needs nothing else
+	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	p := &program{ctx: ctx, cancel: cancel, run: s.Run, done: make(chan struct{})}

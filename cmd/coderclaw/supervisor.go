@@ -46,6 +46,7 @@ func (a *app) supervisorCommand() *cli.Command {
 			verb("start", "start stopped gateways", (*control.Client).Start, "ready"),
 			verb("stop", "stop gateways; they stay stopped", (*control.Client).Stop, "stopped"),
 			verb("restart", "replace gateways and wait until they are ready", (*control.Client).Restart, "ready"),
+			a.reexecCommand(),
 			{
 				Name: "status", Usage: "what the supervisors run", ArgsUsage: "[PROFILE...]",
 				Flags: []cli.Flag{&cli.BoolFlag{Name: "json", Usage: "print JSON"}},
@@ -67,27 +68,30 @@ func (a *app) supervisorCommand() *cli.Command {
 
 // supervisorRun supervises the named profiles, else all, else the selected one.
 func (a *app) supervisorRun(ctx context.Context, names []string, all bool) error {
+	if all && len(names) > 0 {
+		return usageError("--all and single profiles exclude each other")
+	}
+	in, err := a.inherited()
+	if err != nil {
+		return err
+	}
+	choose := func(r *profiles.Registry, running []string) ([]profiles.Profile, error) {
+		switch {
+		case all:
+			return r.List(), nil
+		case len(names) == 0:
+			p, err := profiles.SelectRegistered(r, a.selection())
+			return []profiles.Profile{p}, err
+		}
+		return a.stillNamed(r, names, running)
+	}
 	r, err := a.registry()
 	if err != nil {
 		return err
 	}
-	if all && len(names) > 0 {
-		return usageError("--all and single profiles exclude each other")
-	}
-	var ps []profiles.Profile
-	switch {
-	case all:
-		ps = r.List()
-	case len(names) == 0:
-		p, err := profiles.SelectRegistered(r, a.selection())
-		if err != nil {
-			return err
-		}
-		ps = []profiles.Profile{p}
-	default:
-		if ps, err = a.named(r, names); err != nil {
-			return err
-		}
+	ps, err := choose(r, in.Names())
+	if err != nil {
+		return err
 	}
 	defer survivePipes()()
 	stderr := newConsole(a.stderr)
@@ -96,6 +100,7 @@ func (a *app) supervisorRun(ctx context.Context, names []string, all bool) error
 	if err != nil {
 		return err
 	}
+	o.Inherited, o.Flush, o.Successor = in, stderr.flush, a.successor(o, choose)
 	s, err := supervisor.New(o)
 	if err != nil {
 		return err

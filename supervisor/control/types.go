@@ -37,6 +37,9 @@ type Supervisor struct {
 	Version  string   `json:"version"`
 	Unit     string   `json:"unit"`     // unit that started it, "" when a person did
 	Profiles []string `json:"profiles"` // sorted
+
+	Generation  int    `json:"generation,omitempty"`  // how often a successor has taken the place of the first one in this process
+	ReexecError string `json:"reexecError,omitempty"` // why the last attempt at that failed, "" if it did not
 }
 
 // Status is the answer to GET /v1/status.

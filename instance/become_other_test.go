@@ -1,0 +1,6 @@
+//go:build unix && !linux
+
+package instance
+
+// becomesMain has nothing to do: this system has no Become.
+func becomesMain() {}
