@@ -59,7 +59,7 @@ func (in *Inherited) adoptControl() (*net.UnixListener, error) {
 // had none there is none: its gateways are in no group of theirs.
 func (in *Inherited) adoptTree() (*cgroup.Tree, error) {
 	if in.Tree == "" {
-		return nil, errors.New("the supervisor before had no control group to divide")
+		return nil, errors.New(in.NoTree)
 	}
 	f, err := adoptFile(in.TreeLock, "control group")
 	if err != nil {

@@ -33,6 +33,7 @@ type handover struct {
 	Control    int        `json:"control"` // listening control socket
 	Tree       string     `json:"tree"`    // directory of the control group that is divided, "" without one
 	TreeLock   int        `json:"treeLock"`
+	NoTree     string     `json:"noTree"` // why there is none
 	Units      []heldUnit `json:"units"`
 }
 

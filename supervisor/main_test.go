@@ -59,7 +59,8 @@ const seenFile = "seen.json"
 // fakeGateway does what the supervisor expects of a gateway and nothing more. A
 // client sends one line and gets one: the profile, its pid and the line. The line
 // "post SOCKET PATH" makes it ask a supervisor, and answers with the status; "eat
-// MB" makes it take that much memory for good.
+// MB" makes it take that much memory for good; "print N" makes it print N lines, each
+// in two pieces.
 func fakeGateway() error {
 	ends := make(chan os.Signal, 1)
 	signal.Notify(ends, syscall.SIGTERM, syscall.SIGUSR1)
@@ -125,6 +126,12 @@ func answer(c net.Conn, profile string) {
 		line = post(f[1], f[2])
 	} else if len(f) == 2 && f[0] == "eat" {
 		eat(f[1])
+	} else if len(f) == 2 && f[0] == "print" {
+		n, _ := strconv.Atoi(f[1]) // of our own making
+		for i := range n {
+			fmt.Printf("number %d ", i)
+			fmt.Printf("of %d\n", n)
+		}
 	}
 	fmt.Fprintf(c, "%s %d %s\n", profile, os.Getpid(), line)
 }

@@ -187,7 +187,7 @@ func (s *Supervisor) handover(frozen []instance.Frozen) (h handover, files []*os
 		files = append(files, f)
 		return n
 	}
-	h = handover{Version: HandoverVersion, PID: os.Getpid(), Generation: s.generation + 1, Started: s.started, Control: pass(own), TreeLock: -1}
+	h = handover{Version: HandoverVersion, PID: os.Getpid(), Generation: s.generation + 1, Started: s.started, Control: pass(own), TreeLock: -1, NoTree: s.trees.without}
 	if t := s.trees.groups; t != nil {
 		h.Tree, h.TreeLock = t.Dir(), pass(t.Lock())
 	}

@@ -32,6 +32,8 @@ type trees struct {
 	reaper *reaper.Reaper // nil where the system has no such thing
 	How    string         // for people: which of it works here
 
+	without string // why there are no groups
+
 	mu  sync.Mutex // held from a fork until the child is known
 	own map[int]bool
 }
@@ -55,7 +57,8 @@ func (s *Supervisor) newTrees(forker *instance.Forker) *trees {
 	}
 	t.How = "a control group for each gateway"
 	if err != nil {
-		t.How = "process groups: " + err.Error()
+		t.without = err.Error()
+		t.How = "process groups: " + t.without
 	}
 	if !s.o.Orphans {
 		return t
@@ -187,6 +190,9 @@ func (p *treeProcess) record() {
 // Wait returns when the child and all that it started have ended.
 func (p *treeProcess) Wait() (instance.Exit, error) {
 	e, err := p.Process.Wait()
+	if errors.Is(err, instance.ErrReleased) {
+		return e, err // it lives on
+	}
 	p.t.mu.Lock()
 	delete(p.t.own, p.PID())
 	p.t.mu.Unlock()
