@@ -96,6 +96,32 @@ func unblock() {
 	_ = unix.PthreadSigmask(unix.SIG_UNBLOCK, &set, nil) // nor this
 }
 
+// maxHunt is how many threads OnFirstThread holds at most: a program that has just
+// started has a few.
+const maxHunt = 32
+
+// OnFirstThread calls fn on a goroutine that is locked to the first thread of the
+// process, see Become, and returns when fn has. The main function of a program
+// begins there, but may have been moved by the time it can lock its thread. It must
+// be called before much else goes on, when no other goroutine can hold that thread
+// for long. Where the thread is not found fn is called nevertheless.
+func OnFirstThread(fn func()) { onFirstThread(fn, maxHunt) }
+
+func onFirstThread(fn func(), more int) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	if more == 0 || unix.Gettid() == unix.Getpid() {
+		fn()
+		return
+	}
+	done := make(chan struct{})
+	go func() { // on another thread than this one, which waits
+		defer close(done)
+		onFirstThread(fn, more-1)
+	}()
+	<-done
+}
+
 // Adopt takes over a child of the program that was here before, see Become. A
 // child that has ended meanwhile counts; one that is not there is fs.ErrNotExist.
 // startTime is what proctable told of it. It must be called before Run.

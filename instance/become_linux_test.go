@@ -30,8 +30,9 @@ type lineage struct {
 
 // becomesMain starts a child in each of some generations of the same process, and
 // in the last one prints how each of them ends when it is killed.
-func becomesMain() {
-	runtime.LockOSThread()
+func becomesMain() { OnFirstThread(becomes) }
+
+func becomes() {
 	var l lineage
 	_ = json.Unmarshal([]byte(os.Getenv(lineageVar)), &l) // the first has none
 	f := NewForker()
@@ -187,4 +188,33 @@ func TestEndingSignalsAreHeldBack(t *testing.T) {
 	if set != [2]bool{true, false} {
 		t.Errorf("held back %v", set)
 	}
+}
+
+// TestOnFirstThread: it is found also by a goroutine that began elsewhere.
+func TestOnFirstThread(t *testing.T) {
+	t.Parallel()
+	cmd := exec.CommandContext(t.Context(), os.Args[0])
+	cmd.Env = []string{childVar + "=hunts"}
+	if out, err := cmd.CombinedOutput(); err != nil || string(out) != "found\n" {
+		t.Errorf("%v: %s", err, out)
+	}
+}
+
+// huntsMain looks for the first thread from another one.
+func huntsMain() {
+	runtime.LockOSThread() // so that the other goroutine is on another thread
+	elsewhere := make(chan struct{})
+	go func() {
+		runtime.LockOSThread()
+		close(elsewhere)
+		OnFirstThread(func() {
+			if syscall.Gettid() == os.Getpid() {
+				fmt.Println("found")
+			}
+		})
+		os.Exit(0)
+	}()
+	<-elsewhere
+	runtime.UnlockOSThread()
+	select {}
 }

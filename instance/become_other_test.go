@@ -4,3 +4,5 @@ package instance
 
 // becomesMain has nothing to do: this system has no Become.
 func becomesMain() {}
+
+func huntsMain() {}

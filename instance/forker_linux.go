@@ -183,7 +183,12 @@ func (p *process) Release() error { return p.waitUntil(time.Unix(1, 0)) }
 func (p *process) Retake() error { return p.waitUntil(time.Time{}) }
 
 func (p *process) waitUntil(t time.Time) error {
-	if err := p.pidfd.SetReadDeadline(t); err != nil && !errors.Is(err, os.ErrClosed) { // closed is what has been reaped
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.reaped {
+		return nil // Wait has its end
+	}
+	if err := p.pidfd.SetReadDeadline(t); err != nil {
 		return fmt.Errorf("wait for pid %d: %w", p.pid, err)
 	}
 	return nil

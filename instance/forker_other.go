@@ -74,6 +74,9 @@ const CanBecome = false
 
 var errNoSuccessor = fmt.Errorf("children outlive the program that started them only on Linux: %w", errors.ErrUnsupported)
 
+// OnFirstThread calls fn.
+func OnFirstThread(fn func()) { fn() }
+
 // Become says that this system does not have it.
 func (f *Forker) Become(Image) error { return errNoSuccessor }
 

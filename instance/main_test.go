@@ -30,6 +30,8 @@ func TestMain(m *testing.M) {
 		supervisorMain()
 	case "becomes":
 		becomesMain()
+	case "hunts":
+		huntsMain()
 	default:
 		childMain(how)
 	}

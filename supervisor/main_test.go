@@ -23,6 +23,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/coderclaw/coderclaw/instance"
 	"github.com/coderclaw/coderclaw/internal/handoff"
 	"github.com/coderclaw/coderclaw/internal/sdnotify"
 )
@@ -35,7 +36,7 @@ func TestMain(m *testing.M) {
 	case os.Getenv(handoff.EnvParentFD) != "":
 		err = fakeGateway()
 	case os.Getenv(runVar) != "":
-		err = runSupervisor(os.Getenv(runVar))
+		instance.OnFirstThread(func() { err = runSupervisor(os.Getenv(runVar)) })
 	default:
 		goleak.VerifyTestMain(m)
 	}

@@ -10,7 +10,6 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
-	"runtime"
 	"syscall"
 	"testing"
 
@@ -34,7 +33,6 @@ func runSupervisor(text string) error {
 	o := testOptions(ps, os.TempDir())
 	o.Args = os.Args
 	if value := os.Getenv(EnvReexec); value != "" {
-		runtime.LockOSThread()
 		var err error
 		if o.Inherited, err = Inherit(value); err != nil {
 			return err

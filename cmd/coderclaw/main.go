@@ -7,14 +7,21 @@ import (
 	"context"
 	"os"
 	"os/signal"
-	"runtime"
 	"syscall"
 
+	"github.com/coderclaw/coderclaw/instance"
 	"github.com/coderclaw/coderclaw/supervisor"
 )
 
 func main() {
-	holdThread()
+	if _, ok := os.LookupEnv(supervisor.EnvReexec); ok {
+		instance.OnFirstThread(begin) // the gateways that are there are that thread's
+		return
+	}
+	begin()
+}
+
+func begin() {
 	signals := []os.Signal{os.Interrupt, syscall.SIGTERM}
 	if !signal.Ignored(syscall.SIGHUP) { // by nohup
 		signals = append(signals, syscall.SIGHUP)
@@ -23,13 +30,4 @@ func main() {
 	code := run(ctx, os.Args, os.LookupEnv, os.Stdin, os.Stdout, os.Stderr)
 	stop()
 	os.Exit(int(code))
-}
-
-// holdThread keeps a supervisor that takes the place of another on the first thread
-// of the process, on which this goroutine begins: the gateways that it finds are
-// that thread's, and another execve must come from there. See instance.Forker.Become.
-func holdThread() {
-	if _, ok := os.LookupEnv(supervisor.EnvReexec); ok {
-		runtime.LockOSThread()
-	}
 }

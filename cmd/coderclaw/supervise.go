@@ -148,7 +148,7 @@ func (a *app) blockIsOwn(r *profiles.Registry, p profiles.Profile, port int) err
 // Windows under the service control manager, elsewhere until ctx ends.
 func runSupervisor(ctx context.Context, s *supervisor.Supervisor) error {
 	if runtime.GOOS == "linux" {
-		return s.Run(ctx) // on this goroutine, see holdThread; systemd needs nothing else
+		return s.Run(ctx) // on this goroutine, see main; systemd needs nothing else
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
