@@ -26,7 +26,7 @@ func (a *app) reexecCommand() *cli.Command {
 			"started for single profiles it goes on with those that the registry still has, else with all; gateways of profiles that\n" +
 			"are gone are ended. Only on Linux.",
 		Flags: []cli.Flag{
-			&cli.IntFlag{Name: "takes", Usage: "exit 0 if this program can take over from a supervisor that hands over in version `N`", Hidden: true},
+			&cli.IntFlag{Name: "takes", Usage: "exit 0 if this program can take over from a supervisor that hands over in version `N`"},
 		},
 		Action: func(ctx context.Context, c *cli.Command) error {
 			if v := c.Int("takes"); v != 0 {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -286,26 +285,14 @@ func TestReexecTakesTheNewFile(t *testing.T) {
 	}
 }
 
-// place puts a copy of the program from in the place of to.
+// place puts a copy of the program from in the place of to. Another process copies
+// it, for no program that this one starts meanwhile may have it open for writing.
 func place(t *testing.T, from, to string) {
 	t.Helper()
-	in, err := os.Open(from)
-	if err != nil {
-		t.Fatal(err)
+	if out, err := exec.Command("cp", from, to+".new").CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
 	}
-	defer in.Close()
-	out, err := os.OpenFile(to+".new", os.O_CREATE|os.O_WRONLY, 0o700)
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, err = io.Copy(out, in)
-	if cerr := out.Close(); err == nil {
-		err = cerr
-	}
-	if err == nil {
-		err = os.Rename(to+".new", to)
-	}
-	if err != nil {
+	if err := os.Rename(to+".new", to); err != nil {
 		t.Fatal(err)
 	}
 }
