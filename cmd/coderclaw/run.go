@@ -19,7 +19,6 @@ type lookupEnv func(name string) (value string, ok bool)
 // app is what every verb shares: the command's name, the standard streams and
 // the environment. One app serves one invocation and is not used concurrently.
 type app struct {
-	argv           []string // the whole command line
 	argv0          string
 	env            lookupEnv
 	stdin          io.Reader
@@ -32,7 +31,7 @@ type app struct {
 // run executes one command line and returns the exit code. It prints the error
 // that ends the command, once, and never ends the process itself.
 func run(ctx context.Context, args []string, env lookupEnv, stdin io.Reader, stdout, stderr io.Writer) exitcode.Code {
-	a := &app{argv: args, argv0: args[0], env: env, stdin: stdin, stdout: stdout, stderr: stderr}
+	a := &app{argv0: args[0], env: env, stdin: stdin, stdout: stdout, stderr: stderr}
 	err := a.root().Run(ctx, args)
 	if err != nil && !errors.Is(err, errQuiet) {
 		fmt.Fprintf(stderr, "coderclaw: %v\n", err)

@@ -34,7 +34,9 @@ func (a *app) supervisorOptions(r *profiles.Registry, ps []profiles.Profile, ori
 		Profiles: ps, Siblings: r.List(), Home: r.Home(), RegistryPath: r.Path(), Exe: exe, Origin: origin,
 		Version: buildinfo.Version(), Unit: a.ownUnit(), Environ: os.Environ(), TempDir: os.TempDir(),
 		Check: a.checkProfile, LastGood: r.LastGood(), Log: log, Orphans: true, Delegated: a.delegated,
-		Args: a.argv,
+	}
+	if self, err := proctable.Get(os.Getpid()); err == nil && len(self.Argv) > 0 {
+		o.Args = self.Argv // as the service manager knows it, and not as this program may have changed it
 	}
 	if socket, ok := a.env("NOTIFY_SOCKET"); ok && socket != "" {
 		o.Notify = func(state string) error {

@@ -251,6 +251,14 @@ func drifts() []drift {
 			h.must("systemctl", "--user", "daemon-reload")
 			edit("KillMode=process\n", "KillMode=mixed\n")(h, unit)
 		}},
+		{"program replaced", doctor.BinaryReplaced, func(h host, _ string) {
+			h.Helper()
+			program, err := exec.LookPath("coderclaw")
+			if err != nil {
+				h.Fatal(err)
+			}
+			place(h.T, program, program)
+		}},
 		{"deleted while it runs", doctor.UnitDeleted, func(h host, unit string) {
 			if err := os.Remove(unit); err != nil {
 				h.Fatal(err)
