@@ -372,13 +372,6 @@ func (m *machine) isReady(ctx context.Context, id string) {
 	}
 }
 
-// probe begins to watch a child that is ready.
-func (m *machine) probe(ctx context.Context, c *child) {
-	watching, unwatch := context.WithCancel(context.WithoutCancel(ctx))
-	c.unwatch = unwatch
-	m.outputs.Go(func() { m.watch(watching, c.id, c.launch) })
-}
-
 // childEnded decides what follows a death.
 func (m *machine) childEnded(ctx context.Context, e Exit) {
 	c, phase := m.child, m.state()
