@@ -113,7 +113,7 @@ func Codes() []CodeDoc {
 		{UnitFailed, Error, true, "The service has failed and is not started again by itself.", "The failure is reset and the service started."},
 		{UnitStopped, Error, true, "The service is down though nobody stopped it through coderclaw.", "It is started."},
 		{UnitOldProcess, Warning, true, "The running process was started from an older unit file.", "The service is restarted."},
-		{BinaryReplaced, Warning, true, "The running supervisor's program file was replaced.", "The service is restarted."},
+		{BinaryReplaced, Warning, true, "The running supervisor's program file was replaced.", "The supervisor is replaced in its place and the gateway restarted, or the service is."},
 		{ManagerGone, Warning, false, "The service manager cannot be asked.", "Log in on a session with a user bus, or enable lingering; where no service manager runs, keep `coderclaw supervisor run` up with the init that there is."},
 		{NotInstalled, Info, false, "The profile has no service.", "Install one with `gateway install`, if one is wanted."},
 		{ConfigMissing, Error, true, "The profile has no config file.", "Setup makes one."},

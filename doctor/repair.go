@@ -162,11 +162,25 @@ func Backup(p profiles.Profile, path string, text []byte) error {
 	return atomicfile.WriteFile(name, text, 0o600)
 }
 
-// restartIfOld restarts the service unless mending it has done so.
+// restartIfOld restarts the service unless mending it has done so. Where only the
+// program file is another one, a supervisor that can is replaced in its place, and
+// of its gateways only that of the profile is restarted.
 func (t Target) restartIfOld(ctx context.Context) error {
 	o := Observe(ctx, t)
-	if !slices.ContainsFunc(Examine(t, o), func(f Finding) bool { return f.Code == UnitOldProcess || f.Code == BinaryReplaced }) {
+	found := Examine(t, o)
+	has := func(c Code) bool {
+		return slices.ContainsFunc(found, func(f Finding) bool { return f.Code == c })
+	}
+	switch {
+	case has(UnitOldProcess):
+	case !has(BinaryReplaced):
 		return nil
+	default:
+		if client, _, err := control.Find(t.Profile); err == nil {
+			if _, _, err = client.Reexec(ctx); err == nil {
+				return client.Restart(ctx, t.Profile.Name)
+			}
+		}
 	}
 	return t.Host.Restart(ctx, t.Unit)
 }

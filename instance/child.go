@@ -20,7 +20,10 @@ type child struct {
 	id     string
 	pipe   *os.File      // the end of the hand-off pipe whose closing tells the child that we are gone
 	output *os.File      // what it prints
+	handed chan struct{} // closed when it was told all that the pipe has for it
 	copied chan struct{} // closed when Output has returned
+	rest   []byte        // what Output has returned then
+	waited chan struct{} // closed when nobody waits for its end any more
 	exited chan Exit     // holds one
 	launch Launch
 	began  time.Time
@@ -32,11 +35,12 @@ type child struct {
 	hung   bool   // it is being killed for that
 
 	unwatch context.CancelFunc // ends its probes; nil before it is ready
+	uncopy  context.CancelFunc // ends Output early
 }
 
 // spawn starts the process of a launch and hands it its identity.
 func (m *machine) spawn(ctx context.Context, l Launch) (*child, error) {
-	c := &child{id: rand.Text(), launch: l, began: time.Now(), copied: make(chan struct{}), exited: make(chan Exit, 1)}
+	c := &child{id: rand.Text(), launch: l, began: time.Now(), handed: make(chan struct{}), exited: make(chan Exit, 1)}
 	l.Handoff.Instance = c.id
 	message, err := handoff.Encode(l.Handoff)
 	if err != nil {
@@ -75,27 +79,48 @@ func (m *machine) spawn(ctx context.Context, l Launch) (*child, error) {
 		return nil, errors.Join(fmt.Errorf("cannot start %s: %w", l.Path, err), ours.Close(), printed.Close())
 	}
 	closeTheirs() // so that a write to a child that has died fails
-	m.outputs.Go(func() {
-		defer close(c.copied)
-		if err := m.o.Output(printed); err != nil && !errors.Is(err, os.ErrClosed) {
-			m.o.Log.Error("output", "profile", m.o.Name, "err", err)
-		}
-	})
-	m.outputs.Go(func() {
-		e, err := c.proc.Wait()
-		if err != nil {
-			m.o.Log.Error("wait", "profile", m.o.Name, "err", err)
-		}
-		c.exited <- e
-	})
+	m.copyOutput(c, nil)
+	m.await(c)
 	// The pipe may hold less than the message, and a child that hangs reads none of it. What
 	// ends the child closes the pipe, so this ends too.
 	m.outputs.Go(func() {
+		defer close(c.handed)
 		if _, err := ours.Write(message); err != nil {
 			m.o.Log.Warn("hand-off", "profile", m.o.Name, "err", err) // the child has died; its exit says more
 		}
 	})
 	return c, nil
+}
+
+// copyOutput consumes what c prints, behind the beginning of a line.
+func (m *machine) copyOutput(c *child, begun []byte) {
+	ctx, cancel := context.WithCancel(context.Background())
+	copied := make(chan struct{})
+	c.uncopy, c.copied = cancel, copied
+	m.outputs.Go(func() {
+		defer close(copied)
+		var err error
+		if c.rest, err = m.o.Output(ctx, c.output, begun); err != nil && !errors.Is(err, os.ErrClosed) {
+			m.o.Log.Error("output", "profile", m.o.Name, "err", err)
+		}
+	})
+}
+
+// await waits for the end of c.
+func (m *machine) await(c *child) {
+	waited := make(chan struct{})
+	c.waited = waited
+	m.outputs.Go(func() {
+		defer close(waited)
+		e, err := c.proc.Wait()
+		if errors.Is(err, ErrReleased) {
+			return
+		}
+		if err != nil {
+			m.o.Log.Error("wait", "profile", m.o.Name, "err", err)
+		}
+		c.exited <- e
+	})
 }
 
 // outputGrace is how long a descendant that outlives the child may go on printing.
@@ -117,6 +142,7 @@ func (c *child) close(background *sync.WaitGroup, then func()) {
 		}
 		_ = c.output.Close() // ends a copy that is still waiting
 		<-c.copied
+		c.uncopy()
 		then()
 	})
 }

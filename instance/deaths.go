@@ -49,7 +49,7 @@ func (m *machine) quarantine(why string) {
 // release starts what is quarantined if it is not what died any more.
 func (m *machine) release(ctx context.Context) {
 	if m.o.Fingerprint(ctx) == m.deaths.hash {
-		m.timer.Reset(m.limit(Quarantined))
+		m.wake(m.limit(Quarantined))
 		return
 	}
 	m.o.Log.Info("released from quarantine: its config or program has changed", "profile", m.o.Name)

@@ -2,6 +2,7 @@ package instance
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"io"
 	"log/slog"
@@ -29,6 +30,7 @@ type world struct {
 	wishes   []bool
 	history  []Snapshot
 	prepared int
+	keepBusy chan struct{} // holds up whoever is told of a death; nil holds up nobody
 }
 
 type fakeProcess struct {
@@ -40,11 +42,43 @@ type fakeProcess struct {
 	polite bool // ends when it is asked to
 	asked  []os.Signal
 	killed bool
+
+	released chan struct{} // closed by Release, made anew by Retake
 }
 
-func (p *fakeProcess) PID() int            { return p.pid }
-func (p *fakeProcess) Wait() (Exit, error) { return <-p.exit, nil }
-func (p *fakeProcess) end(e Exit)          { p.once.Do(func() { p.exit <- e }) }
+func (p *fakeProcess) PID() int { return p.pid }
+func (p *fakeProcess) Wait() (Exit, error) {
+	p.mu.Lock()
+	released := p.released
+	p.mu.Unlock()
+	select {
+	case e := <-p.exit:
+		return e, nil
+	case <-released:
+	}
+	select {
+	case e := <-p.exit:
+		return e, nil
+	default:
+		return Exit{}, ErrReleased
+	}
+}
+
+func (p *fakeProcess) Release() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	close(p.released)
+	return nil
+}
+
+func (p *fakeProcess) Retake() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.released = make(chan struct{})
+	return nil
+}
+
+func (p *fakeProcess) end(e Exit) { p.once.Do(func() { p.exit <- e }) }
 func (p *fakeProcess) Signal(s os.Signal) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -80,7 +114,7 @@ func (p *fakeProcess) Kill() error {
 func (w *world) Start(context.Context, StartSpec) (Process, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	p := &fakeProcess{pid: 1000 + len(w.started), exit: make(chan Exit, 1), polite: true}
+	p := &fakeProcess{pid: 1000 + len(w.started), exit: make(chan Exit, 1), polite: true, released: make(chan struct{})}
 	w.started = append(w.started, p)
 	return p, nil
 }
@@ -137,17 +171,18 @@ func (w *world) count() int {
 type rig struct {
 	*testing.T
 	*world
+	o     Options
 	i     *Instance
 	ready chan string
 	stop  context.CancelFunc
 	done  chan struct{}
 }
 
-func newRig(t *testing.T) *rig {
+func newRig(t *testing.T, change ...func(*Options)) *rig {
 	t.Helper()
 	w := &world{}
-	r := &rig{T: t, world: w, ready: make(chan string), done: make(chan struct{})}
-	r.i = New(Options{
+	r := &rig{T: t, world: w, ready: make(chan string)}
+	r.o = Options{
 		Name: "x", Starter: w, NotifyPath: "-", Log: slog.New(slog.DiscardHandler), Rand: func() float64 { return 1 },
 		Grace: 10 * time.Second, StartTimeout: 20 * time.Second,
 		Prepare: func(context.Context) (Launch, error) {
@@ -171,6 +206,11 @@ func newRig(t *testing.T) *rig {
 			w.mu.Lock()
 			defer w.mu.Unlock()
 			w.deaths = append(w.deaths, d)
+			if busy := w.keepBusy; busy != nil {
+				w.mu.Unlock()
+				<-busy
+				w.mu.Lock()
+			}
 		},
 		Wish: func(running bool) error {
 			w.mu.Lock()
@@ -178,7 +218,7 @@ func newRig(t *testing.T) *rig {
 			w.wishes = append(w.wishes, running)
 			return w.wish
 		},
-		Output: func(rd io.Reader) error { return nil },
+		Output: func(context.Context, io.Reader, []byte) ([]byte, error) { return nil, nil },
 		OnChange: func(s Snapshot) {
 			w.mu.Lock()
 			defer w.mu.Unlock()
@@ -187,14 +227,62 @@ func newRig(t *testing.T) *rig {
 			}
 			w.history = append(w.history, s)
 		},
-	})
-	ctx, cancel := context.WithCancel(t.Context())
-	r.stop = cancel
-	go func() {
-		defer close(r.done)
-		r.i.keep(ctx, r.ready, func() error { return nil })
-	}()
+	}
+	for _, c := range change {
+		c(&r.o)
+	}
+	r.run()
 	return r
+}
+
+// run starts an instance of the options.
+func (r *rig) run() {
+	ctx, cancel := context.WithCancel(r.Context())
+	i, done := New(r.o), make(chan struct{})
+	r.i, r.stop, r.done = i, cancel, done
+	go func() {
+		defer close(done)
+		i.keep(ctx, r.ready, fakeReports{})
+	}()
+}
+
+// fakeReports are always there.
+type fakeReports struct{}
+
+func (fakeReports) ensure() error                      { return nil }
+func (fakeReports) pause() ([]string, *os.File, error) { return nil, nil, nil }
+func (fakeReports) resume()                            {}
+
+// succeed freezes the instance and has another go on with what is left, after it
+// went through JSON as between two programs.
+func (r *rig) succeed() {
+	r.Helper()
+	f, err := r.i.Freeze(r.Context())
+	if err != nil {
+		r.Fatal(err)
+	}
+	r.i.thaw <- false
+	<-r.done
+	r.stop()
+	text, err := json.Marshal(f)
+	if err != nil {
+		r.Fatal(err)
+	}
+	a := &Adopted{Live: r.asks(&r.live), Serving: r.asks(&r.serving)}
+	if err := json.Unmarshal(text, &a.Frozen); err != nil {
+		r.Fatal(err)
+	}
+	if f.Child != nil {
+		p := r.last()
+		a.Process = p
+		if err := p.Retake(); err != nil {
+			r.Fatal(err)
+		}
+		a.Child.Pipe, a.Child.Output = f.Child.Pipe, f.Child.Output
+	}
+	r.o.Adopt = a
+	r.run()
+	synctest.Wait()
 }
 
 // end stops the instance and waits until it has.

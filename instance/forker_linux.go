@@ -7,7 +7,9 @@ import (
 	"os"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -17,7 +19,9 @@ import (
 // one thread, which lives as long as Run.
 type Forker struct {
 	requests chan forkRequest
+	becomes  chan becomeRequest
 	ended    chan struct{}
+	adopted  atomic.Bool // some children are the first thread's
 }
 
 type forkRequest struct {
@@ -32,13 +36,19 @@ type forkResult struct {
 
 // NewForker returns a forker that works while Run does.
 func NewForker() *Forker {
-	return &Forker{requests: make(chan forkRequest), ended: make(chan struct{})}
+	return &Forker{requests: make(chan forkRequest), becomes: make(chan becomeRequest), ended: make(chan struct{})}
 }
 
-// Run forks until ctx ends, which is to be when no child is left.
+// Run forks until ctx ends, which is to be when no child is left. The goroutine
+// keeps its thread meanwhile. Where children were adopted it should be one that is
+// locked to the first thread of the process: see Become.
 func (f *Forker) Run(ctx context.Context) error {
-	runtime.LockOSThread() // never unlocked: the thread ends with this goroutine
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread() // no child is left whose death signal depends on the thread
 	defer close(f.ended)
+	if f.adopted.Load() {
+		unblock() // what the predecessor held back for us, for children inherit it
+	}
 	for {
 		select {
 		case <-ctx.Done():
@@ -46,6 +56,8 @@ func (f *Forker) Run(ctx context.Context) error {
 		case r := <-f.requests:
 			p, err := fork(r.spec)
 			r.done <- forkResult{p, err}
+		case r := <-f.becomes:
+			r.done <- f.become(r.image)
 		}
 	}
 }
@@ -123,6 +135,9 @@ func (p *process) Wait() (Exit, error) {
 		})
 		return waitErr != nil || info.Signo != 0
 	})
+	if errors.Is(err, os.ErrDeadlineExceeded) && waitErr == nil {
+		return Exit{Code: -1}, ErrReleased
+	}
 	if err := errors.Join(err, waitErr); err != nil {
 		return Exit{Code: -1}, fmt.Errorf("wait for pid %d: %w", p.pid, err)
 	}
@@ -162,6 +177,22 @@ func (p *process) Signal(sig os.Signal) error {
 }
 
 func (p *process) Kill() error { return p.send(-p.pid, syscall.SIGKILL) }
+
+func (p *process) Release() error { return p.waitUntil(time.Unix(1, 0)) }
+
+func (p *process) Retake() error { return p.waitUntil(time.Time{}) }
+
+func (p *process) waitUntil(t time.Time) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.reaped {
+		return nil // Wait has its end
+	}
+	if err := p.pidfd.SetReadDeadline(t); err != nil {
+		return fmt.Errorf("wait for pid %d: %w", p.pid, err)
+	}
+	return nil
+}
 
 // send signals the process or its group, as long as they cannot be anybody else's.
 func (p *process) send(to int, s syscall.Signal) error {

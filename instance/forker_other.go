@@ -5,6 +5,7 @@ package instance
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"sync"
 )
@@ -60,6 +61,31 @@ func (p *process) Signal(sig os.Signal) error {
 	}
 	return p.p.Signal(sig)
 }
+
+// Image is the program that is to take the place of this one.
+type Image struct {
+	Path      string
+	Args, Env []string
+	Files     []*os.File
+}
+
+// CanBecome tells whether Become and Adopt can work on this system.
+const CanBecome = false
+
+var errNoSuccessor = fmt.Errorf("children outlive the program that started them only on Linux: %w", errors.ErrUnsupported)
+
+// OnFirstThread calls fn.
+func OnFirstThread(fn func()) { fn() }
+
+// Become says that this system does not have it.
+func (f *Forker) Become(Image) error { return errNoSuccessor }
+
+// Adopt says that this system does not have it.
+func (f *Forker) Adopt(int, uint64) (Process, error) { return nil, errNoSuccessor }
+
+func (p *process) Release() error { return errNoSuccessor }
+
+func (p *process) Retake() error { return errNoSuccessor }
 
 func (p *process) Kill() error {
 	p.mu.Lock()

@@ -56,16 +56,19 @@ type Options struct {
 	OnDeath func(Death)
 	// Wish records what the commands last asked for, in the order in which they are carried out. nil records nothing.
 	Wish func(running bool) error
-	// Output consumes what the child prints until its end. It is called once a start.
-	Output func(r io.Reader) error
+	// Output consumes what the child prints, to the end of r or of ctx. When ctx ends, it leaves
+	// in r what it has not read, and returns what it has read of an unfinished line. It is called
+	// at each start, and again with such a rest as begun.
+	Output func(ctx context.Context, r io.Reader, begun []byte) (rest []byte, err error)
 	// OnChange is told each change, in order, from one goroutine. It must not call the instance.
 	OnChange func(Snapshot)
 
 	Grace        time.Duration // from asking the child to end to killing it; 0 means 35 s
 	StartTimeout time.Duration // from start to ready; 0 means 60 s
 	Probes       Probes
-	NotifyPath   string // where the child reports that it is ready
-	WantStopped  bool   // do not start before Start is called
+	NotifyPath   string   // where the child reports that it is ready
+	WantStopped  bool     // do not start before Start is called
+	Adopt        *Adopted // what a predecessor has left, to go on with; WantStopped does not count then
 	Starter      Starter
 	Rand         func() float64 // in [0,1), for the jitter; nil means a random one
 	Log          *slog.Logger
@@ -95,6 +98,7 @@ const (
 type Instance struct {
 	o        Options
 	commands chan command
+	thaw     chan bool     // ends what Freeze began; false ends Run too, and leaves the child
 	done     chan struct{} // closed when the loop has ended and takes no more commands
 
 	mu   sync.Mutex // guards snap
@@ -110,6 +114,7 @@ const (
 	restart
 	recycle // a restart that nobody asked for
 	condemn // a kill for a reason of the supervisor's
+	freeze
 )
 
 type command struct {
@@ -117,6 +122,7 @@ type command struct {
 	why  string     // of recycle and condemn
 	done chan error // holds one
 	note error      // what did not work though the command did
+	into *Frozen    // of freeze: filled in before it is done
 }
 
 // New returns an instance that Run brings to life.
@@ -140,8 +146,12 @@ func New(o Options) *Instance {
 	if o.Precheck == nil {
 		o.Precheck = func(context.Context) error { return nil }
 	}
-	return &Instance{o: o, commands: make(chan command), done: make(chan struct{}),
+	i := &Instance{o: o, commands: make(chan command), thaw: make(chan bool), done: make(chan struct{}),
 		snap: Snapshot{State: Stopped, Reason: "not started yet", Since: time.Now()}}
+	if o.Adopt != nil {
+		i.snap = o.Adopt.snapshot()
+	}
+	return i
 }
 
 // Snapshot is the instance as it is now.

@@ -23,15 +23,18 @@ type machine struct {
 	child   *child
 	want    bool // a child should live
 	ending  bool // Run is to return once no child is left
+	left    bool // a successor has everything
 	backoff backoff
 	deaths  deaths
 	probed  chan probeResult
 
-	listening func() error   // makes sure that a child can report
-	timer     *time.Timer    // runs out when the state has lasted too long, see limit
-	waiters   []command      // starts and restarts: told when the child is ready or has failed
-	stops     []command      // told when no child is left or one is wanted again
-	outputs   sync.WaitGroup // everything that goes on beside the loop for its children
+	reports reports
+	timer   *time.Timer    // runs out when the state has lasted too long, see limit
+	due     time.Time      // when that is, zero if never
+	waiters []command      // starts and restarts: told when the child is ready or has failed
+	stops   []command      // told when no child is left or one is wanted again
+	outputs sync.WaitGroup // everything that goes on beside the loop for its children
+	tails   sync.WaitGroup // of that, what has its end soon and must not be cut off
 }
 
 // Run keeps the child until ctx ends, then ends the child and returns nil.
@@ -39,31 +42,40 @@ type machine struct {
 func (i *Instance) Run(ctx context.Context) error {
 	ready := make(chan string)
 	r := &receiver{path: i.o.NotifyPath, ready: ready}
-	if err := r.ensure(); err != nil {
+	var err error
+	if a := i.o.Adopt; a != nil && a.Notify != nil {
+		err = r.adopt(a.Notify)
+	} else {
+		err = r.ensure()
+	}
+	if err != nil {
 		close(i.done)
 		return fmt.Errorf("instance %s: %w", i.o.Name, err)
 	}
-	i.keep(ctx, ready, r.ensure)
+	i.keep(ctx, ready, r)
 	return r.close()
 }
 
-// keep is Run without the socket: ready brings the ids of children that report,
-// and listening makes sure that they can.
-func (i *Instance) keep(ctx context.Context, ready <-chan string, listening func() error) {
-	m := &machine{Instance: i, want: !i.o.WantStopped, listening: listening, backoff: backoff{rand: i.o.Rand},
+// keep is Run without the socket: ready brings the ids of children that report.
+func (i *Instance) keep(ctx context.Context, ready <-chan string, r reports) {
+	m := &machine{Instance: i, want: !i.o.WantStopped, reports: r, backoff: backoff{rand: i.o.Rand},
 		probed: make(chan probeResult), timer: time.NewTimer(time.Hour)}
 	m.timer.Stop()
 	m.loop(ctx, ready)
 	m.timer.Stop()
+	m.tails.Wait()
 	m.outputs.Wait()
 }
 
 // loop is where every state changes.
 func (m *machine) loop(ctx context.Context, ready <-chan string) {
 	defer close(m.done)
-	if m.want {
+	switch {
+	case m.o.Adopt != nil:
+		m.adopt(ctx, *m.o.Adopt)
+	case m.want:
 		m.start(ctx)
-	} else {
+	default:
 		m.to(Stopped, "it was stopped on request")
 	}
 	done := ctx.Done()
@@ -80,6 +92,9 @@ func (m *machine) loop(ctx context.Context, ready <-chan string) {
 			m.stopChild("the supervisor is ending")
 		case c := <-m.commands:
 			m.command(ctx, c)
+			if m.left {
+				return
+			}
 		case id := <-ready:
 			m.isReady(ctx, id)
 		case r := <-m.probed:
@@ -113,8 +128,9 @@ func (m *machine) to(s State, reason string) {
 		m.snap.PID, m.snap.ID, m.snap.Degraded = m.child.proc.PID(), m.child.id, m.child.launch.Degraded
 	}
 	m.timer.Stop()
+	m.due = time.Time{}
 	if limit := m.limit(s); limit > 0 {
-		m.timer.Reset(limit)
+		m.wake(limit)
 		if s == Blocked {
 			m.snap.NextTry = now.Add(limit)
 		}
@@ -182,7 +198,13 @@ func (m *machine) stable(ctx context.Context) {
 		m.drain(true, "its config is valid again")
 		return
 	}
-	m.timer.Reset(recheck)
+	m.wake(recheck)
+}
+
+// wake has tooLong called after d.
+func (m *machine) wake(d time.Duration) {
+	m.timer.Reset(d)
+	m.due = time.Now().Add(d)
 }
 
 func (m *machine) kill() {
@@ -203,7 +225,7 @@ func (m *machine) count(change func(*Snapshot)) {
 func (m *machine) start(ctx context.Context) {
 	launch, err := m.o.Prepare(ctx)
 	if err == nil {
-		err = m.listening()
+		err = m.reports.ensure()
 	}
 	if err == nil {
 		if m.deaths.of(launch.Hash) {
@@ -275,6 +297,8 @@ func (m *machine) command(ctx context.Context, c command) {
 			m.kill()
 		}
 		c.done <- nil
+	case freeze:
+		m.freeze(ctx, c)
 	}
 }
 
@@ -342,11 +366,9 @@ func (m *machine) isReady(ctx context.Context, id string) {
 	m.count(func(s *Snapshot) { s.Tries = 0 })
 	m.to(Ready, c.launch.Degraded)
 	m.tell(&m.waiters, nil)
-	watching, unwatch := context.WithCancel(context.WithoutCancel(ctx))
-	c.unwatch = unwatch
-	m.outputs.Go(func() { m.watch(watching, c.id, c.launch) })
+	m.probe(ctx, c)
 	if c.launch.OnReady != nil {
-		m.outputs.Go(c.launch.OnReady)
+		m.tails.Go(c.launch.OnReady)
 	}
 }
 
@@ -363,7 +385,7 @@ func (m *machine) childEnded(ctx context.Context, e Exit) {
 	if c.why != "" && !c.asked {
 		reason = c.why
 	}
-	c.close(&m.outputs, func() {
+	c.close(&m.tails, func() {
 		if !c.asked && m.o.OnDeath != nil {
 			m.o.OnDeath(Death{Exit: e, Reason: reason, PID: c.proc.PID(), ID: c.id, Phase: phase, Ran: e.At.Sub(c.began), Hash: c.launch.Hash, Dumped: c.hung})
 		}
@@ -399,7 +421,7 @@ func (m *machine) childEnded(ctx context.Context, e Exit) {
 		return
 	}
 	m.to(BackingOff, reason)
-	m.timer.Reset(delay)
+	m.wake(delay)
 	m.count(func(s *Snapshot) { s.NextTry = e.At.Add(delay) })
 	if m.o.OnChange != nil {
 		m.o.OnChange(m.Snapshot())

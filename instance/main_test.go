@@ -28,6 +28,10 @@ func TestMain(m *testing.M) {
 		goleak.VerifyTestMain(m)
 	case "supervisor":
 		supervisorMain()
+	case "becomes":
+		becomesMain()
+	case "hunts":
+		huntsMain()
 	default:
 		childMain(how)
 	}
@@ -88,7 +92,10 @@ func supervisorMain() {
 		Prepare: func(context.Context) (Launch, error) {
 			return Launch{Path: os.Args[0], Args: os.Args[:1], Env: []string{childVar + "=stubborn"}}, nil
 		},
-		Output: func(r io.Reader) error { _, err := io.Copy(io.Discard, r); return err },
+		Output: func(_ context.Context, r io.Reader, _ []byte) ([]byte, error) {
+			_, err := io.Copy(io.Discard, r)
+			return nil, err
+		},
 		OnChange: func(s Snapshot) {
 			if s.State == Ready {
 				os.Stdout.WriteString("child " + strconv.Itoa(s.PID) + "\n")

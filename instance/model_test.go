@@ -70,7 +70,7 @@ func (r *rig) event(events *rand.Rand) {
 	defer cancel()
 	s := r.i.Snapshot()
 	alive := s.State.HasChild()
-	switch n := events.IntN(16); {
+	switch n := events.IntN(17); {
 	case n <= 1 && alive:
 		r.ready <- s.ID
 	case n == 2 && alive:
@@ -141,6 +141,16 @@ func (r *rig) event(events *rand.Rand) {
 				synctest.Wait()
 			}
 		}
+	case n == 16 && events.IntN(2) == 0:
+		r.succeed()
+	case n == 16:
+		if _, err := r.i.Freeze(r.Context()); err != nil {
+			r.Error(err)
+		}
+		if alive && events.IntN(2) == 0 {
+			r.last().end(Exit{Code: 3}) // nobody looks
+		}
+		r.i.Thaw()
 	case s.State == Blocked || s.State == Quarantined: // looked at each second, so longer is only more of the same
 		time.Sleep(recheck)
 	default:

@@ -40,6 +40,13 @@ type probeResult struct {
 	live, serving error
 }
 
+// probe begins to watch a child that is ready.
+func (m *machine) probe(ctx context.Context, c *child) {
+	watching, unwatch := context.WithCancel(context.WithoutCancel(ctx))
+	c.unwatch = unwatch
+	m.outputs.Go(func() { m.watch(watching, c.id, c.launch) })
+}
+
 // watch probes the child until ctx ends.
 func (m *machine) watch(ctx context.Context, id string, l Launch) {
 	if l.Live == nil && l.Serving == nil {

@@ -2,6 +2,7 @@ package instance
 
 import (
 	"context"
+	"errors"
 	"os"
 )
 
@@ -30,4 +31,12 @@ type Process interface {
 	Signal(os.Signal) error
 	// Kill ends the whole group at once.
 	Kill() error
+	// Release has Wait return ErrReleased, now and whenever it is called, unless the
+	// process has ended: it stays a child that another program may adopt, which takes
+	// the place of this one. Retake undoes that.
+	Release() error
+	Retake() error
 }
+
+// ErrReleased is what Wait returns of a process that was released.
+var ErrReleased = errors.New("the process is left to a successor")

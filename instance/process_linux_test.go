@@ -44,12 +44,12 @@ func newReal(t *testing.T, how string, change ...func(*real)) *real {
 		Prepare: func(context.Context) (Launch, error) {
 			return Launch{Path: os.Args[0], Args: os.Args[:1], Env: []string{childVar + "=" + how}, Handoff: r.handoff}, nil
 		},
-		Output: func(rd io.Reader) error {
+		Output: func(_ context.Context, rd io.Reader, _ []byte) ([]byte, error) {
 			sc := bufio.NewScanner(rd)
 			for sc.Scan() {
 				r.lines <- sc.Text()
 			}
-			return sc.Err()
+			return nil, sc.Err()
 		},
 		OnChange: func(s Snapshot) { r.states <- s },
 	})

@@ -2,6 +2,7 @@ package supervisor
 
 import (
 	"crypto/rand"
+	"slices"
 	"sync"
 	"time"
 
@@ -46,6 +47,13 @@ func (l *later) begin(profile string, do func() error) string {
 		}
 	})
 	return id
+}
+
+// busy tells whether a restart is under way.
+func (l *later) busy() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.ContainsFunc(l.list, func(r control.Restart) bool { return !r.Done })
 }
 
 func (l *later) get(id string) (control.Restart, bool) {

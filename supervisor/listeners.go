@@ -217,6 +217,13 @@ func (l *listeners) take(other *listeners) {
 	l.bound = append(l.bound, bound...)
 }
 
+// held are the sockets that there are.
+func (l *listeners) held() []socket {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Clone(l.bound)
+}
+
 // drop closes the sockets: from now on clients are refused at once.
 func (l *listeners) drop() error {
 	l.mu.Lock()

@@ -23,6 +23,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/coderclaw/coderclaw/instance"
 	"github.com/coderclaw/coderclaw/internal/handoff"
 	"github.com/coderclaw/coderclaw/internal/sdnotify"
 	"github.com/coderclaw/coderclaw/supervisor/control"
@@ -38,7 +39,7 @@ func TestMain(m *testing.M) {
 	case len(os.Args) > 3 && os.Args[1] == "--profile" && os.Args[3] == "doctor":
 		os.Exit(fakeDoctor(os.Args[2]))
 	case os.Getenv(runVar) != "":
-		err = runSupervisor(os.Getenv(runVar))
+		instance.OnFirstThread(func() { err = runSupervisor(os.Getenv(runVar)) })
 	default:
 		goleak.VerifyTestMain(m)
 	}
@@ -61,8 +62,9 @@ const seenFile = "seen.json"
 
 // fakeGateway does what the supervisor expects of a gateway and nothing more. A
 // client sends one line and gets one: the profile, its pid and the line. The line
-// "post SOCKET PATH" makes it ask a supervisor, and answers with the status and the id of a restart; "eat
-// MB" makes it take that much memory for good.
+// "post SOCKET PATH" makes it ask a supervisor, and answers with the status and the
+// id of a restart; "eat MB" makes it take that much memory for good; "print N" makes
+// it print N lines, each in two pieces.
 func fakeGateway() error {
 	ends := make(chan os.Signal, 1)
 	signal.Notify(ends, syscall.SIGTERM, syscall.SIGUSR1)
@@ -128,6 +130,12 @@ func answer(c net.Conn, profile string) {
 		line = post(f[1], f[2])
 	} else if len(f) == 2 && f[0] == "eat" {
 		eat(f[1])
+	} else if len(f) == 2 && f[0] == "print" {
+		n, _ := strconv.Atoi(f[1]) // of our own making
+		for i := range n {
+			fmt.Printf("number %d ", i)
+			fmt.Printf("of %d\n", n)
+		}
 	}
 	fmt.Fprintf(c, "%s %d %s\n", profile, os.Getpid(), line)
 }

@@ -20,6 +20,12 @@ func (s *Supervisor) notify(state string) {
 	}
 }
 
+// reloading tells the service manager that READY=1 comes again. The time is that
+// of the clock and in the unit of sd_notify(3).
+func reloading() string {
+	return fmt.Sprintf("RELOADING=1\nMONOTONIC_USEC=%d", monotonic().Microseconds())
+}
+
 // notifyReady tells the service manager that the control socket answers, and
 // returns the loop that goes on telling it, and whoever asked, of changes.
 func (s *Supervisor) notifyReady() func(context.Context) {

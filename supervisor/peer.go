@@ -66,7 +66,7 @@ func mayControl(r *http.Request) bool {
 // below an instance only that instance's, and "" stands for all of them.
 func (s *Supervisor) mayChange(r *http.Request, profile string) error {
 	p, _ := peerOf(r)
-	for _, u := range s.set.list() {
+	for _, u := range slices.Concat(s.set.list(), s.gone) {
 		if !p.below(u.instance.Snapshot().PID) {
 			continue
 		}

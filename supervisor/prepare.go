@@ -101,15 +101,20 @@ func (s *Supervisor) prepare(ctx context.Context, u *unit) (instance.Launch, err
 		Handoff: handoff.Message{Profile: p.Name, StateDir: p.StateDir, ConfigPath: c.path, Workspace: p.Workspace,
 			Port: c.Port, Drain: p.Drain, Degraded: c.degraded, Env: c.Env, Isolation: s.isolation(p), ControlSocket: s.socket},
 		Hash: s.hash(c), Degraded: c.degraded, Live: u.tally.timed(c.Live), Serving: c.Serving,
-		OnReady: func() {
-			if c.degraded != "" || !s.o.LastGood {
-				return
-			}
-			if err := keepGood(p, c.Whole); err != nil {
-				s.o.Log.Warn("the config is good, but cannot be kept for the time when it is not", "profile", p.Name, "err", err)
-			}
-		},
+		OnReady: s.onReady(p, c),
 	}, nil
+}
+
+// onReady is what happens when the gateway of p that runs c is ready for the first time.
+func (s *Supervisor) onReady(p profiles.Profile, c chosen) func() {
+	return func() {
+		if c.degraded != "" || !s.o.LastGood {
+			return
+		}
+		if err := keepGood(p, c.Whole); err != nil {
+			s.o.Log.Warn("the config is good, but cannot be kept for the time when it is not", "profile", p.Name, "err", err)
+		}
+	}
 }
 
 // childEnv is the environment of the gateway of p. One that is walled off gets a

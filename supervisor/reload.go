@@ -136,12 +136,12 @@ func (s *Supervisor) successor(ctx context.Context, p profiles.Profile) (*unit, 
 		u.instance = s.newInstance(u, starter{s.trees, u})
 		return u, nil
 	}
-	units, err := s.lockedUnits([]profiles.Profile{p})
+	units, err := s.lockedUnits([]profiles.Profile{p}, nil)
 	if err != nil {
 		return nil, err
 	}
 	u := units[0]
-	if err := s.equip(ctx, u, false); err != nil {
+	if err := s.equip(ctx, u, nil, false); err != nil {
 		return nil, errors.Join(err, u.Close())
 	}
 	return u, u.lock.SetContent(s.introduction)

@@ -90,13 +90,14 @@ func supervise(t *testing.T, ps []profiles.Profile, change func(*Options)) *rig 
 	t.Helper()
 	r := &rig{t: t, ps: ps, done: make(chan error, 1), lines: map[string]string{}}
 	ready := make(chan struct{})
+	isReady := sync.OnceFunc(func() { close(ready) }) // it is said again after a successor has failed
 	o := testOptions(ps, shortTemp(t))
 	o.Notify = func(state string) error {
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		r.notified = append(r.notified, state)
 		if strings.HasPrefix(state, "READY=1") {
-			close(ready)
+			isReady()
 		}
 		return nil
 	}

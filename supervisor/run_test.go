@@ -8,6 +8,9 @@ import (
 	"encoding/json"
 	"os"
 	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"syscall"
 	"testing"
 
 	"github.com/coderclaw/coderclaw/internal/proctable"
@@ -18,12 +21,29 @@ import (
 // runVar makes the test binary a supervisor of the profiles that it holds as JSON.
 const runVar = "SUPERVISOR_TEST_RUN"
 
+// nextSet is a file with the profiles of the supervisor's successor, in the state
+// dir of its first profile.
+const nextSet = "next.json"
+
 func runSupervisor(text string) error {
 	var ps []profiles.Profile
 	if err := json.Unmarshal([]byte(text), &ps); err != nil {
 		return err
 	}
 	o := testOptions(ps, os.TempDir())
+	o.Args = os.Args
+	if value := os.Getenv(EnvReexec); value != "" {
+		var err error
+		if o.Inherited, err = Inherit(value); err != nil {
+			return err
+		}
+		if text, err := os.ReadFile(filepath.Join(ps[0].StateDir, nextSet)); err == nil {
+			o.Profiles = nil
+			if err := json.Unmarshal(text, &o.Profiles); err != nil {
+				return err
+			}
+		}
+	}
 	o.Notify = func(state string) error {
 		_, err := os.Stdout.WriteString(state + "\n")
 		return err
@@ -32,17 +52,20 @@ func runSupervisor(text string) error {
 	if err != nil {
 		return err
 	}
-	return s.Run(context.Background())
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	defer stop()
+	return s.Run(ctx)
 }
 
-func TestKilledSupervisorLeavesNoChild(t *testing.T) {
-	t.Parallel()
-	ps := testProfiles(t, "default", "dev")
+// startSupervisor starts a supervisor in a process of its own. said are the lines
+// that it tells a service manager after READY=1, which has come.
+func startSupervisor(t *testing.T, ps []profiles.Profile) (cmd *exec.Cmd, said *bufio.Reader) {
+	t.Helper()
 	text, err := json.Marshal(ps)
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.CommandContext(t.Context(), os.Args[0])
+	cmd = exec.CommandContext(context.WithoutCancel(t.Context()), os.Args[0]) // it ends before the test's directories do
 	cmd.Env = append(os.Environ(), runVar+"="+string(text))
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
@@ -52,9 +75,18 @@ func TestKilledSupervisorLeavesNoChild(t *testing.T) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	if line, err := bufio.NewReader(out).ReadString('\n'); line != "READY=1\n" {
-		t.Fatalf("the supervisor says %q, %v", line, err)
+	said = bufio.NewReader(out)
+	if line, err := said.ReadString('\n'); line != "READY=1\n" {
+		_ = cmd.Process.Kill()
+		t.Fatalf("the supervisor says %q, %v, %v", line, err, cmd.Wait())
 	}
+	return cmd, said
+}
+
+func TestKilledSupervisorLeavesNoChild(t *testing.T) {
+	t.Parallel()
+	ps := testProfiles(t, "default", "dev")
+	cmd, _ := startSupervisor(t, ps)
 	client, info, err := control.Find(ps[1])
 	if err != nil || info.PID != cmd.Process.Pid {
 		t.Fatalf("found %+v, %v", info, err)

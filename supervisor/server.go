@@ -27,6 +27,7 @@ func (s *Supervisor) serveControl(ctx context.Context, l net.Listener) {
 		IdleTimeout:       30 * time.Second,
 		MaxHeaderBytes:    8 << 10,
 		ConnContext:       withPeer,
+		ConnState:         s.traffic.saw,
 		ErrorLog:          slog.NewLogLogger(s.o.Log.Handler(), slog.LevelDebug),
 	}
 	done := make(chan error, 1)
@@ -59,6 +60,7 @@ func (s *Supervisor) routes(watching context.Context) http.Handler {
 		reply(w, http.StatusAccepted, control.Result{OK: true})
 		s.Stop()
 	})
+	mux.HandleFunc("POST /v1/reexec", s.serveReexec)
 	mux.HandleFunc("POST /v1/profiles/{profile}/{verb}", s.verb)
 	mux.HandleFunc("POST /v1/reload", s.reload)
 	mux.HandleFunc("GET /v1/events", func(w http.ResponseWriter, r *http.Request) { s.streamEvents(watching, w, r) })
@@ -94,6 +96,7 @@ func reply(w http.ResponseWriter, code int, v any) {
 
 // watch streams the status, a line each change.
 func (s *Supervisor) watch(watching context.Context, w http.ResponseWriter, r *http.Request) {
+	defer s.traffic.leaveOut()() // a watcher that is cut off comes back
 	ctx, cancel := context.WithCancel(r.Context())
 	defer cancel()
 	defer context.AfterFunc(watching, cancel)()
@@ -112,6 +115,7 @@ func (s *Supervisor) streamEvents(watching context.Context, w http.ResponseWrite
 		refuse(w, http.StatusBadRequest, exitcode.Usage, fmt.Errorf("since: %q is no number", r.FormValue("since")))
 		return
 	}
+	defer s.traffic.leaveOut()()
 	ctx, cancel := context.WithCancel(r.Context())
 	defer cancel()
 	defer context.AfterFunc(watching, cancel)()

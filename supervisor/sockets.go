@@ -47,8 +47,13 @@ func (s *Supervisor) socketPath(stateDir, name string) (string, error) {
 }
 
 // listenControl makes the control socket. One that is there belongs to a
-// supervisor that is gone: we hold its lock.
-func (s *Supervisor) listenControl() (net.Listener, error) {
+// supervisor that is gone: we hold its lock. That of a predecessor goes on.
+func (s *Supervisor) listenControl() (*net.UnixListener, error) {
+	if in := s.o.Inherited; in != nil {
+		if l, err := in.adoptControl(); l != nil || err != nil {
+			return l, err
+		}
+	}
 	path, err := s.socketPath(s.o.Profiles[0].StateDir, "supervisor.sock")
 	if err != nil {
 		return nil, fmt.Errorf("control socket: %w", err)
@@ -56,7 +61,7 @@ func (s *Supervisor) listenControl() (net.Listener, error) {
 	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("control socket: %w", err)
 	}
-	l, err := net.Listen("unix", path)
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
 	if err != nil {
 		return nil, fmt.Errorf("control socket: %w", err)
 	}

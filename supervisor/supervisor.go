@@ -78,6 +78,15 @@ type Options struct {
 	MetricsPort  int           // of 127.0.0.1, on which metrics are shown as well; 0 for none
 	MetricsRetry time.Duration // how often a metrics port that is held is tried; 0 means 5 s
 
+	// Args and Environ are those with which a successor takes the place of this supervisor;
+	// without Args none can. Successor tells whether one could, Flush makes sure that nothing
+	// is left unsaid before. Either may be nil. Run is then to be called on a goroutine that is
+	// locked to the first thread of the process, at least where something was Inherited.
+	Args      []string
+	Successor func(context.Context) error
+	Flush     func()
+	Inherited *Inherited // what a predecessor has left, nil if there was none
+
 	MemoryEvery      time.Duration            // how often budgets of memory are looked at; 0 means 5 s
 	Notify           func(state string) error // tells the service manager; nil when there is none
 	WatchdogInterval time.Duration            // within which it wants to hear; 0: never
@@ -94,8 +103,13 @@ type Supervisor struct {
 	later   later
 	buffers logfile.Buffers
 	doctors *doctors
-	trees   *trees        // from Run on
-	socket  string        // path of the control socket; from Run on
+	trees   *trees       // from Run on
+	socket  string       // path of the control socket; from Run on
+	gone    []*unit      // of profiles that a predecessor ran and we do not
+	ending  atomic.Int32 // how many of them are still there
+	gate    *gate        // control socket
+	traffic traffic      // on it
+	swaps   chan swapRequest
 	stop    chan struct{} // closed by a request to end
 	stopped sync.Once
 
@@ -104,6 +118,10 @@ type Supervisor struct {
 
 	changing  sync.Mutex // held while the set changes, and from the beginning of the end
 	territory atomic.Pointer[profiles.Territory]
+
+	generation  int // how often a successor has taken the place of this process's first supervisor
+	swapMu      sync.Mutex
+	swapFailure string // why the last successor did not, "" if none was tried
 }
 
 // New checks the options. It touches nothing.
@@ -117,7 +135,10 @@ func New(o Options) (*Supervisor, error) {
 	if o.MetricsRetry == 0 {
 		o.MetricsRetry = metricsRetry
 	}
-	s := &Supervisor{o: o, started: time.Now(), stop: make(chan struct{}), doctors: newDoctors()}
+	s := &Supervisor{o: o, started: time.Now(), stop: make(chan struct{}), swaps: make(chan swapRequest), doctors: newDoctors()}
+	if in := o.Inherited; in != nil {
+		s.started, s.generation = in.Started, in.Generation
+	}
 	s.board, s.events = newBoard(s.status), newEvents()
 	return s, nil
 }
@@ -125,7 +146,7 @@ func New(o Options) (*Supervisor, error) {
 // Run supervises until ctx ends or it is asked to end, then stops every gateway
 // and returns nil. Everything that it started has ended by then.
 func (s *Supervisor) Run(ctx context.Context) (err error) {
-	units, err := s.lockedUnits(s.o.Profiles)
+	units, err := s.lockedUnits(s.o.Profiles, s.o.Inherited)
 	if err != nil {
 		return err
 	}
@@ -140,15 +161,18 @@ func (s *Supervisor) Run(ctx context.Context) (err error) {
 			err = errors.Join(err, cerr)
 		}
 	}()
-	s.socket = socket.Addr().String()
+	s.gate, s.socket = newGate(socket), socket.Addr().String()
 	forker := instance.NewForker()
 	s.trees = s.newTrees(forker)
 	defer func() { err = errors.Join(err, s.trees.close()) }()
 	s.o.Log.Info("supervising", "profiles", len(units), "trees", s.trees.How)
 	for _, u := range units {
-		if err := s.equip(ctx, u, s.o.Origin == OriginUp); err != nil {
+		if err := s.equip(ctx, u, s.o.Inherited.take(u.profile), s.o.Origin == OriginUp); err != nil {
 			return err
 		}
+	}
+	if err := s.leaving(ctx, s.o.Inherited); err != nil {
+		return err
 	}
 	if err := s.introduce(socket.Addr().String()); err != nil {
 		return err
@@ -158,18 +182,25 @@ func (s *Supervisor) Run(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	return s.supervise(ctx, socket, forker)
+	// The forker is the one that needs this goroutine, for its thread.
+	forking, stopForking := context.WithCancel(context.WithoutCancel(ctx))
+	result := make(chan error, 1)
+	go func() {
+		defer stopForking()
+		result <- s.supervise(ctx, forker)
+	}()
+	_ = forker.Run(forking) // it fails in no way
+	return <-result
 }
 
 // supervise runs the instances between the first and the last answer of the control socket.
-func (s *Supervisor) supervise(ctx context.Context, socket net.Listener, forker *instance.Forker) error {
+func (s *Supervisor) supervise(ctx context.Context, forker *instance.Forker) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	forking, stopForking := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopForking()
 
 	var background, children sync.WaitGroup
-	background.Go(func() { _ = forker.Run(forking) }) // it fails in no way
 	if s.trees.reaper != nil {
 		background.Go(func() { _ = s.trees.reaper.Run(forking) }) // nor does this
 	}
@@ -189,17 +220,21 @@ func (s *Supervisor) supervise(ctx context.Context, socket net.Listener, forker 
 	}
 	serving, stopServing := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopServing()
-	background.Go(func() { s.serveControl(serving, socket) })
+	background.Go(func() { s.serveControl(serving, s.gate) })
 	background.Go(func() { s.serveMetricsPort(serving) })
+	for _, u := range s.gone {
+		s.ending.Add(1)
+		children.Go(func() {
+			defer s.ending.Add(-1)
+			s.end(u)
+		})
+	}
 	mainLoop := s.notifyReady()
 	watched, stopWatching := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopWatching()
 	background.Go(func() { mainLoop(watched) })
 
-	select {
-	case <-ctx.Done():
-	case <-s.stop:
-	}
+	s.await(ctx, forker)
 	s.doctors.end()   // the gateway that waits for it would drain for long
 	s.changing.Lock() // a reload that is under way ends first, and none begins
 	defer s.changing.Unlock()
@@ -221,6 +256,20 @@ func (s *Supervisor) supervise(ctx context.Context, socket net.Listener, forker 
 	return failed
 }
 
+// await returns when all is to end. Meanwhile it has successors take our place.
+func (s *Supervisor) await(ctx context.Context, forker *instance.Forker) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-s.stop:
+			return
+		case q := <-s.swaps:
+			s.swap(ctx, q, forker)
+		}
+	}
+}
+
 // Stop asks Run to end. It is safe for concurrent use.
 func (s *Supervisor) Stop() { s.stopped.Do(func() { close(s.stop) }) }
 
@@ -228,8 +277,9 @@ func (s *Supervisor) Stop() { s.stopped.Do(func() { close(s.stop) }) }
 func (s *Supervisor) status() control.Status {
 	units := s.set.list()
 	st := control.Status{
-		Supervisor: control.Supervisor{PID: os.Getpid(), Version: s.o.Version, Unit: s.o.Unit, Profiles: s.set.names(), Trees: s.trees.How},
-		Started:    s.started, Origin: s.o.Origin, Instances: make([]control.Instance, 0, len(units)),
+		Supervisor: control.Supervisor{PID: os.Getpid(), Version: s.o.Version, Unit: s.o.Unit, Profiles: s.set.names(), Trees: s.trees.How,
+			Generation: s.generation, ReexecError: s.lastSwapFailure()},
+		Started: s.started, Origin: s.o.Origin, Instances: make([]control.Instance, 0, len(units)),
 	}
 	for _, u := range units {
 		st.Instances = append(st.Instances, u.status())

@@ -32,6 +32,8 @@ type trees struct {
 	reaper *reaper.Reaper // nil where the system has no such thing
 	How    string         // for people: which of it works here
 
+	without string // why there are no groups
+
 	background sync.WaitGroup // what goes on beside children that start and end
 
 	mu  sync.Mutex // held from a fork until the child is known
@@ -42,7 +44,9 @@ type trees struct {
 func (s *Supervisor) newTrees(forker *instance.Forker) *trees {
 	t := &trees{s: s, forker: forker, own: map[int]bool{}}
 	var err error
-	if t.groups, err = cgroup.Detect(s.o.Delegated); err == nil {
+	if in := s.o.Inherited; in != nil {
+		t.groups, err = in.adoptTree()
+	} else if t.groups, err = cgroup.Detect(s.o.Delegated); err == nil {
 		var missing []cgroup.Missing
 		missing, err = t.groups.Enter()
 		if err != nil {
@@ -55,7 +59,8 @@ func (s *Supervisor) newTrees(forker *instance.Forker) *trees {
 	}
 	t.How = "a control group for each gateway"
 	if err != nil {
-		t.How = "process groups: " + err.Error()
+		t.without = err.Error()
+		t.How = "process groups: " + t.without
 	}
 	if !s.o.Orphans {
 		return t
@@ -187,6 +192,9 @@ func (p *treeProcess) record() {
 // The record stays until that is written down: it matches nobody any more.
 func (p *treeProcess) Wait() (instance.Exit, error) {
 	e, err := p.Process.Wait()
+	if errors.Is(err, instance.ErrReleased) {
+		return e, err // it lives on
+	}
 	p.t.mu.Lock()
 	delete(p.t.own, p.PID())
 	p.t.mu.Unlock()

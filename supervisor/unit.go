@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"net/netip"
 	"os"
@@ -30,6 +29,7 @@ type unit struct {
 	notify     string // path of the socket on which a child reports that it is ready
 
 	lock    *lockfile.Lock
+	adopted *instance.Adopted // what a predecessor has left, nil if nothing
 	ledger  *ledger.Ledger
 	crashes *crashes.Store
 	tally   *tally
@@ -45,10 +45,13 @@ type unit struct {
 }
 
 // lockedUnits makes the units of all the profiles, or none.
-func (s *Supervisor) lockedUnits(ps []profiles.Profile) ([]*unit, error) {
+func (s *Supervisor) lockedUnits(ps []profiles.Profile, inherited *Inherited) ([]*unit, error) {
 	var units []*unit
 	for _, p := range ps {
-		lock, err := takeLock(p)
+		lock, err := inherited.lock(p)
+		if lock == nil && err == nil {
+			lock, err = takeLock(p)
+		}
 		if err != nil {
 			return nil, errors.Join(err, closeAll(units))
 		}
@@ -61,14 +64,19 @@ func (s *Supervisor) lockedUnits(ps []profiles.Profile) ([]*unit, error) {
 	return units, nil
 }
 
-// equip ends what an earlier supervisor has left of the profile, and joins the unit
-// to the machinery that keeps its child. What a person wished earlier counts unless
+// equip goes on with what a predecessor in this process holds of the profile, else
+// ends what an earlier supervisor has left of it, and joins the unit to the machinery that keeps its child. What a person wished earlier counts unless
 // the profile is started anew.
-func (s *Supervisor) equip(ctx context.Context, u *unit, anew bool) (err error) {
-	if err := s.trees.endSurvivors(ctx, u); err != nil {
+func (s *Supervisor) equip(ctx context.Context, u *unit, held *heldUnit, anew bool) (err error) {
+	if held != nil {
+		err = s.adoptUnit(ctx, u, held)
+	} else {
+		err = s.trees.endSurvivors(ctx, u)
+	}
+	if err != nil {
 		return err
 	}
-	if anew {
+	if anew && held == nil {
 		if err := control.Wish(u.profile, control.WantRunning); err != nil {
 			return fmt.Errorf("profile %s: %w", u.profile.Name, err)
 		}
@@ -141,10 +149,8 @@ func (s *Supervisor) newInstance(u *unit, starter instance.Starter) *instance.In
 			}
 			return control.Wish(u.profile, control.WantStopped)
 		},
-		Output: func(r io.Reader) error {
-			_, err := u.log.ReadFrom(r)
-			return err
-		},
+		Output: u.log.Copy,
+		Adopt:  u.adopted,
 		OnChange: func(snap instance.Snapshot) {
 			u.tally.changed(snap)
 			switch snap.State {

@@ -54,6 +54,7 @@ type console struct {
 	queue   []byte
 	dropped int // lines since the last note
 	closed  bool
+	flushes []chan struct{} // closed when what is queued is written
 }
 
 func newConsole(w io.Writer) *console {
@@ -90,13 +91,35 @@ func (c *console) run() {
 	defer close(c.done)
 	for range c.wake {
 		c.mu.Lock()
-		batch, end := c.queue, c.closed
-		c.queue = nil
+		batch, end, flushes := c.queue, c.closed, c.flushes
+		c.queue, c.flushes = nil, nil
 		c.mu.Unlock()
 		_, _ = c.w.Write(batch) // a console that went away must not stop the gateways
+		for _, f := range flushes {
+			close(f)
+		}
 		if end {
 			return
 		}
+	}
+}
+
+// flush returns when all that was written so far is out, unless nobody takes it.
+func (c *console) flush() {
+	timer := time.NewTimer(consoleFlush)
+	defer timer.Stop()
+	written := make(chan struct{})
+	c.mu.Lock()
+	if c.closed {
+		c.mu.Unlock()
+		return
+	}
+	c.flushes = append(c.flushes, written)
+	c.wakeLocked()
+	c.mu.Unlock()
+	select {
+	case <-written:
+	case <-timer.C:
 	}
 }
 

@@ -92,9 +92,12 @@ func (s *supervised) pid() int {
 	return report.Instances[0].PID
 }
 
-func (s *supervised) token() string {
+func (s *supervised) token() string { return s.tokenIn(".coderclaw") }
+
+// tokenIn is the token of the gateway whose state dir is that below the home.
+func (s *supervised) tokenIn(dir string) string {
 	s.Helper()
-	text, err := os.ReadFile(filepath.Join(s.home, ".coderclaw", "coderclaw.json"))
+	text, err := os.ReadFile(filepath.Join(s.home, dir, "coderclaw.json"))
 	if err != nil {
 		s.Fatal(err)
 	}

@@ -8,9 +8,20 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+
+	"github.com/coderclaw/coderclaw/instance"
+	"github.com/coderclaw/coderclaw/supervisor"
 )
 
 func main() {
+	if _, ok := os.LookupEnv(supervisor.EnvReexec); ok {
+		instance.OnFirstThread(begin) // the gateways that are there are that thread's
+		return
+	}
+	begin()
+}
+
+func begin() {
 	signals := []os.Signal{os.Interrupt, syscall.SIGTERM}
 	if !signal.Ignored(syscall.SIGHUP) { // by nohup
 		signals = append(signals, syscall.SIGHUP)

@@ -39,6 +39,9 @@ func (a *app) supervisorOptions(r *profiles.Registry, ps []profiles.Profile, all
 		MetricsPort: r.MetricsPort(), Check: a.checkProfile, LastGood: r.LastGood(), Log: log, Orphans: true, Delegated: a.delegated,
 		Look: a.lookAround, PassEnv: a.passedTo,
 	}
+	if self, err := proctable.Get(os.Getpid()); err == nil && len(self.Argv) > 0 {
+		o.Args = self.Argv // as the service manager knows it, and not as this program may have changed it
+	}
 	if socket, ok := a.env("NOTIFY_SOCKET"); ok && socket != "" {
 		o.Notify = func(state string) error {
 			_, err := daemon.SdNotify(false, state)
@@ -176,6 +179,9 @@ func (a *app) blockIsOwn(r *profiles.Registry, p profiles.Profile, port int) err
 // runSupervisor runs s as the service manager of this system expects it: on
 // Windows under the service control manager, elsewhere until ctx ends.
 func runSupervisor(ctx context.Context, s *supervisor.Supervisor) error {
+	if runtime.GOOS == "linux" {
+		return s.Run(ctx) // on this goroutine, see main; systemd needs nothing else
+	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	p := &program{ctx: ctx, cancel: cancel, run: s.Run, done: make(chan struct{})}

@@ -51,6 +51,7 @@ func (a *app) supervisorCommand() *cli.Command {
 			a.resultCommand(),
 			a.eventsCommand(),
 			a.metricsCommand(),
+			a.reexecCommand(),
 			{
 				Name: "status", Usage: "what the supervisors run", ArgsUsage: "[PROFILE...]",
 				Flags: []cli.Flag{&cli.BoolFlag{Name: "json", Usage: "print JSON"}},
@@ -72,27 +73,30 @@ func (a *app) supervisorCommand() *cli.Command {
 
 // supervisorRun supervises the named profiles, else all, else the selected one.
 func (a *app) supervisorRun(ctx context.Context, names []string, all bool) error {
+	if all && len(names) > 0 {
+		return usageError("--all and single profiles exclude each other")
+	}
+	in, err := a.inherited()
+	if err != nil {
+		return err
+	}
+	choose := func(r *profiles.Registry, running []string) ([]profiles.Profile, error) {
+		switch {
+		case all:
+			return r.List(), nil
+		case len(names) == 0:
+			p, err := profiles.SelectRegistered(r, a.selection())
+			return []profiles.Profile{p}, err
+		}
+		return a.stillNamed(r, names, running)
+	}
 	r, err := a.registry()
 	if err != nil {
 		return err
 	}
-	if all && len(names) > 0 {
-		return usageError("--all and single profiles exclude each other")
-	}
-	var ps []profiles.Profile
-	switch {
-	case all:
-		ps = r.List()
-	case len(names) == 0:
-		p, err := profiles.SelectRegistered(r, a.selection())
-		if err != nil {
-			return err
-		}
-		ps = []profiles.Profile{p}
-	default:
-		if ps, err = a.named(r, names); err != nil {
-			return err
-		}
+	ps, err := choose(r, in.Names())
+	if err != nil {
+		return err
 	}
 	defer survivePipes()()
 	stderr := newConsole(a.stderr)
@@ -103,6 +107,7 @@ func (a *app) supervisorRun(ctx context.Context, names []string, all bool) error
 	if err != nil {
 		return err
 	}
+	o.Inherited, o.Flush, o.Successor = in, stderr.flush, a.successor(o, choose)
 	s, err := supervisor.New(o)
 	if err != nil {
 		return err

@@ -130,6 +130,7 @@ func TestServices(t *testing.T) {
 	t.Run("a control group each", h.groups)
 	t.Run("journal", h.journal)
 	t.Run("kill one gateway", h.killOne)
+	t.Run("replace the supervisors", h.reexec)
 	for _, d := range drifts() {
 		t.Run(d.name, func(t *testing.T) { host{t, h.units}.drift(d) })
 	}
@@ -188,6 +189,28 @@ func (h host) killOne(t *testing.T) {
 	if got := h.pid("rescue"); got != rescue {
 		t.Errorf("the other gateway's pid went from %d to %d", rescue, got)
 	}
+}
+
+// reexec replaces both supervisors, and systemd sees only a reload.
+func (h host) reexec(t *testing.T) {
+	h.T = t
+	units := []string{"coderclaw-gateway.service", "coderclaw-gateway-rescue.service"}
+	state := func() (all string) {
+		for _, u := range units {
+			all += h.must("systemctl", "--user", "show", "-p", "MainPID,ActiveState,SubState,NRestarts,ExecMainStartTimestampMonotonic", u)
+		}
+		return all
+	}
+	before, first, second := state(), h.pid("default"), h.pid("rescue")
+	for range 3 {
+		h.must("coderclaw", "supervisor", "reexec")
+	}
+	h.until("the units are active", func() bool { return state() == before })
+	if h.pid("default") != first || h.pid("rescue") != second {
+		t.Errorf("the gateways' pids went from %d, %d to %d, %d", first, second, h.pid("default"), h.pid("rescue"))
+	}
+	h.healthy()
+	h.healthy("--profile", "rescue")
 }
 
 // drift is one way to break the service of the default profile.
@@ -254,6 +277,14 @@ func drifts() []drift {
 			edit("KillMode=mixed\n", "KillMode=process\n")(h, unit)
 			h.must("systemctl", "--user", "daemon-reload")
 			edit("KillMode=process\n", "KillMode=mixed\n")(h, unit)
+		}},
+		{"program replaced", doctor.BinaryReplaced, func(h host, _ string) {
+			h.Helper()
+			program, err := exec.LookPath("coderclaw")
+			if err != nil {
+				h.Fatal(err)
+			}
+			place(h.T, program, program)
 		}},
 		{"deleted while it runs", doctor.UnitDeleted, func(h host, unit string) {
 			if err := os.Remove(unit); err != nil {

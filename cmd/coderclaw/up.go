@@ -29,14 +29,23 @@ func (a *app) upCommand() *cli.Command {
 }
 
 func (a *app) up(ctx context.Context, names []string) error {
-	if err := a.createMissing(ctx, names); err != nil {
+	in, err := a.inherited()
+	if err != nil {
 		return err
+	}
+	if in == nil { // else what is missing was removed since
+		if err := a.createMissing(ctx, names); err != nil {
+			return err
+		}
+	}
+	choose := func(r *profiles.Registry, running []string) ([]profiles.Profile, error) {
+		return a.stillNamed(r, names, running)
 	}
 	r, err := a.registry()
 	if err != nil {
 		return err
 	}
-	ps, err := a.named(r, names)
+	ps, err := choose(r, in.Names())
 	if err != nil {
 		return err
 	}
@@ -58,6 +67,11 @@ func (a *app) up(ctx context.Context, names []string) error {
 	o, err := a.supervisorOptions(r, ps, len(names) == 0, supervisor.OriginUp, log)
 	if err != nil {
 		return err
+	}
+	o.Inherited, o.Successor = in, a.successor(o, choose)
+	o.Flush = func() {
+		stdout.flush()
+		stderr.flush()
 	}
 	if live != nil {
 		o.OnStatus = live.show

@@ -22,8 +22,14 @@ func Detect(func(group string) bool) (*Tree, error) { return nil, unsupported() 
 // Under says that this system has no control groups.
 func Under(string) (*Tree, error) { return nil, unsupported() }
 
+// Adopt is a tree that does nothing.
+func Adopt(string, *os.File) *Tree { return &Tree{} }
+
 // Dir is empty.
 func (t *Tree) Dir() string { return "" }
+
+// Lock is nil.
+func (t *Tree) Lock() *os.File { return nil }
 
 // Enter says that this system has no control groups.
 func (t *Tree) Enter() ([]Missing, error) { return nil, unsupported() }

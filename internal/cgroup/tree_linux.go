@@ -32,8 +32,17 @@ func Under(dir string) (*Tree, error) {
 	return &Tree{dir: dir}, nil
 }
 
+// Adopt is the tree at dir that an earlier program of this process has entered and
+// held through lock, see Lock.
+func Adopt(dir string, lock *os.File) *Tree { return &Tree{dir: dir, lock: lock} }
+
 // Dir is the directory of the group.
 func (t *Tree) Dir() string { return t.dir }
+
+// Lock is the open file by which this process holds the tree, nil before Enter.
+// Whoever has it open holds the tree: it can be passed on to a program that takes
+// the place of this one.
+func (t *Tree) Lock() *os.File { return t.lock }
 
 // Enter takes the tree for this process alone, moves this process into a leaf of
 // its own, because a group with leaves that are limited may hold no process

@@ -75,13 +75,26 @@ func Acquire(ctx context.Context, path string) (*Lock, error) {
 	}
 }
 
+// Adopt is the lock on path that a program held through f, see File, and which
+// lasts as long as f is open.
+func Adopt(path string, f *os.File) *Lock { return &Lock{path: path, file: f} }
+
+// File is the open file that the lock belongs to. Whoever has it open holds the
+// lock: it can be passed on to a program that takes the place of this one.
+func (l *Lock) File() *os.File { return l.file }
+
 // SetContent makes b what others read of the holder. A reader may meet the file
-// half written; b should be something that then does not parse.
+// half written; b should be something that then does not parse. Where it replaces
+// a content, a reader meets the old one or b, with newlines behind it.
 func (l *Lock) SetContent(b []byte) error {
-	if err := l.file.Truncate(0); err != nil {
+	padded := b
+	if info, err := l.file.Stat(); err == nil && len(b) > 0 && info.Size() > int64(len(b)) {
+		padded = append(bytes.Clone(b), bytes.Repeat([]byte("\n"), int(info.Size())-len(b))...)
+	}
+	if _, err := l.file.WriteAt(padded, 0); err != nil {
 		return fmt.Errorf("lock %s: %w", l.path, err)
 	}
-	if _, err := l.file.WriteAt(b, 0); err != nil {
+	if err := l.file.Truncate(int64(len(b))); err != nil {
 		return fmt.Errorf("lock %s: %w", l.path, err)
 	}
 	return nil

@@ -119,3 +119,35 @@ func TestAcquireGivesUp(t *testing.T) {
 		t.Error("a lock below a file")
 	}
 }
+
+// TestAdopt: the lock lasts as long as any has its file open, and what is written
+// about the holder is whole at all times.
+func TestAdopt(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "l")
+	first, err := lockfile.TryLock(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := first.SetContent([]byte("the first holder\n")); err != nil {
+		t.Fatal(err)
+	}
+	second := lockfile.Adopt(path, first.File())
+	if err := second.SetContent([]byte("the second\n")); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := os.ReadFile(path); err != nil || string(got) != "the second\n" {
+		t.Errorf("%q, %v", got, err)
+	}
+	if _, err := lockfile.TryLock(path); err == nil {
+		t.Error("it can be taken")
+	}
+	if err := second.Close(); err != nil {
+		t.Error(err)
+	}
+	if l, err := lockfile.TryLock(path); err != nil {
+		t.Error(err)
+	} else if err := l.Close(); err != nil {
+		t.Error(err)
+	}
+}

@@ -36,10 +36,12 @@ func Get(pid int) (Process, error) {
 	return p, nil
 }
 
-// StartTime is field 22 of /proc/PID/stat: clock ticks since boot. A zombie has none.
+// StartTime is field 22 of /proc/PID/stat: clock ticks since boot. A zombie has
+// none. A process whose first thread alone has ended is none: that is how one looks
+// while another thread replaces its program.
 func StartTime(pid int) (uint64, error) {
 	st, err := readStat(pid)
-	if err == nil && st.state == 'Z' {
+	if err == nil && st.state == 'Z' && st.threads <= 1 {
 		err = fmt.Errorf("pid %d: %w", pid, fs.ErrNotExist)
 	}
 	return st.start, err

@@ -45,20 +45,54 @@ func Listen(path string) (*Socket, error) {
 	return &Socket{path: path, conn: conn}, nil
 }
 
+// Adopt goes on with the socket at path that an earlier program made, see File.
+// It closes f.
+func Adopt(path string, f *os.File) (*Socket, error) {
+	conn, err := net.FilePacketConn(f)
+	if err = errors.Join(err, f.Close()); err != nil {
+		return nil, fmt.Errorf("notify socket %s: %w", path, err)
+	}
+	unix, ok := conn.(*net.UnixConn)
+	if !ok {
+		return nil, errors.Join(fmt.Errorf("notify socket %s: it is a %s socket", path, conn.LocalAddr().Network()), conn.Close())
+	}
+	return &Socket{path: path, conn: unix}, nil
+}
+
+// File is a second descriptor of the socket, with all that has come and was not
+// received. The caller closes it.
+func (s *Socket) File() (*os.File, error) {
+	f, err := s.conn.File()
+	if err != nil {
+		return nil, fmt.Errorf("notify socket %s: %w", s.path, err)
+	}
+	return f, nil
+}
+
 // Recv waits for one notification and returns its assignments. It ends with the
-// cause of ctx, or with net.ErrClosed after Close.
+// cause of ctx, or with net.ErrClosed after Close. What has come is not lost when
+// ctx ends: it is returned, or stays for the next call.
 func (s *Socket) Recv(ctx context.Context) (map[string]string, error) {
-	stop := context.AfterFunc(ctx, func() { _ = s.conn.SetReadDeadline(time.Unix(1, 0)) }) // a closed socket needs none
-	defer stop()
+	interrupted := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(interrupted)
+		_ = s.conn.SetReadDeadline(time.Unix(1, 0)) // a closed socket needs none
+	})
+	defer func() {
+		if !stop() {
+			<-interrupted
+			_ = s.conn.SetReadDeadline(time.Time{}) // nor here
+		}
+	}()
 	buf := make([]byte, maxDatagram)
 	n, err := s.conn.Read(buf)
-	if ctx.Err() != nil {
+	switch {
+	case err == nil:
+		return parse(string(buf[:n])), nil
+	case ctx.Err() != nil:
 		return nil, context.Cause(ctx)
 	}
-	if err != nil {
-		return nil, err
-	}
-	return parse(string(buf[:n])), nil
+	return nil, err
 }
 
 // parse reads KEY=VALUE lines; of a repeated key the last counts.

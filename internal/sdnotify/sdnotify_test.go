@@ -52,3 +52,42 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+// TestAdopt: what has come before a socket changes hands is not lost.
+func TestAdopt(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "n")
+	first, err := Listen(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := first.Recv(ended); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
+	}
+	if err := Send(path, "READY=1"); err != nil {
+		t.Fatal(err)
+	}
+	f, err := first.File()
+	if err != nil {
+		t.Fatal(err)
+	}
+	second, err := Adopt(path, f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := second.Recv(t.Context()); err != nil || got["READY"] != "1" {
+		t.Errorf("got %v, %v", got, err)
+	}
+	if err := errors.Join(second.Close(), first.Close()); err != nil {
+		t.Error(err)
+	}
+	null, err := os.Open(os.DevNull)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Adopt(path, null); err == nil {
+		t.Error("adopted what is no socket")
+	}
+}

@@ -148,6 +148,54 @@ func (c *Client) Shutdown(ctx context.Context) error {
 	return res.Body.Close()
 }
 
+const (
+	// reexecTime bounds a replacement: its preparation 5 s and its gateways 3 s at
+	// most, and a new program that starts slowly.
+	reexecTime = 30 * time.Second
+	// reexecPoll is how often it is looked whether the successor answers.
+	reexecPoll = 10 * time.Millisecond
+)
+
+// Reexec has a successor, which is what the program file holds now, take the place
+// of the supervisor in the same process, with all that it runs. It returns what
+// the supervisor was and is when the successor answers, or why none does.
+func (c *Client) Reexec(ctx context.Context) (before, after Supervisor, err error) {
+	ctx, cancel := context.WithTimeout(ctx, reexecTime)
+	defer cancel()
+	st, err := c.Status(ctx)
+	if err != nil {
+		return before, after, err
+	}
+	before = st.Supervisor
+	start, err := proctable.StartTime(before.PID)
+	if err != nil {
+		return before, after, fmt.Errorf("supervisor pid %d: %w", before.PID, err)
+	}
+	res, err := c.send(ctx, http.MethodPost, "/v1/reexec")
+	if err != nil {
+		return before, after, err
+	}
+	_ = res.Body.Close() // nothing was written through it
+	tick := time.NewTicker(reexecPoll)
+	defer tick.Stop()
+	for {
+		st, err := c.Status(ctx)
+		switch {
+		case err == nil && st.Supervisor.Generation != before.Generation:
+			return before, st.Supervisor, nil
+		case err == nil && st.Supervisor.ReexecError != "":
+			return before, st.Supervisor, fmt.Errorf("supervisor pid %d stays as it is: %s", before.PID, st.Supervisor.ReexecError)
+		case err != nil && !proctable.Alive(before.PID, start):
+			return before, after, fmt.Errorf("supervisor pid %d ended while it was replaced; its log says why", before.PID)
+		}
+		select {
+		case <-ctx.Done():
+			return before, after, fmt.Errorf("supervisor pid %d was not replaced within %s", before.PID, reexecTime)
+		case <-tick.C:
+		}
+	}
+}
+
 // Reload has the supervisor read the registry anew; dry only asks what that would
 // change. It returns when what was removed or changed has ended.
 func (c *Client) Reload(ctx context.Context, dry bool) (Plan, error) {

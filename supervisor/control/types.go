@@ -42,6 +42,9 @@ type Supervisor struct {
 	Unit     string   `json:"unit"`            // unit that started it, "" when a person did
 	Profiles []string `json:"profiles"`        // sorted
 	Trees    string   `json:"trees,omitempty"` // how it ends whole trees of processes, for people
+
+	Generation  int    `json:"generation,omitempty"`  // how often a successor has taken the place of the first one in this process
+	ReexecError string `json:"reexecError,omitempty"` // why the last attempt at that failed, "" if it did not
 }
 
 // Status is the answer to GET /v1/status.

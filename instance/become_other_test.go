@@ -1,0 +1,8 @@
+//go:build unix && !linux
+
+package instance
+
+// becomesMain has nothing to do: this system has no Become.
+func becomesMain() {}
+
+func huntsMain() {}
