@@ -6,12 +6,15 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 )
 
 // Only Linux has all of 127/8 to bind to.
 func TestListeners(t *testing.T) {
 	t.Parallel()
+	syscall.ForkLock.RLock() // what other tests start has every socket open until it runs its own program
+	defer syscall.ForkLock.RUnlock()
 	port := freePorts(t, 1)[0]
 	var complaints strings.Builder
 	log := slog.New(slog.NewTextHandler(&complaints, nil))
