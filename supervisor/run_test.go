@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"testing"
 
+	"github.com/coderclaw/coderclaw/internal/ledger"
 	"github.com/coderclaw/coderclaw/internal/proctable"
 	"github.com/coderclaw/coderclaw/profiles"
 	"github.com/coderclaw/coderclaw/supervisor/control"
@@ -77,6 +78,15 @@ func TestKilledSupervisorLeavesNoChild(t *testing.T) {
 	for _, i := range second.Instances {
 		if _, old := born[i.PID]; old {
 			t.Errorf("%s is still the child of the dead supervisor", i.Profile)
+		}
+	}
+	for i, p := range ps {
+		book, err := ledger.Open(p.Ledger())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if list := book.Entries(); len(list) != 1 || list[0].Instance != second.Instances[i].ID {
+			t.Errorf("%s: written down are %+v; want only %+v", p.Name, list, second.Instances[i])
 		}
 	}
 	for pid, start := range born {

@@ -91,20 +91,30 @@ func (t *trees) owns(pid int) bool {
 // endSurvivors ends what an earlier supervisor of u has left, and nothing that
 // does not match its record in full.
 func (t *trees) endSurvivors(ctx context.Context, u *unit) error {
-	left, err := u.ledger.Survivors()
-	if err != nil || len(left) == 0 {
-		return err
+	old := u.ledger.Entries()
+	if len(old) == 0 {
+		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, endTime)
 	defer cancel()
+	left, err := u.ledger.Survivors()
+	if err != nil {
+		return err
+	}
 	for _, e := range left {
 		t.s.o.Log.Warn("ends what an earlier supervisor left behind", "profile", e.Profile, "pid", e.PID, "started", e.StartedAt)
 	}
-	left, err = u.ledger.End(ctx, left)
-	if len(left) > 0 {
-		err = errors.Join(err, fmt.Errorf("profile %s: pid %d of an earlier supervisor does not end", u.profile.Name, left[0].PID))
+	if left, err = u.ledger.End(ctx, left); err != nil || len(left) > 0 {
+		if len(left) > 0 {
+			err = errors.Join(err, fmt.Errorf("profile %s: pid %d of an earlier supervisor does not end", u.profile.Name, left[0].PID))
+		}
+		return err
 	}
-	return err
+	if err := t.endStrays(ctx, u.profile.Name, old); err != nil {
+		t.s.o.Log.Warn("something that the gateways of an earlier supervisor started is left", "profile", u.profile.Name, "err", err)
+	}
+	u.forget(old)
+	return nil
 }
 
 // starter starts the children of one unit.
@@ -169,7 +179,7 @@ func (p *treeProcess) record() {
 		return // it has ended already
 	}
 	if err == nil {
-		e.Profile, e.Instance = p.u.profile.Name, fmt.Sprintf("%d-%d", e.PID, e.StartTime)
+		e.Profile, e.Instance = p.u.profile.Name, strings.TrimPrefix(p.tag, handoff.EnvInstance+"=")
 		if p.leaf != nil {
 			e.Cgroup = p.leaf.Dir()
 		}
