@@ -140,9 +140,13 @@ func awaitState(ts *testscript.TestScript, profile, state string) {
 	await(ts, func(now map[string]control.Instance) bool { return string(now[profile].State) == state }, profile+" is not "+state)
 }
 
+// awaitLimit is beyond what any wait takes; the eight deaths before a quarantine take
+// half of it at most, by the bounds of the back-off.
+const awaitLimit = time.Minute
+
 // await waits until ok holds of what `ps` shows.
 func await(ts *testscript.TestScript, ok func(map[string]control.Instance) bool, otherwise string) {
-	limit := time.NewTimer(30 * time.Second)
+	limit := time.NewTimer(awaitLimit)
 	defer limit.Stop()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
@@ -153,7 +157,7 @@ func await(ts *testscript.TestScript, ok func(map[string]control.Instance) bool,
 		}
 		select {
 		case <-limit.C:
-			ts.Fatalf("%s within 30 s: %+v", otherwise, now)
+			ts.Fatalf("%s within %s: %+v", otherwise, awaitLimit, now)
 		case <-tick.C:
 		}
 	}
