@@ -81,13 +81,14 @@ func TestKilledSupervisorLeavesNoChild(t *testing.T) {
 		}
 	}
 	for i, p := range ps {
-		book, err := ledger.Open(p.Ledger())
-		if err != nil {
-			t.Fatal(err)
-		}
-		if list := book.Entries(); len(list) != 1 || list[0].Instance != second.Instances[i].ID {
-			t.Errorf("%s: written down are %+v; want only %+v", p.Name, list, second.Instances[i])
-		}
+		waitFor(t, "a record of nothing but what runs", func() bool {
+			book, err := ledger.Open(p.Ledger())
+			if err != nil {
+				t.Fatal(err)
+			}
+			list := book.Entries()
+			return len(list) == 1 && list[0].Instance == second.Instances[i].ID
+		})
 	}
 	for pid, start := range born {
 		waitFor(t, "the end of an orphan", func() bool { return !proctable.Alive(pid, start) })

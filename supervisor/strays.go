@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"maps"
 	"os"
+	"time"
 
 	"github.com/coderclaw/coderclaw/internal/handoff"
 	"github.com/coderclaw/coderclaw/internal/ledger"
@@ -14,34 +15,74 @@ import (
 	"github.com/coderclaw/coderclaw/internal/proctable"
 )
 
-// endStrays ends what the gateways of old have started and what has left their
-// process groups: it carries the random id of the start, which only the record
-// names, so nothing is guessed. What may not be ended is in the error.
-func (t *trees) endStrays(ctx context.Context, profile string, old []ledger.Entry) error {
-	var tags []string
-	for _, e := range old {
-		tags = append(tags, handoff.EnvInstance+"="+e.Instance)
+// strays are what the gateways of an earlier supervisor have started and what has
+// left their process groups. Each carries the random id of its gateway, which only
+// the record names, so nothing is guessed.
+type strays struct {
+	s    *Supervisor
+	old  []ledger.Entry // of gateways that have ended
+	tags []string       // the variables by which those are known
+}
+
+// newStrays takes them from the records, before anything is started.
+func (s *Supervisor) newStrays() *strays {
+	st := &strays{s: s}
+	for _, u := range s.units {
+		st.old = append(st.old, u.ledger.Entries()...)
 	}
+	for _, e := range st.old {
+		st.tags = append(st.tags, handoff.EnvInstance+"="+e.Instance)
+	}
+	return st
+}
+
+// end ends them all. What may not be ended is told and left.
+func (st *strays) end(ctx context.Context) {
+	if len(st.tags) == 0 {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, endTime)
+	defer cancel()
 	for {
-		found, err := proctable.WithEnv(tags)
-		if err != nil {
-			return err
-		}
+		found, err := proctable.WithEnv(st.tags)
 		// Whoever starts a supervisor from within what a gateway has left is not to end by that.
 		maps.DeleteFunc(found, func(pid int, _ uint64) bool { return proctable.IsDescendant(os.Getpid(), pid) })
-		if len(found) == 0 {
-			return nil
+		if len(found) == 0 && err == nil {
+			return
 		}
-		var errs []error
+		if err == nil && ctx.Err() != nil { // they breed faster than they are killed
+			err = context.Cause(ctx)
+		}
 		for pid, start := range found {
-			t.s.o.Log.Warn("ends what an earlier supervisor left behind", "profile", profile, "pid", pid)
-			errs = append(errs, endStray(ctx, pid, start))
+			st.s.o.Log.Warn("ends what an earlier supervisor left behind", "pid", pid)
+			err = errors.Join(err, endStray(ctx, pid, start))
 		}
-		if err := errors.Join(errs...); err != nil {
-			return err
+		if err != nil {
+			st.s.o.Log.Warn("something that the gateways of an earlier supervisor started is left", "err", err)
+			return
 		}
-		if ctx.Err() != nil { // they breed faster than they are killed
-			return fmt.Errorf("%d processes that a gateway left behind: %w", len(found), context.Cause(ctx))
+	}
+}
+
+// straggle is after what time it is looked again for what was between two
+// processes at the first look.
+const straggle = time.Second
+
+// endLate looks once more, and then takes what has ended out of the records.
+func (st *strays) endLate(ctx context.Context) {
+	if len(st.tags) == 0 {
+		return
+	}
+	timer := time.NewTimer(straggle)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
+	}
+	st.end(context.WithoutCancel(ctx))
+	for _, u := range st.s.units {
+		for _, e := range st.old {
+			_ = u.ledger.Remove(e.Instance) // a file that cannot be written only says more than it must
 		}
 	}
 }
@@ -57,15 +98,8 @@ func endStray(ctx context.Context, pid int, start uint64) error {
 	if err = h.Kill(); err == nil {
 		err = h.Wait(ctx)
 	}
-	return errors.Join(err, h.Close())
-}
-
-// forget takes out of the record what has ended with an earlier supervisor. What
-// cannot be written now is with the next start.
-func (u *unit) forget(old []ledger.Entry) {
-	instances := make([]string, len(old))
-	for i, e := range old {
-		instances[i] = e.Instance
+	if err != nil {
+		err = fmt.Errorf("pid %d: %w", pid, err)
 	}
-	_ = u.ledger.Remove(instances...) // the file only says more than it must
+	return errors.Join(err, h.Close())
 }

@@ -134,14 +134,16 @@ func (s *Supervisor) Run(ctx context.Context) (err error) {
 			return err
 		}
 	}
+	left := s.newStrays()
+	left.end(ctx)
 	if err := s.writeLocks(locks, socket.Addr().String()); err != nil {
 		return err
 	}
-	return s.supervise(ctx, socket, forker)
+	return s.supervise(ctx, socket, forker, left)
 }
 
 // supervise runs the instances between the first and the last answer of the control socket.
-func (s *Supervisor) supervise(ctx context.Context, socket net.Listener, forker *instance.Forker) error {
+func (s *Supervisor) supervise(ctx context.Context, socket net.Listener, forker *instance.Forker, left *strays) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	forking, stopForking := context.WithCancel(context.WithoutCancel(ctx))
@@ -169,6 +171,7 @@ func (s *Supervisor) supervise(ctx context.Context, socket net.Listener, forker 
 	for _, u := range s.units {
 		background.Go(func() { s.watchMemory(budgets, u) })
 	}
+	background.Go(func() { left.endLate(budgets) })
 	mainLoop := s.notifyReady()
 	watched, stopWatching := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopWatching()

@@ -91,30 +91,20 @@ func (t *trees) owns(pid int) bool {
 // endSurvivors ends what an earlier supervisor of u has left, and nothing that
 // does not match its record in full.
 func (t *trees) endSurvivors(ctx context.Context, u *unit) error {
-	old := u.ledger.Entries()
-	if len(old) == 0 {
-		return nil
+	left, err := u.ledger.Survivors()
+	if err != nil || len(left) == 0 {
+		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, endTime)
 	defer cancel()
-	left, err := u.ledger.Survivors()
-	if err != nil {
-		return err
-	}
 	for _, e := range left {
 		t.s.o.Log.Warn("ends what an earlier supervisor left behind", "profile", e.Profile, "pid", e.PID, "started", e.StartedAt)
 	}
-	if left, err = u.ledger.End(ctx, left); err != nil || len(left) > 0 {
-		if len(left) > 0 {
-			err = errors.Join(err, fmt.Errorf("profile %s: pid %d of an earlier supervisor does not end", u.profile.Name, left[0].PID))
-		}
-		return err
+	left, err = u.ledger.End(ctx, left)
+	if len(left) > 0 {
+		err = errors.Join(err, fmt.Errorf("profile %s: pid %d of an earlier supervisor does not end", u.profile.Name, left[0].PID))
 	}
-	if err := t.endStrays(ctx, u.profile.Name, old); err != nil {
-		t.s.o.Log.Warn("something that the gateways of an earlier supervisor started is left", "profile", u.profile.Name, "err", err)
-	}
-	u.forget(old)
-	return nil
+	return err
 }
 
 // starter starts the children of one unit.
@@ -183,13 +173,12 @@ func (p *treeProcess) record() {
 		if p.leaf != nil {
 			e.Cgroup = p.leaf.Dir()
 		}
+		p.entry = e // counts also when the file could not be written: the next change writes it
 		err = p.u.ledger.Add(e)
 	}
 	if err != nil {
 		p.t.s.o.Log.Warn("the start of a gateway cannot be written down; were this supervisor killed, the next would not know of it", "profile", p.u.profile.Name, "err", err)
-		return
 	}
-	p.entry = e
 }
 
 // Wait returns when the child and all that it started have ended.
