@@ -46,7 +46,7 @@ func supervise(t *testing.T) *supervised {
 		t.Fatal(err)
 	}
 	s := &supervised{T: t, port: port, home: home, env: []string{"HOME=" + home, "CODERCLAW_REGISTRY=" + registry,
-		"PATH=" + os.Getenv("PATH"), "XDG_RUNTIME_DIR=" + filepath.Join(home, "run")}}
+		"PATH=" + os.Getenv("PATH"), "XDG_RUNTIME_DIR=" + filepath.Join(home, "run"), "GORACE=" + noRaceWait}}
 	s.must("setup")
 	s.start()
 	t.Cleanup(func() {

@@ -91,7 +91,7 @@ func waitMatch(ts *testscript.TestScript, neg bool, args []string) {
 // scriptEnv is what a command of the script needs of its environment.
 func scriptEnv(ts *testscript.TestScript) []string {
 	var env []string
-	for _, name := range []string{"HOME", "CODERCLAW_REGISTRY", "PATH", "XDG_RUNTIME_DIR", "GOCOVERDIR"} {
+	for _, name := range []string{"HOME", "CODERCLAW_REGISTRY", "PATH", "XDG_RUNTIME_DIR", "GOCOVERDIR", "GORACE"} {
 		if v := ts.Getenv(name); v != "" {
 			env = append(env, name+"="+v)
 		}
