@@ -33,7 +33,7 @@ update:
 ci:
     .ci/run
 
-# the full lengths: 200 restarts below 50 clients, 50 kills, a minute for each fuzz target
+# the full lengths: 200 restarts below 50 clients, 50 kills, ten minutes of chaos, a minute for each fuzz target
 soak:
-    go test ./cmd/coderclaw -run UnderLoad -count=1 -v -args -soak
+    go test ./cmd/coderclaw -run 'UnderLoad|Chaos' -count=1 -v -timeout 30m -args -soak
     FUZZTIME=60s .ci/run

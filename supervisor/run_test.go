@@ -13,6 +13,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/coderclaw/coderclaw/internal/ledger"
 	"github.com/coderclaw/coderclaw/internal/proctable"
 	"github.com/coderclaw/coderclaw/profiles"
 	"github.com/coderclaw/coderclaw/supervisor/control"
@@ -110,6 +111,16 @@ func TestKilledSupervisorLeavesNoChild(t *testing.T) {
 		if _, old := born[i.PID]; old {
 			t.Errorf("%s is still the child of the dead supervisor", i.Profile)
 		}
+	}
+	for i, p := range ps {
+		waitFor(t, "a record of nothing but what runs", func() bool {
+			book, err := ledger.Open(p.Ledger())
+			if err != nil {
+				t.Fatal(err)
+			}
+			list := book.Entries()
+			return len(list) == 1 && list[0].Instance == second.Instances[i].ID
+		})
 	}
 	for pid, start := range born {
 		waitFor(t, "the end of an orphan", func() bool { return !proctable.Alive(pid, start) })

@@ -171,6 +171,8 @@ func (s *Supervisor) Run(ctx context.Context) (err error) {
 			return err
 		}
 	}
+	left := s.newStrays(units)
+	left.end(ctx)
 	if err := s.leaving(ctx, s.o.Inherited); err != nil {
 		return err
 	}
@@ -187,14 +189,14 @@ func (s *Supervisor) Run(ctx context.Context) (err error) {
 	result := make(chan error, 1)
 	go func() {
 		defer stopForking()
-		result <- s.supervise(ctx, forker)
+		result <- s.supervise(ctx, forker, left)
 	}()
 	_ = forker.Run(forking) // it fails in no way
 	return <-result
 }
 
 // supervise runs the instances between the first and the last answer of the control socket.
-func (s *Supervisor) supervise(ctx context.Context, forker *instance.Forker) error {
+func (s *Supervisor) supervise(ctx context.Context, forker *instance.Forker, left *strays) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	forking, stopForking := context.WithCancel(context.WithoutCancel(ctx))
@@ -229,6 +231,7 @@ func (s *Supervisor) supervise(ctx context.Context, forker *instance.Forker) err
 			s.end(u)
 		})
 	}
+	background.Go(func() { left.endLate(serving) })
 	mainLoop := s.notifyReady()
 	watched, stopWatching := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopWatching()

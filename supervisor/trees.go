@@ -176,7 +176,7 @@ func (p *treeProcess) record() {
 		return // it has ended already
 	}
 	if err == nil {
-		e.Profile, e.Instance = p.u.profile.Name, fmt.Sprintf("%d-%d", e.PID, e.StartTime)
+		e.Profile, e.Instance = p.u.profile.Name, strings.TrimPrefix(p.tag, handoff.EnvInstance+"=")
 		if p.leaf != nil {
 			e.Cgroup = p.leaf.Dir()
 		}

@@ -119,7 +119,7 @@ func (u *unit) setLeaf(l *cgroup.Leaf) {
 
 // Close gives everything back. The child has ended by then.
 func (u *unit) Close() error {
-	err := errors.Join(u.listeners.drop(), u.log.Close())
+	err := errors.Join(u.listeners.drop(), u.log.Close(), u.ledger.Clear())
 	if u.lock != nil {
 		err = errors.Join(err, u.lock.Close())
 	}

@@ -46,7 +46,7 @@ func supervise(t *testing.T) *supervised {
 		t.Fatal(err)
 	}
 	s := &supervised{T: t, port: port, home: home, env: []string{"HOME=" + home, "CODERCLAW_REGISTRY=" + registry,
-		"PATH=" + os.Getenv("PATH"), "XDG_RUNTIME_DIR=" + filepath.Join(home, "run")}}
+		"PATH=" + os.Getenv("PATH"), "XDG_RUNTIME_DIR=" + filepath.Join(home, "run"), "GORACE=" + noRaceWait}}
 	s.must("setup")
 	s.start()
 	t.Cleanup(func() {
@@ -196,12 +196,14 @@ func TestKillsUnderLoad(t *testing.T) {
 	for last := 0; kills > 0; kills-- {
 		var pid int
 		h.until("a successor is ready", func() bool { pid = s.pid(); return pid != 0 && pid != last })
+		answered := o.ok.Load()
+		h.until("it answers", func() bool { return o.ok.Load() > answered })
 		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
 			t.Fatal(err)
 		}
 		last = pid
 	}
-	h.until("a successor is ready", func() bool { return s.pid() != 0 })
+	h.until("a successor is ready", func() bool { pid := s.pid(); return pid != 0 && pid != last })
 	cancel()
 	wg.Wait()
 	t.Logf("%d answered, %d refused, %d broken", o.ok.Load(), o.refused.Load(), o.broken.Load())

@@ -16,7 +16,7 @@ func TestMain(m *testing.M) { os.Exit(systemdtest.Main(scripted{m})) }
 type scripted struct{ *testing.M }
 
 func (s scripted) Run() int {
-	testscript.Main(s.M, map[string]func(){"coderclaw": main})
+	testscript.Main(s.M, map[string]func(){"coderclaw": testedMain})
 	return 0
 }
 
@@ -32,6 +32,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"wait-ready": waitReady, "wait-state": waitState, "kill-child": killChild, "field": field, "occupy": occupy, "release": release,
 			"follow": follow, "unfollow": unfollow, "wait-match": waitMatch, "wait-http": waitHTTP,
+			"tool": tool, "outlast": outlast, "about": about, "wait-child": waitChild, "wait-gone": awaitGone,
 		},
 	})
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/coderclaw/coderclaw/instance"
 	"github.com/coderclaw/coderclaw/internal/confine"
 	"github.com/coderclaw/coderclaw/supervisor/control"
 )
@@ -59,6 +60,10 @@ func free(port int) bool {
 	return err == nil && l.Close() == nil
 }
 
+// noRaceWait spares each command of a test the second for which one that is built
+// with the race detector waits at its end.
+const noRaceWait = "atexit_sleep_ms=0"
+
 // setupScript gives a script an empty home and a registry whose built-in
 // profiles have ports of their own, in $DEFAULT, $DEV and $RESCUE.
 func setupScript(e *testscript.Env) error {
@@ -89,6 +94,7 @@ func setupScript(e *testscript.Env) error {
 	e.Setenv("HOME", home)
 	e.Setenv("CODERCLAW_REGISTRY", path)
 	e.Setenv("XDG_RUNTIME_DIR", filepath.Join(e.WorkDir, "run")) // no service manager answers there
+	e.Setenv("GORACE", noRaceWait)
 	if dir := os.Getenv("GOCOVERDIR"); dir != "" {
 		e.Setenv("GOCOVERDIR", dir)
 	}
@@ -139,13 +145,17 @@ func waitState(ts *testscript.TestScript, neg bool, args []string) {
 func awaitState(ts *testscript.TestScript, profile, state string) {
 	await(ts, func(now map[string]control.Instance) bool {
 		i := now[profile]
-		return string(i.State) == state && (i.Supervisor != 0 || state != "stopped") // without a supervisor everything is stopped
+		return string(i.State) == state && (i.State != instance.Stopped || i.Supervisor != 0) // stopped is also what no supervisor holds
 	}, profile+" is not "+state)
 }
 
+// awaitLimit is beyond what any wait takes; the eight deaths before a quarantine take
+// half of it at most, by the bounds of the back-off.
+const awaitLimit = time.Minute
+
 // await waits until ok holds of what `ps` shows.
 func await(ts *testscript.TestScript, ok func(map[string]control.Instance) bool, otherwise string) {
-	limit := time.NewTimer(30 * time.Second)
+	limit := time.NewTimer(awaitLimit)
 	defer limit.Stop()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
@@ -156,7 +166,7 @@ func await(ts *testscript.TestScript, ok func(map[string]control.Instance) bool,
 		}
 		select {
 		case <-limit.C:
-			ts.Fatalf("%s within 30 s: %+v", otherwise, now)
+			ts.Fatalf("%s within %s: %+v", otherwise, awaitLimit, now)
 		case <-tick.C:
 		}
 	}
@@ -167,9 +177,7 @@ func instances(ts *testscript.TestScript) map[string]control.Instance {
 	out := map[string]control.Instance{}
 	cmd := exec.Command("coderclaw", "ps", "--json")
 	cmd.Dir = ts.MkAbs(".")
-	for _, name := range []string{"HOME", "CODERCLAW_REGISTRY", "PATH", "XDG_RUNTIME_DIR"} {
-		cmd.Env = append(cmd.Env, name+"="+ts.Getenv(name))
-	}
+	cmd.Env = scriptEnv(ts)
 	raw, _ := cmd.Output() // exit 3 before there is a supervisor
 	var report psReport
 	if json.Unmarshal(raw, &report) == nil {

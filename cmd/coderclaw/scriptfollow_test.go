@@ -67,7 +67,7 @@ func waitMatch(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	re, err := regexp.Compile("(?m)" + pattern)
 	ts.Check(err)
-	limit := time.NewTimer(30 * time.Second)
+	limit := time.NewTimer(awaitLimit)
 	defer limit.Stop()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
@@ -82,7 +82,7 @@ func waitMatch(ts *testscript.TestScript, neg bool, args []string) {
 		}
 		select {
 		case <-limit.C:
-			ts.Fatalf("%s does not hold %s %d times within 30 s:\n%s", args[0], pattern, want, text)
+			ts.Fatalf("%s does not hold %s %d times within %s:\n%s", args[0], pattern, want, awaitLimit, text)
 		case <-tick.C:
 		}
 	}
@@ -91,7 +91,7 @@ func waitMatch(ts *testscript.TestScript, neg bool, args []string) {
 // scriptEnv is what a command of the script needs of its environment.
 func scriptEnv(ts *testscript.TestScript) []string {
 	var env []string
-	for _, name := range []string{"HOME", "CODERCLAW_REGISTRY", "PATH", "XDG_RUNTIME_DIR", "GOCOVERDIR"} {
+	for _, name := range []string{"HOME", "CODERCLAW_REGISTRY", "PATH", "XDG_RUNTIME_DIR", "GOCOVERDIR", "GORACE"} {
 		if v := ts.Getenv(name); v != "" {
 			env = append(env, name+"="+v)
 		}

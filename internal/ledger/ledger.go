@@ -184,6 +184,17 @@ func (l *Ledger) Replace(e Entry) error {
 	return l.writeLocked()
 }
 
+// Clear removes the record: everything that it names has ended.
+func (l *Ledger) Clear() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.entries = nil
+	if err := os.Remove(l.path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("ledger: %w", err)
+	}
+	return nil
+}
+
 // Remove takes out the entries of these instances, whose processes have ended.
 func (l *Ledger) Remove(instances ...string) error {
 	l.mu.Lock()

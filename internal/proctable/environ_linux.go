@@ -4,19 +4,40 @@ import (
 	"bytes"
 	"fmt"
 	"os"
+	"slices"
 )
 
 // HasEnv tells whether the process was started with the variable, written
 // NAME=value, in its environment; false when that may not be seen.
-func HasEnv(pid int, variable string) bool {
+func HasEnv(pid int, variable string) bool { return hasEnvOf(pid, []string{variable}) }
+
+func hasEnvOf(pid int, variables []string) bool {
 	environ, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", pid))
 	if err != nil {
 		return false
 	}
 	for kv := range bytes.SplitSeq(environ, []byte{0}) {
-		if string(kv) == variable {
+		if slices.Contains(variables, string(kv)) {
 			return true
 		}
 	}
 	return false
+}
+
+// WithEnv finds the living processes that were started with one of the variables,
+// written NAME=value, in their environment: their start times by pid. Those whose
+// environment may not be seen are left out.
+func WithEnv(variables []string) (map[int]uint64, error) {
+	all, err := parents()
+	if err != nil {
+		return nil, err
+	}
+	found := map[int]uint64{}
+	for pid := range all {
+		start, err := StartTime(pid)
+		if err == nil && hasEnvOf(pid, variables) {
+			found[pid] = start
+		}
+	}
+	return found, nil
 }

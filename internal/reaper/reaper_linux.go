@@ -151,6 +151,7 @@ func (r *Reaper) Orphans() ([]Orphan, error) {
 // that, until there is none left. nil chooses all. ctx bounds it; the error then
 // names how many are left.
 func (r *Reaper) End(ctx context.Context, which func(Orphan) bool) error {
+	looked := false
 	for {
 		orphans, err := r.Orphans()
 		if err != nil {
@@ -160,8 +161,14 @@ func (r *Reaper) End(ctx context.Context, which func(Orphan) bool) error {
 			orphans = slices.DeleteFunc(orphans, func(o Orphan) bool { return !which(o) })
 		}
 		if len(orphans) == 0 {
-			return r.reap(ctx)
+			// What is ending just now hands over its children, which the list may not have shown yet.
+			if err := r.reap(ctx); err != nil || looked {
+				return err
+			}
+			looked = true
+			continue
 		}
+		looked = false
 		if ctx.Err() != nil { // they may breed faster than they are killed
 			return fmt.Errorf("%d processes that instances left behind: %w", len(orphans), context.Cause(ctx))
 		}
