@@ -193,7 +193,8 @@ func TestKillsUnderLoad(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	wg := s.clients(ctx, clients, &o)
 	h := host{t, ""}
-	for last := 0; kills > 0; kills-- {
+	last := 0
+	for ; kills > 0; kills-- {
 		var pid int
 		h.until("a successor is ready", func() bool { pid = s.pid(); return pid != 0 && pid != last })
 		answered := o.ok.Load()
