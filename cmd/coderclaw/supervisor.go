@@ -90,11 +90,7 @@ func (a *app) supervisorRun(ctx context.Context, names []string, all bool) error
 		}
 		return a.stillNamed(r, names, running)
 	}
-	r, err := a.registry()
-	if err != nil {
-		return err
-	}
-	ps, err := choose(r, in.Names())
+	r, ps, err := a.readable(ctx, func(r *profiles.Registry) ([]profiles.Profile, error) { return choose(r, in.Names()) })
 	if err != nil {
 		return err
 	}
@@ -113,6 +109,40 @@ func (a *app) supervisorRun(ctx context.Context, names []string, all bool) error
 		return err
 	}
 	return runSupervisor(ctx, s)
+}
+
+// readableEvery is how often launchd's supervisor looks at a registry that cannot be read.
+const readableEvery = time.Second
+
+// readable reads the registry and chooses from it. Where that fails, launchd would
+// start the process again and again, having no status that says that it will never
+// work; so below launchd the process stays, says why, and looks again.
+func (a *app) readable(ctx context.Context, choose func(*profiles.Registry) ([]profiles.Profile, error)) (*profiles.Registry, []profiles.Profile, error) {
+	label, _ := a.env("XPC_SERVICE_NAME")
+	said := ""
+	tick := time.NewTicker(readableEvery)
+	defer tick.Stop()
+	for {
+		r, err := a.registry()
+		if err == nil {
+			var ps []profiles.Profile
+			if ps, err = choose(r); err == nil {
+				return r, ps, nil
+			}
+		}
+		if label == "" || label == "0" {
+			return nil, nil, err
+		}
+		if why := err.Error(); why != said {
+			fmt.Fprintf(a.stderr, "coderclaw: no gateway is run until this is mended: %s\n", why)
+			said = why
+		}
+		select {
+		case <-ctx.Done():
+			return nil, nil, err
+		case <-tick.C:
+		}
+	}
 }
 
 // serviceLog is for the supervisor's own lines: they become entries of the journal
