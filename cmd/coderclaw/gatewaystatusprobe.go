@@ -1,0 +1,71 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/coderclaw/coderclaw/gateway/protocol"
+	"github.com/coderclaw/coderclaw/servicegen"
+)
+
+// probe connects as a client would.
+func (a *app) probe(ctx context.Context, t target, deep bool, own *ownStatus) *rpcStatus {
+	res := &rpcStatus{URL: t.url}
+	var health protocol.HealthSummary
+	if err := a.call(ctx, t, "probe", "health", struct{}{}, &health); err != nil {
+		res.Error = err.Error()
+		if refused(err) {
+			own.Authenticated = no
+		}
+		return res
+	}
+	res.OK = true
+	own.Authenticated = yes
+	if deep {
+		own.Health = &health
+	}
+	who := health.Coderclaw
+	switch {
+	case !t.local():
+	case who == nil || who.Profile != t.profile.Name:
+		res.OK = false
+		res.Error = "another gateway answers there: " + identityWords(who)
+		own.OwnsPort, own.Ready = no, no
+	default:
+		own.Alive, own.Ready = yes, yes
+	}
+	return res
+}
+
+// identityWords say which gateway answered.
+func identityWords(who *protocol.Identity) string {
+	if who == nil {
+		return "one that does not say whose it is"
+	}
+	return fmt.Sprintf("that of profile %s, pid %d", firstOf(who.Profile, "(none)"), who.PID)
+}
+
+// extraServices are service files in the user's directory that run a gateway of
+// this family and belong to no profile of the registry.
+func extraServices(s unitService, r interface{ UnitNames() map[string]bool }) []extraService {
+	out := []extraService{}
+	dir := os.DirFS(filepath.Dir(s.unit.Path))
+	names, _ := fs.Glob(dir, "*") // a directory that is not there holds no services
+	known := r.UnitNames()
+	for _, name := range names {
+		if known[name] {
+			continue
+		}
+		text, err := fs.ReadFile(dir, name)
+		if err != nil {
+			continue
+		}
+		if kind := servicegen.OriginOf(s.host.Format(), text).Kind; kind != servicegen.OriginOther {
+			out = append(out, extraService{Platform: string(s.host.Format()), Label: name, Detail: fmt.Sprintf("unit: %s/%s", filepath.Dir(s.unit.Path), name), Scope: string(s.unit.Scope)})
+		}
+	}
+	return out
+}
