@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -51,6 +52,8 @@ type chaos struct {
 	done chan struct{}
 	acts map[string]int // how often each kind of mischief was made
 	asks sync.WaitGroup // commands that are under way
+
+	replaced atomic.Int64 // times that a successor took the place of the supervisor
 }
 
 // subject is one profile and the inputs that decide how it is to end up.
@@ -100,9 +103,8 @@ func TestChaos(t *testing.T) {
 		length = chaosSoak
 	}
 	c.mischief(length)
-	c.Logf("after %s: %v", length, c.acts)
-
 	c.settle()
+	c.Logf("after %s: %v; replaced %d times", length, c.acts, c.replaced.Load())
 	c.converge("each is as its inputs demand", false)
 	c.onlyTheTree()
 	c.noGrowth()

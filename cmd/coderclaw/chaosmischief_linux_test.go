@@ -34,6 +34,7 @@ func (c *chaos) mischief(length time.Duration) {
 		{"stop", 7, func(s *subject) bool { return c.ask(s, wantRunning, wantStopped, (*control.Client).Stop) }},
 		{"start", 14, func(s *subject) bool { return c.ask(s, wantStopped, wantRunning, (*control.Client).Start) }},
 		{"kill supervisor", 1, func(*subject) bool { return c.killSupervisor() }},
+		{"replace supervisor", 2, c.replaceSupervisor},
 	}
 	total := 0
 	for _, k := range kinds {
@@ -226,6 +227,21 @@ func (c *chaos) killSupervisor() bool {
 		c.steal(c.subjects[c.rand.IntN(len(c.subjects))])
 	}
 	c.start()
+	return true
+}
+
+// replaceSupervisor has a successor take the place of the supervisor. On a full disk
+// or in the midst of other mischief it may not come about; the old one then stays.
+func (c *chaos) replaceSupervisor(s *subject) bool {
+	client, _, err := control.Find(s.Profile)
+	if err != nil {
+		return false
+	}
+	c.asks.Go(func() {
+		if _, _, err := client.Reexec(context.WithoutCancel(c.Context())); err == nil {
+			c.replaced.Add(1)
+		}
+	})
 	return true
 }
 
