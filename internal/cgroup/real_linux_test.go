@@ -253,7 +253,7 @@ func wholeTree(t *testing.T, tree *Tree, kill func(*Leaf) error) {
 	}
 	_ = cmd.Wait() // killed
 	for pid, start := range started {
-		if proctable.Alive(pid, start) {
+		if lives(pid, start) {
 			t.Errorf("pid %d lives on", pid)
 		}
 	}
@@ -297,6 +297,20 @@ func limits(t *testing.T, tree *Tree, missing []Missing) {
 	}
 }
 
+// lives tells whether the process runs. One that has ended may wait for a while until
+// whoever inherited it takes note; it is in no group any more.
+func lives(pid int, start uint64) bool {
+	if !proctable.Alive(pid, start) {
+		return false
+	}
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return false
+	}
+	_, rest, _ := strings.Cut(string(stat), ") ")
+	return !strings.HasPrefix(rest, "Z") && !strings.HasPrefix(rest, "X")
+}
+
 // reuse asks for a leaf that an earlier supervisor has left behind, with a family in it.
 func reuse(t *testing.T, tree *Tree) {
 	l, err := tree.Leaf(t.Context(), "again")
@@ -312,7 +326,7 @@ func reuse(t *testing.T, tree *Tree) {
 	}
 	_ = cmd.Wait() // killed
 	for pid, start := range started {
-		if proctable.Alive(pid, start) {
+		if lives(pid, start) {
 			t.Errorf("pid %d lives on", pid)
 		}
 	}
