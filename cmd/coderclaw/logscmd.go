@@ -40,7 +40,7 @@ func parseLogsOptions(c *cli.Command) (logsOptions, error) {
 		flag string
 		max  int
 		into *int
-	}{{"limit", 5000, &o.limit}, {"max-bytes", 1_000_000, &o.maxBytes}, {"interval", 3_600_000, &ms}} {
+	}{{"limit", mostLines, &o.limit}, {"max-bytes", mostBytes, &o.maxBytes}, {"interval", 3_600_000, &ms}} {
 		v, err := strconv.Atoi(c.String(n.flag))
 		if err != nil || v < 1 || v > n.max {
 			return o, usageError("--%s must be an integer from 1 to %d, got %q", n.flag, n.max, c.String(n.flag))

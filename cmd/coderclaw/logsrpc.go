@@ -122,10 +122,19 @@ func (l *logReader) followRemote(ctx context.Context) error {
 	return err
 }
 
+// What logs.tail answers at most (spec/protocol: logs.tail).
+const (
+	mostLines = 5000
+	mostBytes = 1_000_000
+)
+
 func (l *logReader) poll(ctx context.Context, conn *client.Client) error {
 	ctx, cancel := context.WithTimeout(ctx, l.target.timeout)
 	defer cancel()
 	params := protocol.LogsTailParams{Cursor: l.cursor, Limit: l.o.limit, MaxBytes: l.o.maxBytes}
+	if l.cursor != nil {
+		params.Limit, params.MaxBytes = mostLines, mostBytes // the options are for the beginning; what comes after that is wanted whole
+	}
 	var res protocol.LogsTailResult
 	if err := conn.Call(ctx, "logs.tail", params, &res); err != nil {
 		return err
