@@ -11,20 +11,11 @@ import (
 	"slices"
 )
 
-// Follow hands fn the last n lines of the log in dir and then everything that is
+// Resume hands fn everything that the log in dir holds behind m, and then what is
 // appended, in batches of whole lines, across rotations and for as long as ctx
 // lives. The directory need not exist yet. Lines come once and in order; only
 // what the budget removes before it is read is missing. It ends with the error
 // of ctx or of fn, which is called from this goroutine and must not keep the slice.
-func Follow(ctx context.Context, dir string, n int, fn func(batch []byte) error) error {
-	m, err := lastLines(dir, n)
-	if err != nil {
-		return err
-	}
-	return Resume(ctx, dir, m, fn)
-}
-
-// Resume is Follow from a place on.
 func Resume(ctx context.Context, dir string, m Mark, fn func(batch []byte) error) error {
 	w := newWatch(dir)
 	defer w.close()
