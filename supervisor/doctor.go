@@ -16,8 +16,9 @@ import (
 // doctors are the runs of doctor that are asked for over the control socket: one
 // at a time, and none any more once the supervisor ends. It is safe for concurrent use.
 type doctors struct {
-	slot   chan struct{} // holds one while a run is under way
-	ending chan struct{} // closed when no run is to go on
+	slot   chan struct{}  // holds one while a run is under way
+	told   sync.WaitGroup // those who asked for a run and were not told how it ended
+	ending chan struct{}  // closed when no run is to go on
 	once   sync.Once
 }
 
@@ -25,10 +26,12 @@ func newDoctors() *doctors {
 	return &doctors{slot: make(chan struct{}, 1), ending: make(chan struct{})}
 }
 
-// begin tells whether a run may begin; done is to be called after it.
+// begin tells whether a run may begin. done is to be called after it, and told.Done
+// once whoever asked knows: who is told that a run has ended can ask for the next.
 func (d *doctors) begin() bool {
 	select {
 	case d.slot <- struct{}{}:
+		d.told.Add(1)
 		return true
 	default:
 		return false
@@ -44,6 +47,7 @@ func (d *doctors) end() { d.once.Do(func() { close(d.ending) }) }
 func (d *doctors) wait() {
 	d.end()
 	d.slot <- struct{}{}
+	d.told.Wait()
 }
 
 // mayDoctor tells whether the peer may have a profile looked at and mended, which
@@ -84,10 +88,11 @@ func (s *Supervisor) doctor(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusConflict, exitcode.Busy, errors.New("doctor runs already; ask again when it has ended"))
 		return
 	}
-	defer s.doctors.done()
+	defer s.doctors.told.Done()
 	repair := r.URL.Query().Get("repair") == "1"
 	run, err := s.startDoctor(name, repair)
 	if err != nil {
+		s.doctors.done()
 		refuse(w, http.StatusInternalServerError, exitcode.Failed, fmt.Errorf("doctor cannot be started: %w", err))
 		return
 	}
@@ -105,5 +110,6 @@ func (s *Supervisor) doctor(w http.ResponseWriter, r *http.Request) {
 		s.o.Log.Error("doctor", "profile", name, "err", err)
 	}
 	s.o.Log.Info("doctor has ended", "profile", name, "exit", exit)
+	s.doctors.done()
 	tell(control.DoctorOut{Exit: &exit})
 }

@@ -131,12 +131,12 @@ func (s *Supervisor) prepareSwap(ctx context.Context) (image instance.Image, und
 	if s.later.busy() {
 		return image, undo, errors.New("a restart is under way; try again when it has ended")
 	}
-	s.trees.background.Wait()
 	frozen, thaw, err := s.freezeAll(ctx)
 	undos = append(undos, thaw)
 	if err != nil {
 		return image, undo, err
 	}
+	s.trees.background.Wait() // no child starts or ends any more
 	h, files, release, err := s.handover(frozen)
 	undos = append(undos, release)
 	if err != nil {
