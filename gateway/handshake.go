@@ -134,9 +134,15 @@ func (a *attempt) run() *refusal {
 	if p.Auth != nil {
 		secret, password = p.Auth.Token, p.Auth.Password
 	}
+	bypass := p.Client.IsControlUI() && (a.ui.AllowInsecureAuth || a.ui.DangerouslyDisableDeviceAuth)
+	if p.Client.IsControlUI() && a.ui.DangerouslyDisableDeviceAuth {
+		p.Device = nil
+	}
 	deviceToken := secret != "" && p.Device != nil // the token may be the device's own
 	ok, reason := g.o.Auth.Verify(secret, password)
-	locked := g.limiter.Locked(auth.KindShared, a.peer.IP)
+	// What comes with a device counts as a guess at its token, so it is that lock
+	// which keeps a device of anybody's making from guessing at the shared secret.
+	locked := g.limiter.Locked(auth.KindShared, a.peer.IP) || deviceToken && g.limiter.Locked(auth.KindDevice, a.peer.IP)
 	switch {
 	case locked && (!deviceToken || ok):
 		ok, reason = false, auth.ReasonRateLimited
@@ -144,10 +150,6 @@ func (a *attempt) run() *refusal {
 		g.limiter.Succeeded(auth.KindShared, a.peer.IP)
 	case !deviceToken && (secret != "" || password != ""):
 		g.limiter.Failed(auth.KindShared, a.peer.IP)
-	}
-	bypass := p.Client.IsControlUI() && (a.ui.AllowInsecureAuth || a.ui.DangerouslyDisableDeviceAuth)
-	if p.Client.IsControlUI() && a.ui.DangerouslyDisableDeviceAuth {
-		p.Device = nil
 	}
 	if p.Device == nil {
 		return a.withoutDevice(ok, reason, bypass, secret != "" || password != "")
