@@ -1,6 +1,7 @@
 package supervisor
 
 import (
+	"net/url"
 	"slices"
 	"strings"
 )
@@ -26,8 +27,8 @@ func Environ(environ []string) []string {
 	var out []string
 	at := map[string]int{}
 	for _, kv := range environ {
-		name, _, ok := strings.Cut(kv, "=")
-		if !ok || !isPassed(name) {
+		name, value, ok := strings.Cut(kv, "=")
+		if !ok || !isPassed(name) || isSecret(name, value) {
 			continue
 		}
 		if i, twice := at[name]; twice {
@@ -38,6 +39,34 @@ func Environ(environ []string) []string {
 		out = append(out, kv)
 	}
 	return out
+}
+
+// withheld names the variables of environ that children do not get because a secret is in them.
+func withheld(environ []string) []string {
+	var out []string
+	for _, kv := range environ {
+		if name, value, ok := strings.Cut(kv, "="); ok && isPassed(name) && isSecret(name, value) {
+			out = append(out, name)
+		}
+	}
+	return out
+}
+
+// isSecret tells whether a variable is the address of a proxy with a password in
+// it. Others can read the environment of a process, and it gets into crash reports.
+func isSecret(name, value string) bool {
+	if !strings.HasSuffix(strings.ToUpper(name), "_PROXY") || !strings.Contains(value, "@") {
+		return false
+	}
+	if !strings.Contains(value, "://") { // as curl allows
+		value = "http://" + value
+	}
+	u, err := url.Parse(value)
+	if err != nil {
+		return true // it has an @, and nobody can tell what stands before that
+	}
+	_, has := u.User.Password()
+	return has
 }
 
 func isPassed(name string) bool {

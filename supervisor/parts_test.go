@@ -31,6 +31,20 @@ func TestEnviron(t *testing.T) {
 	}
 }
 
+// TestNoPasswordOfAProxy: the password of a proxy goes into no environment, and what is left out is named.
+func TestNoPasswordOfAProxy(t *testing.T) {
+	t.Parallel()
+	secret := []string{"http_proxy=http://u:pw@p:1", "HTTPS_PROXY=u:pw@p", "ALL_PROXY=socks5://u:%zz@p"}
+	plain := []string{"https_proxy=http://p:3128", "HTTP_PROXY=http://u@p", "no_proxy=a,b", "PATH=/a:b@c:d"}
+	environ := slices.Concat(secret, plain)
+	if got := Environ(environ); !slices.Equal(got, plain) {
+		t.Errorf("passed %q", got)
+	}
+	if got := withheld(environ); !slices.Equal(got, []string{"http_proxy", "HTTPS_PROXY", "ALL_PROXY"}) {
+		t.Errorf("named %q", got)
+	}
+}
+
 func TestPeers(t *testing.T) {
 	t.Parallel()
 	s, err := New(testOptions(testProfiles(t, "dev"), ""))

@@ -166,6 +166,9 @@ func (s *Supervisor) Run(ctx context.Context) (err error) {
 	s.trees = s.newTrees(forker)
 	defer func() { err = errors.Join(err, s.trees.close()) }()
 	s.o.Log.Info("supervising", "profiles", len(units), "trees", s.trees.How)
+	if names := withheld(s.o.Environ); len(names) > 0 {
+		s.o.Log.Warn("the gateways do not get these variables, whose address holds a password; use a proxy that needs none, on this machine for one", "variables", names)
+	}
 	for _, u := range units {
 		if err := s.equip(ctx, u, s.o.Inherited.take(u.profile), s.o.Origin == OriginUp); err != nil {
 			return err
