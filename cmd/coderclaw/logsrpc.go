@@ -104,8 +104,9 @@ func (l *logReader) followRemote(ctx context.Context) error {
 	first := true
 	err := client.Follow(ctx, func(ctx context.Context) (*client.Client, error) {
 		conn, err := l.app.dial(ctx, l.target, "cli", nil)
-		if err != nil && first {
-			return nil, client.Permanent(l.failed(err)) // never reached: say so instead of waiting for ever
+		_, refused := errors.AsType[*client.RefusedError](err)
+		if err != nil && (first || refused) {
+			return nil, client.Permanent(l.failed(err)) // never reached, or not wanted any more: say so instead of waiting for ever
 		}
 		first = false
 		return conn, err
@@ -143,6 +144,10 @@ func (l *logReader) poll(ctx context.Context, conn *client.Client) error {
 		l.file = res.File
 		if err := l.print.meta(res.File, res.Cursor, res.Size); err != nil {
 			return err
+		}
+		if params.Cursor != nil && *params.Cursor > 0 { // it was a place in another file
+			l.cursor = new(int64)
+			return l.poll(ctx, conn)
 		}
 	}
 	if res.Truncated {
