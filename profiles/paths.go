@@ -31,7 +31,10 @@ func Home(env Lookup) (string, error) {
 	if home == "" {
 		return "", exitcode.With(exitcode.Usage, errors.New("no home directory: set HOME or CODERCLAW_HOME"))
 	}
-	return filepath.Abs(home)
+	if !filepath.IsAbs(home) {
+		return "", exitcode.With(exitcode.Usage, fmt.Errorf("the home directory %q is not an absolute path; set HOME or CODERCLAW_HOME to one", home))
+	}
+	return filepath.Clean(home), nil
 }
 
 // RegistryPath is where the registry lies: CODERCLAW_REGISTRY, else

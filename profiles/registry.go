@@ -9,7 +9,6 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
-	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -219,33 +218,6 @@ func (r *Registry) at(name, key string, err error) error {
 		key = key + ": "
 	}
 	return fmt.Errorf("registry %s: profile %s: %s%w", where, name, key, err)
-}
-
-// keysOf lists the keys of a table that is decoded into v, a struct.
-func keysOf(v any) []string {
-	var keys []string
-	for _, f := range reflect.VisibleFields(reflect.TypeOf(v)) {
-		if f.Anonymous {
-			continue
-		}
-		key, _, _ := strings.Cut(f.Tag.Get("toml"), ",")
-		keys = append(keys, key)
-	}
-	return keys
-}
-
-// tomlError gives a decoder's error the place in the file.
-func tomlError(path string, err error) error {
-	if e, ok := errors.AsType[*toml.StrictMissingError](err); ok && len(e.Errors) > 0 {
-		line, col := e.Errors[0].Position()
-		return fmt.Errorf("registry %s:%d:%d: unknown key %q; known are [profiles.NAME] with %s, and [supervisor] with %s",
-			path, line, col, strings.Join(e.Errors[0].Key(), "."), strings.Join(keysOf(entry{}), ", "), strings.Join(keysOf(settings{}), ", "))
-	}
-	if e, ok := errors.AsType[*toml.DecodeError](err); ok {
-		line, col := e.Position()
-		return fmt.Errorf("registry %s:%d:%d: %s", path, line, col, strings.TrimPrefix(e.Error(), "toml: "))
-	}
-	return fmt.Errorf("registry %s: %w", path, err)
 }
 
 // Path is where the registry lies, whether or not there is a file.
