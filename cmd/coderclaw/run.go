@@ -33,6 +33,9 @@ type app struct {
 func run(ctx context.Context, args []string, env lookupEnv, stdin io.Reader, stdout, stderr io.Writer) exitcode.Code {
 	a := &app{argv0: args[0], env: env, stdin: stdin, stdout: stdout, stderr: stderr}
 	err := a.root().Run(ctx, args)
+	if unknown, ok := errors.AsType[cli.ExitCoder](err); ok { // the library makes one for help on what is not there, and nobody else does
+		err = usageError("%w (see: coderclaw --help)", unknown)
+	}
 	if err != nil && !errors.Is(err, errQuiet) {
 		fmt.Fprintf(stderr, "coderclaw: %v\n", err)
 	}
@@ -105,6 +108,9 @@ func strict(c *cli.Command) {
 		return exitcode.With(exitcode.Usage, fmt.Errorf("%w (see: %s --help)", err, c.FullName()))
 	}
 	action, group := c.Action, len(c.Commands) > 0 // before the library adds its help command
+	if !group { // an argument in front of --help names no topic
+		c.CommandNotFound = func(_ context.Context, cmd *cli.Command, _ string) { _ = cli.ShowSubcommandHelp(cmd) }
+	}
 	c.Action = func(ctx context.Context, cmd *cli.Command) error {
 		extra := cmd.Args().Slice()
 		switch {
