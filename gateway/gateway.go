@@ -80,6 +80,7 @@ type Gateway struct {
 	conns    *tracker
 	sessions sync.WaitGroup // one for each WebSocket
 	counts   chan int       // how many clients there are, for the pulse; holds the latest
+	left     gather         // clients that the others are to be told of
 }
 
 // New makes the gateway; it neither reads files nor answers anybody yet.
@@ -87,7 +88,7 @@ func New(o Options) (*Gateway, error) {
 	if len(o.Listeners) == 0 {
 		return nil, errors.New("a gateway needs a listener")
 	}
-	g := &Gateway{o: o, started: time.Now(), loopbackOnly: true, mux: &rpc.Mux{}, conns: newTracker(), counts: make(chan int, 1)}
+	g := &Gateway{o: o, started: time.Now(), loopbackOnly: true, mux: &rpc.Mux{}, conns: newTracker(), counts: make(chan int, 1), left: newGather()}
 	for _, l := range o.Listeners {
 		if a, ok := l.Addr().(*net.TCPAddr); ok && !a.IP.IsLoopback() {
 			g.loopbackOnly = false
@@ -171,6 +172,7 @@ func (g *Gateway) Serve(ctx context.Context) error {
 	}
 	var pulse sync.WaitGroup
 	pulse.Go(func() { g.pulse(ours) })
+	pulse.Go(func() { g.left.run(ours, partingDelay, g.tellPresence) })
 	if g.o.Ready != nil {
 		g.o.Ready()
 	}

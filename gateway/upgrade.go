@@ -71,6 +71,16 @@ func (g *Gateway) serveSession(ctx context.Context, conn *websocket.Conn, r *htt
 	s.Serve(ctx)
 	if presence.Tracked(s.Client) {
 		g.presence.Disconnected(s)
+		g.left.note()
+	}
+}
+
+// partingDelay is for how long those who leave are gathered before the others are
+// told: each event names everybody, so one for each would be n² when n leave at once.
+const partingDelay = 50 * time.Millisecond
+
+func (g *Gateway) tellPresence() {
+	if g.hub.Count() > 0 {
 		g.broadcast("presence", protocol.PresenceEvent{Presence: g.presence.List()}, rpc.Delivery{Drop: true, Version: g.versions()})
 	}
 }

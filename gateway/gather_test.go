@@ -1,0 +1,38 @@
+package gateway
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// TestGather: many notes at once make one call, a later one makes another, and
+// without notes nothing happens.
+func TestGather(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		g, calls := newGather(), 0
+		go g.run(ctx, time.Second, func() { calls++ })
+		wait := func(d time.Duration, want int) {
+			t.Helper()
+			time.Sleep(d)
+			synctest.Wait()
+			if calls != want {
+				t.Errorf("%d calls, want %d", calls, want)
+			}
+		}
+		wait(time.Hour, 0)
+		for range 1000 {
+			g.note()
+		}
+		wait(999*time.Millisecond, 0)
+		g.note()
+		wait(time.Millisecond, 1)
+		wait(time.Hour, 1)
+		g.note()
+		wait(time.Second, 2)
+	})
+}
