@@ -20,6 +20,7 @@ import (
 	"github.com/coderclaw/coderclaw/gateway/channels"
 	"github.com/coderclaw/coderclaw/gateway/config"
 	"github.com/coderclaw/coderclaw/gateway/configview"
+	"github.com/coderclaw/coderclaw/gateway/devices"
 	"github.com/coderclaw/coderclaw/gateway/health"
 	"github.com/coderclaw/coderclaw/gateway/logs"
 	"github.com/coderclaw/coderclaw/gateway/presence"
@@ -112,7 +113,7 @@ func New(o Options) (*Gateway, error) {
 		others = f
 	}
 	g.health = health.New(identity, o.StateDir, chans, others, time.Now)
-	register(g.mux, g.health, logs.New(o.LogDir), chans, configview.New(o.LoadConfig), g.presence)
+	register(g.mux, g.health, logs.New(o.LogDir), chans, configview.New(o.LoadConfig), devices.New(g.devices, time.Now, g.pairResolved, g.part), g.presence)
 	g.server = &http.Server{
 		Handler:           g.routes(),
 		ReadHeaderTimeout: handshakeTimeout,
@@ -138,7 +139,7 @@ func register(m *rpc.Mux, features ...feature) {
 func Reference() (methods []rpc.MethodDoc, sent []string) {
 	var m rpc.Mux
 	chans := channels.New(nil, time.Now)
-	register(&m, health.New(protocol.Identity{}, "", chans, nil, time.Now), logs.New(""), chans, configview.New(nil), presence.New(presence.Self{}, time.Now),
+	register(&m, health.New(protocol.Identity{}, "", chans, nil, time.Now), logs.New(""), chans, configview.New(nil), devices.New(nil, nil, nil, nil), presence.New(presence.Self{}, time.Now),
 		rescue.New(nil, time.Now))
 	return m.Docs(), events(true)
 }

@@ -142,7 +142,8 @@ func TestHello(t *testing.T) {
 	}
 	for _, method := range h.Features.Methods {
 		var result any
-		if err := c.Call(t.Context(), method, map[string]any{}, &result); err != nil || result == nil {
+		err := c.Call(t.Context(), method, map[string]any{}, &result)
+		if err != nil && !strings.Contains(err.Error(), "must have required property") || err == nil && result == nil {
 			t.Errorf("the announced method %s: %v, %v", method, result, err)
 		}
 	}

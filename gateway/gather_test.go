@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -14,14 +15,14 @@ func TestGather(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
-		g, calls := newGather(), 0
-		go g.run(ctx, time.Second, func() { calls++ })
+		g, calls := newGather(), atomic.Int32{}
+		go g.run(ctx, time.Second, func() { calls.Add(1) })
 		wait := func(d time.Duration, want int) {
 			t.Helper()
 			time.Sleep(d)
 			synctest.Wait()
-			if calls != want {
-				t.Errorf("%d calls, want %d", calls, want)
+			if got := calls.Load(); int(got) != want {
+				t.Errorf("%d calls, want %d", got, want)
 			}
 		}
 		wait(time.Hour, 0)

@@ -243,8 +243,7 @@ func (a *attempt) pair() *refusal {
 		return a.broken(err)
 	}
 	if out.Silent {
-		g.broadcast("device.pair.resolved", protocol.PairResolvedEvent{RequestID: out.RequestID, DeviceID: p.Device.ID,
-			Decision: "approved", TS: time.Now().UnixMilli()}, rpc.Delivery{Drop: true, Need: rpc.ScopePairing})
+		g.pairResolved(protocol.PairResolvedEvent{RequestID: out.RequestID, DeviceID: p.Device.ID, Decision: protocol.Approved, TS: time.Now().UnixMilli()})
 	}
 	if !out.Paired {
 		if out.Created {
@@ -257,6 +256,16 @@ func (a *attempt) pair() *refusal {
 		return a.broken(err)
 	}
 	return nil
+}
+
+// pairResolved tells those who may pair what became of a pairing request.
+func (g *Gateway) pairResolved(e protocol.PairResolvedEvent) {
+	g.broadcast("device.pair.resolved", e, rpc.Delivery{Drop: true, Need: rpc.ScopePairing})
+}
+
+// part ends the connections of a device that was removed.
+func (g *Gateway) part(deviceID string) {
+	g.hub.CloseDevice(deviceID, protocol.ClosePolicy, "device removed")
 }
 
 // broken refuses a client because the store of devices cannot be used.

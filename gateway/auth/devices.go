@@ -15,6 +15,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/coderclaw/coderclaw/gateway/protocol"
 	"github.com/coderclaw/coderclaw/internal/atomicfile"
 )
 
@@ -53,22 +54,7 @@ type DeviceToken struct {
 func (t *DeviceToken) IssuedAtMs() int64 { return cmp.Or(t.RotatedAtMs, t.CreatedAtMs) }
 
 // Pending is one pairing request, as devices/pending.json holds it.
-type Pending struct {
-	RequestID   string   `json:"requestId"`
-	DeviceID    string   `json:"deviceId"`
-	PublicKey   string   `json:"publicKey"`
-	DisplayName string   `json:"displayName,omitempty"`
-	Platform    string   `json:"platform,omitempty"`
-	ClientID    string   `json:"clientId,omitempty"`
-	ClientMode  string   `json:"clientMode,omitempty"`
-	Role        string   `json:"role,omitempty"`
-	Roles       []string `json:"roles,omitempty"`
-	Scopes      []string `json:"scopes,omitempty"`
-	RemoteIP    string   `json:"remoteIp,omitempty"`
-	Silent      bool     `json:"silent,omitempty"`
-	IsRepair    bool     `json:"isRepair,omitempty"` // the device is paired already
-	TS          int64    `json:"ts"`
-}
+type Pending = protocol.PairRequest
 
 // Connect is what a device that connects says of itself. Role is never "".
 type Connect struct {
@@ -186,10 +172,9 @@ func (d *Devices) Pair(c Connect) (Outcome, error) {
 	if dev != nil && covers(dev, c) {
 		return Outcome{Paired: true}, d.refreshLocked(dev, c)
 	}
+	d.forgetLocked()
 	for id, p := range d.pending {
-		if d.nowMs()-p.TS > PendingTTL.Milliseconds() {
-			delete(d.pending, id)
-		} else if p.DeviceID == c.DeviceID && !(p.Silent && c.Silent) {
+		if p.DeviceID == c.DeviceID && !(p.Silent && c.Silent) {
 			return Outcome{RequestID: id, Request: p}, nil
 		}
 	}

@@ -140,6 +140,18 @@ func (h *Hub) FinishAll(ctx context.Context, code int, reason string) {
 	}
 }
 
+// CloseDevice closes the connections of one device with the code, each as soon as
+// its requests are answered.
+func (h *Hub) CloseDevice(id string, code int, reason string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for s, welcomed := range h.sessions {
+		if welcomed && s.DeviceID == id {
+			s.finish(code, reason)
+		}
+	}
+}
+
 // CloseAll closes every connection with the code, after what is queued for it.
 func (h *Hub) CloseAll(code int, reason string) {
 	h.mu.Lock()
