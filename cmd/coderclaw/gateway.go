@@ -35,6 +35,8 @@ func (a *app) gatewayCommand() *cli.Command {
 		Commands: append([]*cli.Command{
 			{Name: "run", Usage: "run the gateway in the foreground", Action: runAction},
 			a.gatewayStatusCommand(),
+			a.gatewayCallCommand(),
+			a.gatewayHealthCommand(),
 		}, a.serviceVerbs()...),
 	}
 }

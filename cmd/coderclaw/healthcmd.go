@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -19,27 +18,21 @@ func (a *app) healthCommand() *cli.Command {
 		Name:  "health",
 		Usage: "ask the running gateway for its health",
 		Flags: append(clientFlags(false), &cli.BoolFlag{Name: "verbose", Usage: "probe the channels anew"}),
-		Action: func(ctx context.Context, c *cli.Command) error {
-			t, err := a.target(c)
-			if err != nil {
-				return err
-			}
-			start := time.Now()
-			var raw json.RawMessage
-			if err := a.call(ctx, t, "cli", "health", map[string]bool{"probe": c.Bool("verbose")}, &raw); err != nil {
-				return err
-			}
-			if c.Bool("json") {
-				return a.printJSON(raw)
-			}
-			var h protocol.HealthSummary
-			if err := json.Unmarshal(raw, &h); err != nil {
-				return fmt.Errorf("gateway health: %w", err)
-			}
-			a.printHealth(h, time.Since(start))
-			return nil
-		},
+		Action: a.health,
 	}
+}
+
+// gatewayHealthCommand is the same, where its flags stand between those of a gateway.
+func (a *app) gatewayHealthCommand() *cli.Command {
+	return &cli.Command{Name: "health", Usage: "ask the running gateway for its health", Flags: clientFlags(true), Action: a.health}
+}
+
+func (a *app) health(ctx context.Context, c *cli.Command) error {
+	start := time.Now()
+	return askGateway(ctx, a, c, "health", map[string]bool{"probe": c.Bool("verbose")}, func(h protocol.HealthSummary) error {
+		a.printHealth(h, time.Since(start))
+		return nil
+	})
 }
 
 // siblingLines are what a rescue gateway knows of others, a line for each.

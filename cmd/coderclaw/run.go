@@ -94,6 +94,8 @@ func (a *app) commands() []*cli.Command {
 		a.logsCommand(),
 		a.crashesCommand(),
 		a.channelsCommand(),
+		a.devicesCommand(),
+		a.systemCommand(),
 		a.configCommand(),
 		a.doctorCommand(),
 		a.rescueCommand(),
