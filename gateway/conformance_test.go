@@ -120,7 +120,9 @@ func TestWhoGetsIn(t *testing.T) {
 		{"sibling of another brand", func(n string) object {
 			return k.sign(with(plain(), object{"client": object{"id": "openclaw-macos", "mode": "ui", "version": "1", "platform": "macos"}}), time.Now(), n)
 		}, true},
-		{"a range of versions", func(n string) object { return k.sign(with(plain(), object{"minProtocol": 1, "maxProtocol": 9}), time.Now(), n) }, true},
+		{"a range of versions", func(n string) object {
+			return k.sign(with(plain(), object{"minProtocol": 1, "maxProtocol": 9}), time.Now(), n)
+		}, true},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()

@@ -5,6 +5,7 @@ package gateway
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -34,7 +35,7 @@ import (
 var ErrRestart = errors.New("restart")
 
 // Options is what a gateway must know. All of it is required but Profile, which
-// is "" for a gateway that no registry knows, Degraded, Commit, Ready, Isolation and Rescue.
+// is "" for a gateway that no registry knows, Degraded, Commit, Ready, TLS, Isolation and Rescue.
 type Options struct {
 	Profile  string
 	Instance string // random id of this start
@@ -56,7 +57,8 @@ type Options struct {
 	Commit  string
 	Drain   time.Duration // how long the end waits for what runs
 	Log     *slog.Logger
-	Ready   func() // called once clients are answered
+	TLS     *tls.Config // nil: the port is not encrypted
+	Ready   func()      // called once clients are answered
 
 	Isolation *protocol.Isolation // what the process has walled itself off with; told in health
 	// Rescue is the supervisor of a gateway that may see to others, nil for all others.
@@ -169,6 +171,9 @@ func (g *Gateway) Serve(ctx context.Context) error {
 	g.server.BaseContext = func(net.Listener) context.Context { return ours }
 	served := make(chan error, len(g.o.Listeners))
 	for _, l := range g.o.Listeners {
+		if g.o.TLS != nil {
+			l = tls.NewListener(l, g.o.TLS)
+		}
 		go func() { served <- g.server.Serve(l) }()
 	}
 	var pulse sync.WaitGroup

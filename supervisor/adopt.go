@@ -71,7 +71,7 @@ func (in *Inherited) adoptTree() (*cgroup.Tree, error) {
 // adoptUnit fills in what the predecessor has left for u. A child that cannot be
 // taken over counts as gone.
 func (s *Supervisor) adoptUnit(ctx context.Context, u *unit, held *heldUnit) error {
-	u.addr = held.Addr
+	u.addr, u.scheme = held.Addr, held.Scheme
 	for _, l := range held.Listeners {
 		f, err := adoptListener(l.FD, l.Addr.String())
 		if err != nil {

@@ -42,6 +42,7 @@ type heldUnit struct {
 	Profile   profiles.Profile `json:"profile"` // as it was run
 	Lock      int              `json:"lock"`
 	Addr      netip.AddrPort   `json:"addr"`
+	Scheme    string           `json:"scheme"`
 	Listeners []heldListener   `json:"listeners"`
 	Notify    int              `json:"notify"`
 	Instance  instance.Frozen  `json:"instance"`

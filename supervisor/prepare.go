@@ -94,7 +94,7 @@ func (s *Supervisor) prepare(ctx context.Context, u *unit) (instance.Launch, err
 		s.o.Log.Warn("degraded", "profile", p.Name, "reason", c.degraded)
 	}
 	u.mu.Lock()
-	u.addr = reachable(c.Checked)
+	u.addr, u.scheme = reachable(c.Checked), c.Scheme
 	u.mu.Unlock()
 	return instance.Launch{
 		Path: s.o.Exe, Args: []string{s.o.Exe, "gateway", "run"}, Env: childEnv(s.o.Environ, p), Dir: p.StateDir, Files: files,

@@ -32,6 +32,7 @@ const (
 type Checked struct {
 	Addrs   []netip.AddrPort // to listen on; only the first must succeed
 	Port    int
+	Scheme  string            // of the address that clients are told, "" for ws
 	Hash    string            // of the config
 	Env     map[string]string // what the gateway may know of the environment, handed over by pipe
 	Problem error             // why it cannot be started, nil if it can

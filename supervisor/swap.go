@@ -206,7 +206,7 @@ func (s *Supervisor) handover(frozen []instance.Frozen) (h handover, files []*os
 	}
 	for i, u := range units {
 		u.mu.Lock()
-		held := heldUnit{Profile: u.profile, Lock: pass(u.lock.File()), Addr: u.addr, Notify: pass(frozen[i].Notify), Instance: frozen[i], Pipe: -1, Output: -1, Grouped: u.leaf != nil}
+		held := heldUnit{Profile: u.profile, Lock: pass(u.lock.File()), Addr: u.addr, Scheme: u.scheme, Notify: pass(frozen[i].Notify), Instance: frozen[i], Pipe: -1, Output: -1, Grouped: u.leaf != nil}
 		u.mu.Unlock()
 		for _, l := range u.listeners.held() {
 			held.Listeners = append(held.Listeners, heldListener{l.addr, pass(l.file)})

@@ -1,6 +1,7 @@
 package supervisor
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -37,9 +38,10 @@ type unit struct {
 	stop context.CancelFunc // ends the child and the instance; set by run
 	done chan struct{}      // closed when they have ended
 
-	mu   sync.Mutex     // guards what follows
-	addr netip.AddrPort // that clients are told, of the last check
-	leaf *cgroup.Leaf   // of the child that lives, nil without
+	mu     sync.Mutex     // guards what follows
+	addr   netip.AddrPort // that clients are told, of the last check
+	scheme string         // of that address, "" for ws
+	leaf   *cgroup.Leaf   // of the child that lives, nil without
 
 	deaths map[string]int // unasked, by exit class
 }
@@ -180,9 +182,10 @@ func (s *Supervisor) newInstance(u *unit, starter instance.Starter) *instance.In
 // status is the unit's line in `ps`.
 func (u *unit) status() control.Instance {
 	u.mu.Lock()
+	url := cmp.Or(u.scheme, "ws") + "://" + u.addr.String()
 	addr, leaf, deaths := u.addr, u.leaf, maps.Clone(u.deaths)
 	u.mu.Unlock()
-	i := control.Instance{Profile: u.profile.Name, Port: int(addr.Port()), URL: "ws://" + addr.String(), Supervisor: u.supervisor}
+	i := control.Instance{Profile: u.profile.Name, Port: int(addr.Port()), URL: url, Supervisor: u.supervisor}
 	snap := u.instance.Snapshot()
 	i.State, i.Reason, i.PID, i.ID, i.Since = snap.State, snap.Reason, snap.PID, snap.ID, snap.Since
 	i.Restarts, i.LastExit, i.Tries, i.Degraded = snap.Restarts, snap.LastExit, snap.Tries, snap.Degraded

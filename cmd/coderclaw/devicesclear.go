@@ -66,4 +66,3 @@ func (a *app) devicesClear(ctx context.Context, c *cli.Command) error {
 	fmt.Fprintf(a.stdout, "Removed %d devices, rejected %d requests.\n", len(done.RemovedDevices), len(done.RejectedPending))
 	return nil
 }
-

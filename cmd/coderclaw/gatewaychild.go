@@ -58,7 +58,11 @@ func (a *app) gatewaySupervised(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	lock, err := statelock.Take(p)
+	encrypted, err := serverTLS(snap, p)
+	if err != nil {
+		return err
+	}
+	lock, err := statelock.Take(p, snap.Config.Gateway.TLS.Scheme())
 	if err != nil {
 		return err
 	}
@@ -79,7 +83,7 @@ func (a *app) gatewaySupervised(ctx context.Context) error {
 		Profile: msg.Profile, Instance: msg.Instance, StateDir: p.StateDir, ConfigPath: p.ConfigPath,
 		Workspace: p.Workspace, LogDir: p.LogDir(), Port: p.Port, Listeners: listeners, Config: snap, Auth: settings, Degraded: msg.Degraded,
 		LoadConfig: func() (*config.Snapshot, error) { return config.LoadProfile(p, lookup) },
-		Version:    buildinfo.Version(), Commit: buildinfo.Commit(), Drain: msg.Drain, Log: log, Isolation: isolation, Rescue: rescueOf(msg),
+		Version:    buildinfo.Version(), Commit: buildinfo.Commit(), Drain: msg.Drain, Log: log, TLS: encrypted, Isolation: isolation, Rescue: rescueOf(msg),
 		Ready: func() {
 			log.Info("gateway ready", "port", p.Port, "profile", p.Name, "pid", os.Getpid())
 			if notifySocket == "" {

@@ -87,7 +87,7 @@ func (a *app) gatewayForeground(ctx context.Context, c *cli.Command) error {
 	if err := os.MkdirAll(p.StateDir, 0o700); err != nil {
 		return fmt.Errorf("state dir of %s: %w; create it or name another", hint(p, "gateway"), err)
 	}
-	lock, err := statelock.Take(p)
+	lock, err := statelock.Take(p, snap.Config.Gateway.TLS.Scheme())
 	if err != nil {
 		return err
 	}
@@ -100,6 +100,10 @@ func (a *app) gatewayForeground(ctx context.Context, c *cli.Command) error {
 }
 
 func (a *app) serveForeground(ctx context.Context, c *cli.Command, p profiles.Profile, snap *config.Snapshot, lookup func(string) (string, bool), settings auth.Settings, listeners []net.Listener) error {
+	encrypted, err := serverTLS(snap, p)
+	if err != nil {
+		return err
+	}
 	file, err := logfile.Open(logfile.Options{Dir: p.LogDir()})
 	if err != nil {
 		return err
@@ -120,10 +124,10 @@ func (a *app) serveForeground(ctx context.Context, c *cli.Command, p profiles.Pr
 		Profile: p.Name, Instance: rand.Text(), StateDir: p.StateDir, ConfigPath: p.ConfigPath,
 		Workspace: p.Workspace, LogDir: p.LogDir(), Port: p.Port, Listeners: listeners, Config: snap, Auth: settings,
 		LoadConfig: func() (*config.Snapshot, error) { return config.LoadProfile(p, lookup) },
-		Version:    buildinfo.Version(), Commit: buildinfo.Commit(), Drain: p.Drain, Log: log,
+		Version:    buildinfo.Version(), Commit: buildinfo.Commit(), Drain: p.Drain, Log: log, TLS: encrypted,
 		Ready: func() {
 			for _, l := range listeners {
-				log.Info("gateway ready", "url", "ws://"+l.Addr().String(), "profile", p.Name, "pid", os.Getpid())
+				log.Info("gateway ready", "url", snap.Config.Gateway.TLS.Scheme()+"://"+l.Addr().String(), "profile", p.Name, "pid", os.Getpid())
 			}
 		},
 	})

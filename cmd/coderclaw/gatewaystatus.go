@@ -136,6 +136,7 @@ type ownStatus struct {
 	OwnsPort      string                  `json:"ownsPort"`   // and the port is its own, or its supervisor's
 	Ready         string                  `json:"ready"`
 	Authenticated string                  `json:"authenticated"` // it accepted our credential
+	Fingerprint   string                  `json:"tlsFingerprint,omitempty"` // of the certificate to insist on
 	Supervisor    *control.Supervisor     `json:"supervisor,omitempty"`
 	Instance      *control.Instance       `json:"instance,omitempty"`
 	Health        *protocol.HealthSummary `json:"health,omitempty"` // with --deep
@@ -181,7 +182,7 @@ func (a *app) gatewayStatusCommand() *cli.Command {
 // gatewayStatus gathers everything; what cannot be found out is unknown, not an error.
 func (a *app) gatewayStatus(ctx context.Context, t target, probe, deep bool) (gatewayStatus, error) {
 	st := gatewayStatus{ExtraServices: []extraService{}, Coderclaw: ownStatus{
-		Profile: t.profile.Name, Registered: unknown, Loaded: unknown, Alive: unknown, OwnsPort: unknown, Ready: unknown, Authenticated: unknown,
+		Profile: t.profile.Name, Fingerprint: t.fingerprint, Registered: unknown, Loaded: unknown, Alive: unknown, OwnsPort: unknown, Ready: unknown, Authenticated: unknown,
 	}}
 	st.Service.ConfigAudit = auditStatus{OK: true, Issues: []auditIssue{}}
 	st.Service.Runtime.Status = unknown

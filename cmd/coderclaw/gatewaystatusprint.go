@@ -52,6 +52,9 @@ func (a *app) printGatewayStatus(t target, st gatewayStatus) {
 	say("")
 	say("Gateway: bind=%s (%s), port=%d (%s)", st.Gateway.BindMode, st.Gateway.BindHost, st.Gateway.Port, st.Gateway.PortSource)
 	say("Probe target: %s", st.Gateway.ProbeURL)
+	if own.Fingerprint != "" {
+		say("TLS fingerprint: %s", own.Fingerprint)
+	}
 	if st.Gateway.ProbeNote != "" {
 		say("Probe note: %s", st.Gateway.ProbeNote)
 	}

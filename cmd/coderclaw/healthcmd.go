@@ -15,9 +15,9 @@ import (
 
 func (a *app) healthCommand() *cli.Command {
 	return &cli.Command{
-		Name:  "health",
-		Usage: "ask the running gateway for its health",
-		Flags: append(clientFlags(false), &cli.BoolFlag{Name: "verbose", Usage: "probe the channels anew"}),
+		Name:   "health",
+		Usage:  "ask the running gateway for its health",
+		Flags:  append(clientFlags(false), &cli.BoolFlag{Name: "verbose", Usage: "probe the channels anew"}),
 		Action: a.health,
 	}
 }

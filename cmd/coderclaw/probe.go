@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 
+	"github.com/coderclaw/coderclaw/gateway/certificate"
 	"github.com/coderclaw/coderclaw/gateway/client"
 	"github.com/coderclaw/coderclaw/gateway/config"
 	"github.com/coderclaw/coderclaw/gateway/protocol"
@@ -16,7 +17,7 @@ import (
 // probes are the questions by which a supervisor watches a gateway of that
 // config: a request on the control plane, which only a gateway that is alive
 // answers, and /readyz, which says whether it wants clients.
-func probes(check config.Check, lookup func(string) (string, bool)) (live, serving func(context.Context) error) {
+func probes(check config.Check, stateDir string, lookup func(string) (string, bool)) (live, serving func(context.Context) error) {
 	if len(check.Addrs) == 0 {
 		return nil, nil
 	}
@@ -26,14 +27,26 @@ func probes(check config.Check, lookup func(string) (string, bool)) (live, servi
 		host = "127.0.0.1"
 	}
 	at := net.JoinHostPort(host, fmt.Sprint(addr.Port()))
-	auth := check.Snapshot.Config.Gateway.Auth
+	gw := check.Snapshot.Config.Gateway
+	auth := gw.Auth
 	token, _ := lookup(config.EnvToken)
 	password, _ := lookup(config.EnvPassword)
 	return func(ctx context.Context) error {
-			return answers(ctx, client.Options{URL: "ws://" + at, Token: firstOf(auth.Token, token), Password: firstOf(auth.Password, password),
-				ClientID: "cli", Mode: "probe", Version: buildinfo.Version()})
+			fingerprint, err := pinned(gw.TLS, stateDir) // at each question: the gateway makes its certificate when it first starts
+			if err != nil {
+				return err
+			}
+			return answers(ctx, client.Options{URL: gw.TLS.Scheme() + "://" + at, Token: firstOf(auth.Token, token), Password: firstOf(auth.Password, password),
+				Fingerprint: fingerprint, ClientID: "cli", Mode: "probe", Version: buildinfo.Version()})
 		}, func(ctx context.Context) error {
-			return serves(ctx, "http://"+at+"/readyz")
+			fingerprint, err := pinned(gw.TLS, stateDir)
+			if err != nil {
+				return err
+			}
+			if gw.TLS.Enabled {
+				return serves(ctx, "https://"+at+"/readyz", fingerprint)
+			}
+			return serves(ctx, "http://"+at+"/readyz", "")
 		}
 }
 
@@ -55,12 +68,12 @@ func answers(ctx context.Context, o client.Options) error {
 }
 
 // serves tells whether the gateway wants clients.
-func serves(ctx context.Context, url string) error {
+func serves(ctx context.Context, url, fingerprint string) error {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return err
 	}
-	transport := &http.Transport{DisableKeepAlives: true}
+	transport := &http.Transport{DisableKeepAlives: true, TLSClientConfig: certificate.Client(fingerprint)}
 	res, err := transport.RoundTrip(req)
 	if err != nil {
 		return err

@@ -137,7 +137,7 @@ func unsupervised(p profiles.Profile) control.Instance {
 	if h, ok := statelock.Find(p); ok {
 		i.State, i.PID, i.Port, i.Reason = instance.Ready, h.PID, h.Port, "runs by hand, without a supervisor"
 		i.Since = h.Since
-		i.URL = fmt.Sprintf("ws://127.0.0.1:%d", h.Port)
+		i.URL = fmt.Sprintf("%s://127.0.0.1:%d", firstOf(h.Scheme, "ws"), h.Port)
 	}
 	return i
 }

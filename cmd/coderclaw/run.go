@@ -110,7 +110,7 @@ func strict(c *cli.Command) {
 		return exitcode.With(exitcode.Usage, fmt.Errorf("%w (see: %s --help)", err, c.FullName()))
 	}
 	action, group := c.Action, len(c.Commands) > 0 // before the library adds its help command
-	if !group { // an argument in front of --help names no topic
+	if !group {                                    // an argument in front of --help names no topic
 		c.CommandNotFound = func(_ context.Context, cmd *cli.Command, _ string) { _ = cli.ShowSubcommandHelp(cmd) }
 	}
 	c.Action = func(ctx context.Context, cmd *cli.Command) error {

@@ -137,14 +137,14 @@ func (a *app) checkProfile(ctx context.Context, p profiles.Profile) (supervisor.
 	if err := a.blockIsOwn(r, p, check.Port); err != nil {
 		return supervisor.Checked{Problem: exitcode.With(exitcode.Busy, err)}, nil
 	}
-	out := supervisor.Checked{Addrs: check.Addrs, Port: check.Port, Hash: check.Hash, Env: env}
+	out := supervisor.Checked{Addrs: check.Addrs, Port: check.Port, Scheme: check.Snapshot.Config.Gateway.TLS.Scheme(), Hash: check.Hash, Env: env}
 	if h, ok := statelock.Find(p); ok {
 		out.InUse = fmt.Errorf("gateway pid %d runs on state dir %s, started by hand; end it, and this one starts", h.PID, p.StateDir)
 	}
 	if out.Whole, err = check.Snapshot.Whole(); err != nil {
 		out.Whole = nil // what JSON cannot say is not kept
 	}
-	out.Live, out.Serving = probes(check, lookup)
+	out.Live, out.Serving = probes(check, p.StateDir, lookup)
 	return out, nil
 }
 

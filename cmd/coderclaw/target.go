@@ -26,6 +26,7 @@ type target struct {
 	config          *config.Snapshot // of the profile; what it says may be invalid
 	url, source     string
 	token, password string
+	fingerprint     string // of the certificate to insist on, "" for one that this machine trusts
 	timeout         time.Duration
 }
 
@@ -37,6 +38,7 @@ func (t target) local() bool { return strings.HasPrefix(t.source, "local ") }
 func clientFlags(below bool) []cli.Flag {
 	flags := []cli.Flag{
 		&cli.StringFlag{Name: "url", Usage: "talk to the gateway at `URL`, with the given credentials only"},
+		&cli.StringFlag{Name: "tls-fingerprint", Usage: "with --url: insist on the certificate with this `SHA256`"},
 		&cli.StringFlag{Name: "timeout", Usage: "give up after `MS` milliseconds", Value: "10000"},
 		&cli.BoolFlag{Name: "json", Usage: "print JSON"},
 	}
@@ -72,7 +74,11 @@ func (a *app) target(c *cli.Command) (target, error) {
 		if t.token == "" && t.password == "" {
 			return target{}, usageError("gateway url override requires explicit credentials\nFix: pass --token or --password.\nConfig: %s", p.ConfigPath)
 		}
-		return t, nil
+		t.fingerprint, err = parseFingerprint(c.String("tls-fingerprint"))
+		return t, err
+	}
+	if c.IsSet("tls-fingerprint") {
+		return target{}, usageError("--tls-fingerprint is for --url; for the gateway of a config set gateway.remote.tlsFingerprint")
 	}
 	gw := t.config.Config.Gateway
 	if !t.config.Valid() {
@@ -90,12 +96,18 @@ func (a *app) target(c *cli.Command) (target, error) {
 		t.url, t.source = gw.Remote.URL, "config gateway.remote.url"
 		t.token = firstOf(t.token, gw.Remote.Token)
 		t.password = firstOf(t.password, gw.Remote.Password)
-		return t, nil
+		t.fingerprint, err = parseFingerprint(gw.Remote.TLSFingerprint)
+		return t, err
 	}
 	port, err := a.localPort(p, r, gw.Port)
 	if err != nil {
 		return target{}, err
 	}
+	tls := gw.TLS
+	if h, ok := statelock.Find(p); ok && h.Port == port && h.Scheme != "" {
+		tls.Enabled = h.Scheme == "wss" // the config may have changed since it started
+	}
+	t.fingerprint, _ = pinned(tls, p.StateDir) // it is made when the gateway first starts; before that nobody answers
 	host := "127.0.0.1"
 	t.source = "local loopback"
 	if addrs, err := config.BindAddrs(gw.Bind, gw.CustomBindHost, port); err == nil && !addrs[0].Addr().IsUnspecified() {
@@ -104,7 +116,7 @@ func (a *app) target(c *cli.Command) (target, error) {
 			t.source = "local " + gw.Bind + " " + host
 		}
 	}
-	t.url = "ws://" + net.JoinHostPort(host, strconv.Itoa(port))
+	t.url = tls.Scheme() + "://" + net.JoinHostPort(host, strconv.Itoa(port))
 	t.token = firstOf(t.token, envValue(a.env, "CODERCLAW_GATEWAY_TOKEN"), gw.Auth.Token)
 	t.password = firstOf(t.password, envValue(a.env, "CODERCLAW_GATEWAY_PASSWORD"), gw.Auth.Password)
 	return t, nil
@@ -141,7 +153,7 @@ func (a *app) dial(ctx context.Context, t target, mode string, onEvent func(prot
 		scopes = []string{"operator.admin"}
 	}
 	return client.Dial(ctx, client.Options{
-		URL: t.url, Token: t.token, Password: t.password, Identity: id, Foreign: !t.local(), ClientID: "cli", Mode: mode,
+		URL: t.url, Token: t.token, Password: t.password, Fingerprint: t.fingerprint, Identity: id, Foreign: !t.local(), ClientID: "cli", Mode: mode,
 		Version: buildinfo.Version(), Role: "operator", Scopes: scopes, Timeout: t.timeout, OnEvent: onEvent,
 	})
 }

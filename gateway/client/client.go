@@ -18,6 +18,7 @@ import (
 	"github.com/coder/websocket"
 	"github.com/google/uuid"
 
+	"github.com/coderclaw/coderclaw/gateway/certificate"
 	"github.com/coderclaw/coderclaw/gateway/protocol"
 )
 
@@ -25,6 +26,7 @@ import (
 type Options struct {
 	URL             string // ws:// or wss://
 	Token, Password string
+	Fingerprint     string    // of the certificate to insist on, see package certificate; "": one that this machine trusts
 	Identity        *Identity // nil: without a device
 	ClientID, Mode  string    // "" means "cli"
 	DisplayName     string
@@ -92,7 +94,13 @@ func Dial(ctx context.Context, o Options) (*Client, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, o.Timeout)
 	defer cancel()
-	conn, _, err := websocket.Dial(ctx, o.URL, &websocket.DialOptions{CompressionMode: websocket.CompressionDisabled, HTTPHeader: http.Header{}})
+	dial := &websocket.DialOptions{CompressionMode: websocket.CompressionDisabled, HTTPHeader: http.Header{}}
+	if strings.HasPrefix(o.URL, "wss:") {
+		transport := &http.Transport{Proxy: http.ProxyFromEnvironment, TLSClientConfig: certificate.Client(o.Fingerprint)}
+		defer transport.CloseIdleConnections()
+		dial.HTTPClient = &http.Client{Transport: transport}
+	}
+	conn, _, err := websocket.Dial(ctx, o.URL, dial)
 	if err != nil {
 		return nil, fmt.Errorf("gateway at %s: %w", o.URL, shorten(err))
 	}

@@ -55,6 +55,9 @@ func CheckProfile(ctx context.Context, p profiles.Profile, lookup func(string) (
 	if c.Addrs, err = BindAddrs(gw.Bind, gw.CustomBindHost, c.Port); err != nil {
 		return c, fmt.Errorf("config %s: %w", s.Path, err)
 	}
+	if err := s.TLSGate(p.StateDir); err != nil {
+		return c, err
+	}
 	haveToken, havePassword := haveCredentials(gw.Auth, lookup)
 	c.AuthMode = ResolveAuthMode(gw.Auth, haveToken, havePassword)
 	return c, s.AuthGate(c.AuthMode, c.Addrs, haveToken, havePassword)

@@ -31,7 +31,15 @@ type Gateway struct {
 	Auth           Auth
 	ControlUI      ControlUI
 	TrustedProxies []string // addresses and CIDR ranges
+	TLS            TLS
 	Remote         Remote
+}
+
+// TLS is the block "gateway.tls".
+type TLS struct {
+	Enabled           bool
+	AutoGenerate      bool   // make a certificate when there is none
+	CertPath, KeyPath string // "" for the places of a made one; a leading ~ is expanded
 }
 
 // ControlUI is the block "gateway.controlUi".
@@ -70,9 +78,10 @@ type RateLimit struct {
 // Remote is the block "gateway.remote": the gateway that commands on this machine
 // talk to when it is not the local one. Its text forms hide the secrets.
 type Remote struct {
-	URL      string
-	Token    string
-	Password string
+	URL            string
+	Token          string
+	Password       string
+	TLSFingerprint string // of the certificate to insist on, as written; "" for one that this machine trusts
 }
 
 // Agents is the block "agents".

@@ -13,7 +13,7 @@ const defaultLevel = "info"
 // absent; validate has made a problem of it. root may be nil.
 func decode(root *node) Config {
 	gw := reader{root.get("gateway")}
-	auth, ui, remote := gw.at("auth"), gw.at("controlUi"), gw.at("remote")
+	auth, ui, remote, tls := gw.at("auth"), gw.at("controlUi"), gw.at("remote"), gw.at("tls")
 	log, agent := reader{root.get("logging")}, reader{root.get("agents", "defaults")}
 	return Config{
 		Gateway: Gateway{
@@ -35,10 +35,18 @@ func decode(root *node) Config {
 				DangerouslyDisableDeviceAuth: ui.bool("dangerouslyDisableDeviceAuth", false),
 			},
 			TrustedProxies: gw.texts("trustedProxies"),
+			TLS: TLS{
+				Enabled:      tls.bool("enabled", false),
+				AutoGenerate: tls.bool("autoGenerate", true),
+				CertPath:     tls.text("certPath", ""),
+				KeyPath:      tls.text("keyPath", ""),
+			},
 			Remote: Remote{
 				URL:      remote.text("url", ""),
 				Token:    remote.text("token", ""),
 				Password: remote.text("password", ""),
+
+				TLSFingerprint: remote.text("tlsFingerprint", ""),
 			},
 		},
 		Agents: Agents{Defaults: AgentDefaults{

@@ -135,6 +135,8 @@ func (s *Snapshot) View() map[string]any {
 	fill(m, false, "gateway", "controlUi", "dangerouslyDisableDeviceAuth")
 	fill(m, []any{}, "gateway", "controlUi", "allowedOrigins")
 	fill(m, []any{}, "gateway", "trustedProxies")
+	fill(m, cfg.Gateway.TLS.Enabled, "gateway", "tls", "enabled")
+	fill(m, cfg.Gateway.TLS.AutoGenerate, "gateway", "tls", "autoGenerate")
 	fill(m, cfg.Logging.Level, "logging", "level")
 	fill(m, cfg.Logging.ConsoleLevel, "logging", "consoleLevel")
 	fill(m, false, "agents", "defaults", "skipBootstrap")

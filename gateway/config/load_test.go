@@ -64,7 +64,7 @@ func lines(s *Snapshot, list []Problem) string {
 func TestMissingFile(t *testing.T) {
 	t.Parallel()
 	s := load(t, filepath.Join(t.TempDir(), "coderclaw.json"), nil)
-	want := Config{Gateway: Gateway{Bind: "loopback"}, Logging: Logging{Level: "info", ConsoleLevel: "info"}}
+	want := Config{Gateway: Gateway{Bind: "loopback", TLS: TLS{AutoGenerate: true}}, Logging: Logging{Level: "info", ConsoleLevel: "info"}}
 	if diff := cmp.Diff(want, s.Config); diff != "" {
 		t.Errorf("defaults (-want +got):\n%s", diff)
 	}
@@ -85,7 +85,8 @@ func TestLoadEverythingRead(t *testing.T) {
     auth: { mode: "token", token: "${TOK}-$${TOK}-$5", password: "${PASS}", rateLimit: { maxAttempts: 3, exemptLoopback: false } },
     controlUi: { allowedOrigins: ["https://a.example"], allowInsecureAuth: true, dangerouslyDisableDeviceAuth: true },
     trustedProxies: ["10.0.0.1", "10.0.0.0/8"],
-    remote: { url: "wss://h:1", token: "rt", password: "rp" },
+    tls: { enabled: true, autoGenerate: false, certPath: "~/c.pem", keyPath: "/k.pem" },
+    remote: { url: "wss://h:1", token: "rt", password: "rp", tlsFingerprint: "abababababababababababababababababababababababababababababababab" },
   },
   logging: { level: "debug", consoleLevel: "warn" },
   agents: { defaults: { workspace: "~/ws", skipBootstrap: true } },
@@ -101,7 +102,8 @@ func TestLoadEverythingRead(t *testing.T) {
 				RateLimit: &RateLimit{MaxAttempts: 3, Window: time.Minute, Lockout: 5 * time.Minute}},
 			ControlUI:      ControlUI{AllowedOrigins: []string{"https://a.example"}, AllowInsecureAuth: true, DangerouslyDisableDeviceAuth: true},
 			TrustedProxies: []string{"10.0.0.1", "10.0.0.0/8"},
-			Remote:         Remote{URL: "wss://h:1", Token: "rt", Password: "rp"},
+			TLS:            TLS{Enabled: true, CertPath: "/home/kim/c.pem", KeyPath: "/k.pem"},
+			Remote:         Remote{URL: "wss://h:1", Token: "rt", Password: "rp", TLSFingerprint: strings.Repeat("ab", 32)},
 		},
 		Logging: Logging{Level: "debug", ConsoleLevel: "warn"},
 		Agents:  Agents{Defaults: AgentDefaults{Workspace: filepath.FromSlash("/home/kim/ws"), SkipBootstrap: true}},
@@ -153,7 +155,9 @@ func TestProblems(t *testing.T) {
 			"coderclaw.json:1:44: gateway.customBindHost: \"localhost\" is not an IP address; write it like 192.168.1.10\n"},
 		{"bind everywhere", "{gateway: {bind: 'custom', customBindHost: '::'}}",
 			"coderclaw.json:1:44: gateway.customBindHost: :: means every interface; if that is wanted, set gateway.bind to \"lan\"\n"},
-		{"tls", "{gateway: {tls: {enabled: true, other: 1}}}", "coderclaw.json:1:27: gateway.tls.enabled: gateway.tls is not supported by this version; set it to false or remove it\n"},
+		{"tls", "{gateway: {tls: {enabled: true, certPath: '/c', other: 1}}}", "coderclaw.json:1:17: gateway.tls: certPath and keyPath belong together; give both, or neither\n"},
+		{"fingerprint", "{gateway: {remote: {tlsFingerprint: 'ab:cd'}}}", "coderclaw.json:1:37: gateway.remote.tlsFingerprint: \"ab:cd\" is no SHA-256 fingerprint of a certificate: want 64 hex digits; " +
+			"copy it from: coderclaw gateway status\n"},
 		{"tailscale", "{gateway: {tailscale: {mode: 'funnel'}}}",
 			"coderclaw.json:1:30: gateway.tailscale.mode: gateway.tailscale is not supported by this version; set it to \"off\" or remove it\n"},
 		{"trusted proxy", "{gateway: {auth: {mode: 'trusted-proxy'}}}",
@@ -197,7 +201,7 @@ func TestWarnings(t *testing.T) {
 	s := load(t, write(t, "coderclaw.json", `{
   gateway: {
     reload: { mode: "off", debounceMs: 1 },
-    tls: { enabled: false, whatever: [] },
+    tls: { enabled: false, caPath: "/ca", whatever: [] },
     auth: { allowTailscale: true },
     tailscale: { mode: "off" },
   },
@@ -214,7 +218,7 @@ func TestWarnings(t *testing.T) {
   wizard: { x: 1 },
 }`), nil)
 	want := `coderclaw.json:3:5: gateway.reload: has no effect in this version
-coderclaw.json:4:5: gateway.tls: has no effect in this version
+coderclaw.json:4:28: gateway.tls.caPath: has no effect in this version
 coderclaw.json:5:13: gateway.auth.allowTailscale: has no effect in this version
 coderclaw.json:6:5: gateway.tailscale: has no effect in this version
 coderclaw.json:9:17: agents.defaults.model: has no effect in this version

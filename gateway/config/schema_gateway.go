@@ -31,7 +31,7 @@ func gatewayKeys() []key {
 			textKey("token", "", "Token for it. It does not protect the local gateway.").reads(),
 			textKey("password", "", "Password for it.").reads(),
 			enumKey("transport", "", "How to reach it.", "ssh", "direct"),
-			textKey("tlsFingerprint", "", "Certificate to insist on."),
+			textKey("tlsFingerprint", "", "SHA-256 of the certificate to insist on, instead of one that this machine trusts.").checks(checkFingerprint).reads(),
 			textKey("sshTarget", "", "user@host for transport ssh."),
 			textKey("sshIdentity", "", "Key file for transport ssh."),
 		).reads(),
@@ -40,12 +40,12 @@ func gatewayKeys() []key {
 			intKey("debounceMs", 0, noLimit, "300", "How long the file must have been quiet."),
 		),
 		group("tls", "Encryption of the port.",
-			boolKey("enabled", "false", "Serve TLS.").checks(refuseTrue("gateway.tls is not supported by this version")),
-			boolKey("autoGenerate", "true", "Make a certificate when there is none."),
-			textKey("certPath", "", "Certificate file."),
-			textKey("keyPath", "", "Key file."),
+			boolKey("enabled", "false", "Serve TLS, wss:// and https://, and nothing else.").reads(),
+			boolKey("autoGenerate", "true", "Make a certificate for this host when there is none, below gateway/tls in the state dir.").reads(),
+			textKey("certPath", "gateway/tls/gateway-cert.pem in the state dir", "Certificate file: absolute, or below ~/.").checks(checkWorkspace).reads(),
+			textKey("keyPath", "gateway/tls/gateway-key.pem in the state dir", "Key file: absolute, or below ~/.").checks(checkWorkspace).reads(),
 			textKey("caPath", "", "Authority file."),
-		).isOpen(),
+		).isOpen().checks(checkTLSFiles).reads(),
 		group("tailscale", "Publishing through Tailscale.",
 			enumKey("mode", "off", "serve in the tailnet, funnel to the internet.", "off", "serve", "funnel").checks(refuseText("off", "gateway.tailscale is not supported by this version")),
 			boolKey("resetOnExit", "false", "Undo it when the gateway ends."),
@@ -102,16 +102,7 @@ const (
 	maxMillis        = 1e12 // 31 years; keeps milliseconds inside time.Duration
 )
 
-// refuseTrue is for switches whose silent loss would be unsafe.
-func refuseTrue(message string) func(*node) (string, string) {
-	return func(n *node) (string, string) {
-		if n.kind == json5.Bool && n.b {
-			return message, "set it to false or remove it"
-		}
-		return "", ""
-	}
-}
-
+// refuseText is for settings whose silent loss would be unsafe.
 func refuseText(harmless, message string) func(*node) (string, string) {
 	return func(n *node) (string, string) {
 		if n.kind == json5.String && n.text != harmless {

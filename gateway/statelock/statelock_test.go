@@ -16,14 +16,14 @@ func TestTakeAndFind(t *testing.T) {
 	if _, ok := statelock.Find(p); ok {
 		t.Error("found before there is one")
 	}
-	lock, err := statelock.Take(p)
+	lock, err := statelock.Take(p, "wss")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if h, ok := statelock.Find(p); !ok || h.PID != os.Getpid() || h.Port != 19001 {
+	if h, ok := statelock.Find(p); !ok || h.PID != os.Getpid() || h.Port != 19001 || h.Scheme != "wss" {
 		t.Errorf("found %+v, %v", h, ok)
 	}
-	_, err = statelock.Take(p)
+	_, err = statelock.Take(p, "wss")
 	if exitcode.Of(err) != exitcode.Busy || !strings.Contains(err.Error(), "coderclaw --profile dev gateway stop") {
 		t.Errorf("taken twice: %v", err)
 	}
