@@ -19,7 +19,6 @@ type cleared struct {
 // devicesClear works over one connection and leaves the device that it works with.
 func (a *app) devicesClear(ctx context.Context, c *cli.Command) error {
 	if !c.Bool("yes") {
-		//lint:ignore ST1005 the text is fixed from outside; scripts match it
 		return usageError("Refusing to clear pairing table without --yes")
 	}
 	t, err := a.target(c)

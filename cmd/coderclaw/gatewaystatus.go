@@ -135,7 +135,7 @@ type ownStatus struct {
 	Alive         string                  `json:"alive"`      // a gateway process lives
 	OwnsPort      string                  `json:"ownsPort"`   // and the port is its own, or its supervisor's
 	Ready         string                  `json:"ready"`
-	Authenticated string                  `json:"authenticated"` // it accepted our credential
+	Authenticated string                  `json:"authenticated"`            // it accepted our credential
 	Fingerprint   string                  `json:"tlsFingerprint,omitempty"` // of the certificate to insist on
 	Supervisor    *control.Supervisor     `json:"supervisor,omitempty"`
 	Instance      *control.Instance       `json:"instance,omitempty"`
