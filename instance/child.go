@@ -16,32 +16,39 @@ import (
 
 // child is one process and what is held for it here.
 type child struct {
-	proc   Process
-	id     string
-	pipe   *os.File      // the end of the hand-off pipe whose closing tells the child that we are gone
-	output *os.File      // what it prints
-	handed chan struct{} // closed when it was told all that the pipe has for it
-	copied chan struct{} // closed when Output has returned
-	rest   []byte        // what Output has returned then
-	waited chan struct{} // closed when nobody waits for its end any more
-	exited chan Exit     // holds one
-	launch Launch
-	began  time.Time
-	ready  bool
-	asked  bool   // we asked it to end
-	fate   string // class of the exit that we decided on, "" if we did not
-	why    string // in the words of that decision
-	misses int    // liveness probes in a row that it did not answer
-	hung   bool   // it is being killed for that
+	proc     Process
+	id       string
+	pipe     *os.File        // the end of the hand-off pipe whose closing tells the child that we are gone
+	output   *os.File        // what it prints
+	handed   chan struct{}   // closed when it was told all that the pipe has for it
+	copied   chan struct{}   // closed when Output has returned
+	rest     []byte          // what Output has returned then
+	waited   chan struct{}   // closed when nobody waits for its end any more
+	exited   chan Exit       // holds one
+	reported <-chan struct{} // closed when it has said that it is ready
+	launch   Launch
+	began    time.Time
+	ready    bool
+	asked    bool   // we asked it to end
+	fate     string // class of the exit that we decided on, "" if we did not
+	why      string // in the words of that decision
+	misses   int    // liveness probes in a row that it did not answer
+	hung     bool   // it is being killed for that
 
 	unwatch context.CancelFunc // ends its probes; nil before it is ready
 	uncopy  context.CancelFunc // ends Output early
 }
 
 // spawn starts the process of a launch and hands it its identity.
-func (m *machine) spawn(ctx context.Context, l Launch) (*child, error) {
+func (m *machine) spawn(ctx context.Context, l Launch, notify string) (_ *child, err error) {
 	c := &child{id: rand.Text(), launch: l, began: time.Now(), handed: make(chan struct{}), exited: make(chan Exit, 1)}
 	l.Handoff.Instance = c.id
+	c.reported = m.o.Reports.Expect(c.id)
+	defer func() {
+		if err != nil {
+			m.o.Reports.Forget(c.id)
+		}
+	}()
 	message, err := handoff.Encode(l.Handoff)
 	if err != nil {
 		return nil, err
@@ -67,7 +74,7 @@ func (m *machine) spawn(ctx context.Context, l Launch) (*child, error) {
 	files := slices.Concat([]*os.File{null, printer, printer}, l.Files, []*os.File{theirs})
 	env := slices.Concat(l.Env, []string{
 		handoff.EnvParentFD + "=" + strconv.Itoa(handoff.FirstFD+len(l.Files)),
-		"NOTIFY_SOCKET=" + m.o.NotifyPath,
+		"NOTIFY_SOCKET=" + notify,
 		handoff.EnvInstance + "=" + c.id,
 	})
 	if len(l.Files) > 0 {

@@ -173,7 +173,7 @@ type rig struct {
 	*world
 	o     Options
 	i     *Instance
-	ready chan string
+	ready *fakeReports
 	stop  context.CancelFunc
 	done  chan struct{}
 }
@@ -181,9 +181,9 @@ type rig struct {
 func newRig(t *testing.T, change ...func(*Options)) *rig {
 	t.Helper()
 	w := &world{}
-	r := &rig{T: t, world: w, ready: make(chan string)}
+	r := &rig{T: t, world: w, ready: &fakeReports{NewReports(nil)}}
 	r.o = Options{
-		Name: "x", Starter: w, NotifyPath: "-", Log: slog.New(slog.DiscardHandler), Rand: func() float64 { return 1 },
+		Name: "x", Starter: w, Reports: r.ready, Log: slog.New(slog.DiscardHandler), Rand: func() float64 { return 1 },
 		Grace: 10 * time.Second, StartTimeout: 20 * time.Second,
 		Prepare: func(context.Context) (Launch, error) {
 			w.mu.Lock()
@@ -242,16 +242,14 @@ func (r *rig) run() {
 	r.i, r.stop, r.done = i, cancel, done
 	go func() {
 		defer close(done)
-		i.keep(ctx, r.ready, fakeReports{})
+		_ = i.Run(ctx) // it fails in no way
 	}()
 }
 
-// fakeReports are always there.
-type fakeReports struct{}
+// fakeReports have no socket.
+type fakeReports struct{ *Reports }
 
-func (fakeReports) ensure() error                      { return nil }
-func (fakeReports) pause() ([]string, *os.File, error) { return nil, nil, nil }
-func (fakeReports) resume()                            {}
+func (*fakeReports) Ensure() (string, error) { return "-", nil }
 
 // succeed freezes the instance and has another go on with what is left, after it
 // went through JSON as between two programs.
@@ -298,7 +296,7 @@ func (r *rig) end() {
 func (r *rig) isReady() {
 	r.Helper()
 	synctest.Wait()
-	r.ready <- r.i.Snapshot().ID
+	r.ready.came(r.i.Snapshot().ID)
 	synctest.Wait()
 	r.state(Ready)
 }

@@ -40,7 +40,7 @@ type BlockedError struct {
 
 func (e *BlockedError) Error() string { return e.Reason }
 
-// Options says what an instance runs. Name, Prepare, NotifyPath, Output, Log and
+// Options says what an instance runs. Name, Prepare, Reports, Output, Log and
 // Starter are required.
 type Options struct {
 	Name string
@@ -66,12 +66,21 @@ type Options struct {
 	Grace        time.Duration // from asking the child to end to killing it; 0 means 35 s
 	StartTimeout time.Duration // from start to ready; 0 means 60 s
 	Probes       Probes
-	NotifyPath   string   // where the child reports that it is ready
+	Reports      Reporter // to which the child says that it is ready
 	WantStopped  bool     // do not start before Start is called
 	Adopt        *Adopted // what a predecessor has left, to go on with; WantStopped does not count then
 	Starter      Starter
 	Rand         func() float64 // in [0,1), for the jitter; nil means a random one
 	Log          *slog.Logger
+}
+
+// Reporter is where children say that they are ready. Reports is one.
+type Reporter interface {
+	// Ensure makes sure that they can, and returns the path of the socket on which they do.
+	Ensure() (path string, err error)
+	// Expect returns what is closed when the child with that id has said so, until Forget.
+	Expect(id string) <-chan struct{}
+	Forget(id string)
 }
 
 // Death is what is known of a child that ended unasked.

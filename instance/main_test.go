@@ -85,10 +85,10 @@ func childMain(how string) {
 
 // supervisorMain runs an instance until it is killed.
 func supervisorMain() {
-	f := NewForker()
+	f, reports := NewForker(), reportsAt(os.Getenv("INSTANCE_TEST_SOCKET"))
 	go func() { _ = f.Run(context.Background()) }()
 	i := New(Options{
-		Name: "x", NotifyPath: os.Getenv("INSTANCE_TEST_SOCKET"), Starter: f, Log: slog.New(slog.DiscardHandler), Grace: time.Second,
+		Name: "x", Reports: reports, Starter: f, Log: slog.New(slog.DiscardHandler), Grace: time.Second,
 		Prepare: func(context.Context) (Launch, error) {
 			return Launch{Path: os.Args[0], Args: os.Args[:1], Env: []string{childVar + "=stubborn"}}, nil
 		},
@@ -102,5 +102,6 @@ func supervisorMain() {
 			}
 		},
 	})
+	go func() { _ = reports.Run(context.Background()) }()
 	_ = i.Run(context.Background())
 }

@@ -38,9 +38,9 @@ func newReal(t *testing.T, how string, change ...func(*real)) *real {
 	if how == "stubborn" {
 		grace = 300 * time.Millisecond
 	}
-	f := NewForker()
+	f, reports := NewForker(), reportsAt(filepath.Join(t.TempDir(), "n"))
 	r.i = New(Options{
-		Name: "x", NotifyPath: filepath.Join(t.TempDir(), "n"), Starter: f, Log: slog.New(slog.NewTextHandler(t.Output(), nil)), Grace: grace,
+		Name: "x", Reports: reports, Starter: f, Log: slog.New(slog.NewTextHandler(t.Output(), nil)), Grace: grace,
 		Prepare: func(context.Context) (Launch, error) {
 			return Launch{Path: os.Args[0], Args: os.Args[:1], Env: []string{childVar + "=" + how}, Handoff: r.handoff}, nil
 		},
@@ -57,6 +57,11 @@ func newReal(t *testing.T, how string, change ...func(*real)) *real {
 	forking, stop := context.WithCancel(context.WithoutCancel(t.Context()))
 	var wg, forks sync.WaitGroup
 	forks.Go(func() { _ = f.Run(forking) })
+	forks.Go(func() {
+		if err := reports.Run(forking); err != nil {
+			t.Error(err)
+		}
+	})
 	wg.Go(func() {
 		if err := r.i.Run(ctx); err != nil {
 			t.Error(err)
