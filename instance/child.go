@@ -133,9 +133,14 @@ func (m *machine) await(c *child) {
 // outputGrace is how long a descendant that outlives the child may go on printing.
 const outputGrace = time.Second
 
+// aftermath is how long what is to be done about a death waits for a successor to
+// be ready: the two would compete for the processors.
+const aftermath = 100 * time.Millisecond
+
 // close lets go of what is held for a child that has ended. What it printed is
-// still read to its end, in the background, before then is called.
-func (c *child) close(background *sync.WaitGroup, then func()) {
+// still read to its end, in the background, before then is called, which also waits
+// for begun or aftermath.
+func (c *child) close(background *sync.WaitGroup, begun <-chan struct{}, then func()) {
 	if c.unwatch != nil {
 		c.unwatch()
 	}
@@ -150,6 +155,13 @@ func (c *child) close(background *sync.WaitGroup, then func()) {
 		_ = c.output.Close() // ends a copy that is still waiting
 		<-c.copied
 		c.uncopy()
+		if begun != nil {
+			timer.Reset(aftermath)
+			select {
+			case <-begun:
+			case <-timer.C:
+			}
+		}
 		then()
 	})
 }

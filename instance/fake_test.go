@@ -319,6 +319,16 @@ func (r *rig) dies(e Exit) {
 	synctest.Wait()
 }
 
+// told are the deaths of which somebody was told, once that is no longer put off
+// for a successor.
+func (r *rig) told() []Death {
+	time.Sleep(aftermath)
+	synctest.Wait()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.deaths
+}
+
 var errTest = errors.New("something outside")
 
 var term = syscall.SIGTERM

@@ -24,7 +24,7 @@ func TestSuccessorGoesOn(t *testing.T) {
 				r.Errorf("%+v became %+v", before, s)
 			}
 			r.dies(Exit{Code: 3})
-			if s := r.state(Starting); s.Restarts != 1 || s.LastExit.Code != 3 || len(r.deaths) != 1 || r.deaths[0].Phase != Ready {
+			if s := r.state(Starting); s.Restarts != 1 || s.LastExit.Code != 3 || len(r.told()) != 1 || r.deaths[0].Phase != Ready {
 				r.Errorf("%+v, %+v", s, r.deaths)
 			}
 		},
@@ -131,7 +131,7 @@ func TestSuccessorGoesOn(t *testing.T) {
 			r.succeed()
 			r.probes(nil, nil)
 			time.Sleep(dumpTime)
-			if s := r.state(Starting); s.LastExit.Class != ClassCrash || !r.deaths[0].Dumped {
+			if s := r.state(Starting); s.LastExit.Class != ClassCrash || !r.told()[0].Dumped {
 				r.Errorf("%+v, %+v", s, r.deaths)
 			}
 		},

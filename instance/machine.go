@@ -33,6 +33,7 @@ type machine struct {
 	stops   []command      // told when no child is left or one is wanted again
 	outputs sync.WaitGroup // everything that goes on beside the loop for its children
 	tails   sync.WaitGroup // of that, what has its end soon and must not be cut off
+	begun   chan struct{}  // closed when a successor that is being started is ready, or will not be; nil without one
 }
 
 // Run keeps the child until ctx ends, then ends the child and returns nil.
@@ -118,8 +119,19 @@ func (m *machine) to(s State, reason string) {
 	}
 	snap := m.snap
 	m.mu.Unlock()
+	if s != Starting {
+		m.settle()
+	}
 	if m.o.OnChange != nil {
 		m.o.OnChange(snap)
+	}
+}
+
+// settle lets go on what has waited for the start of a successor.
+func (m *machine) settle() {
+	if m.begun != nil {
+		close(m.begun)
+		m.begun = nil
 	}
 }
 
@@ -281,7 +293,11 @@ func (m *machine) childEnded(ctx context.Context, e Exit) {
 	if c.why != "" && !c.asked {
 		reason = c.why
 	}
-	c.close(&m.tails, func() {
+	m.settle()
+	if m.want {
+		m.begun = make(chan struct{})
+	}
+	c.close(&m.tails, m.begun, func() {
 		if !c.asked && m.o.OnDeath != nil {
 			m.o.OnDeath(Death{Exit: e, Reason: reason, PID: c.proc.PID(), ID: c.id, Phase: phase, Ran: e.At.Sub(c.began), Hash: c.launch.Hash, Dumped: c.hung})
 		}
