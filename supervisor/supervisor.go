@@ -253,6 +253,7 @@ func (s *Supervisor) supervise(ctx context.Context, forker *instance.Forker, lef
 	defer s.changing.Unlock()
 	s.o.Log.Info("stopping", "profiles", len(s.set.list()))
 	s.notify("STOPPING=1")
+	s.trees.ending()
 	failed := context.Cause(ctx)
 	if ctx.Err() == nil || errors.Is(failed, context.Canceled) {
 		failed = nil
