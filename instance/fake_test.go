@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"io"
 	"log/slog"
 	"os"
 	"sync"
@@ -43,39 +42,51 @@ type fakeProcess struct {
 	asked  []os.Signal
 	killed bool
 
-	released chan struct{} // closed by Release, made anew by Retake
+	ended    Exit
+	gone     chan struct{} // closed when it has ended without a Release before
+	released chan struct{} // closed by Release, made anew by OnEnd
+	held     chan bool     // what Release returns
 }
 
 func (p *fakeProcess) PID() int { return p.pid }
-func (p *fakeProcess) Wait() (Exit, error) {
+func (p *fakeProcess) OnEnd(fn func()) error {
+	p.mu.Lock()
+	released := make(chan struct{})
+	p.released = released
+	p.mu.Unlock()
+	go func() {
+		select {
+		case p.ended = <-p.exit:
+		case <-released:
+			select {
+			case p.ended = <-p.exit:
+			default:
+				p.held <- true
+				return
+			}
+			p.held <- false
+			fn()
+			return
+		}
+		close(p.gone)
+		fn()
+	}()
+	return nil
+}
+
+func (p *fakeProcess) Wait() (Exit, error) { return p.ended, nil }
+
+func (p *fakeProcess) Release() (bool, error) {
 	p.mu.Lock()
 	released := p.released
 	p.mu.Unlock()
+	close(released)
 	select {
-	case e := <-p.exit:
-		return e, nil
-	case <-released:
+	case held := <-p.held:
+		return held, nil
+	case <-p.gone:
+		return false, nil
 	}
-	select {
-	case e := <-p.exit:
-		return e, nil
-	default:
-		return Exit{}, ErrReleased
-	}
-}
-
-func (p *fakeProcess) Release() error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	close(p.released)
-	return nil
-}
-
-func (p *fakeProcess) Retake() error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.released = make(chan struct{})
-	return nil
 }
 
 func (p *fakeProcess) end(e Exit) { p.once.Do(func() { p.exit <- e }) }
@@ -114,7 +125,7 @@ func (p *fakeProcess) Kill() error {
 func (w *world) Start(context.Context, StartSpec) (Process, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	p := &fakeProcess{pid: 1000 + len(w.started), exit: make(chan Exit, 1), polite: true, released: make(chan struct{})}
+	p := &fakeProcess{pid: 1000 + len(w.started), exit: make(chan Exit, 1), polite: true, gone: make(chan struct{}), held: make(chan bool)}
 	w.started = append(w.started, p)
 	return p, nil
 }
@@ -218,7 +229,7 @@ func newRig(t *testing.T, change ...func(*Options)) *rig {
 			w.wishes = append(w.wishes, running)
 			return w.wish
 		},
-		Output: func(context.Context, io.Reader, []byte) ([]byte, error) { return nil, nil },
+		Output: func([]byte) Intake { return fakeIntake{} }, Waits: soon{},
 		OnChange: func(s Snapshot) {
 			w.mu.Lock()
 			defer w.mu.Unlock()
@@ -244,6 +255,20 @@ func (r *rig) run() {
 		defer close(done)
 		_ = i.Run(ctx) // it fails in no way
 	}()
+}
+
+// fakeIntake takes nothing, and that was all.
+type fakeIntake struct{}
+
+func (fakeIntake) Take(*os.File, func() bool) (bool, error) { return true, nil }
+func (fakeIntake) End() ([]byte, error)                     { return nil, nil }
+
+// soon finds everything readable.
+type soon struct{}
+
+func (soon) Await(_ *os.File, fn func()) (func() bool, error) {
+	go fn()
+	return func() bool { return false }, nil
 }
 
 // fakeReports have no socket.
@@ -273,9 +298,6 @@ func (r *rig) succeed() {
 	if f.Child != nil {
 		p := r.last()
 		a.Process = p
-		if err := p.Retake(); err != nil {
-			r.Fatal(err)
-		}
 		a.Child.Pipe, a.Child.Output = f.Child.Pipe, f.Child.Output
 	}
 	r.o.Adopt = a

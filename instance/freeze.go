@@ -123,10 +123,10 @@ func (m *machine) still() (f Frozen, err error) {
 	f.State, f.Reason, f.Since, f.Restarts, f.Tries, f.LastExit, f.NextTry = snap.State, snap.Reason, snap.Since, snap.Restarts, snap.Tries, snap.LastExit, snap.NextTry
 	f.Due, f.Want, f.Backoff, f.Hash, f.Deaths = m.due, m.want, m.backoff.count, m.deaths.hash, m.deaths.class
 	if c := m.child; c != nil {
-		c.uncopy()
-		<-c.copied
+		c.output.end()
+		<-c.output.done
 		f.Child = &FrozenChild{PID: c.proc.PID(), ID: c.id, Hash: c.launch.Hash, Degraded: c.launch.Degraded, Began: c.began, Ready: c.ready, Asked: c.asked,
-			Fate: c.fate, Why: c.why, Misses: c.misses, Hung: c.hung, Rest: c.rest, Pipe: c.pipe, Output: c.output}
+			Fate: c.fate, Why: c.why, Misses: c.misses, Hung: c.hung, Rest: c.output.begun, Pipe: c.pipe, Output: c.output.file}
 	}
 	return f, nil
 }
@@ -145,16 +145,15 @@ func (m *machine) hear(ctx context.Context) {
 func (m *machine) letGo(ctx context.Context) error {
 	for m.child != nil {
 		c := m.child
-		if err := c.proc.Release(); err != nil {
+		held, err := c.proc.Release()
+		if err != nil {
 			return err
 		}
-		<-c.waited
-		select {
-		case e := <-c.exited:
-			m.childEnded(ctx, e)
-		default:
+		if held {
+			m.outputs.Done() // which await has counted
 			return nil
 		}
+		m.childEnded(ctx, <-c.exited)
 	}
 	return nil
 }
@@ -163,10 +162,7 @@ func (m *machine) letGo(ctx context.Context) error {
 func (m *machine) stir(ctx context.Context, f Frozen) {
 	if c := m.child; c != nil {
 		if f.Child != nil {
-			m.copyOutput(c, c.rest)
-		}
-		if err := c.proc.Retake(); err != nil {
-			m.o.Log.Error("wait", "profile", m.o.Name, "err", err)
+			m.consume(c, c.output.file, c.output.begun)
 		}
 		m.await(c)
 		if c.ready && c.unwatch == nil {

@@ -6,13 +6,13 @@ package instance
 
 import (
 	"context"
-	"io"
 	"log/slog"
 	"os"
 	"sync"
 	"time"
 
 	"github.com/coderclaw/coderclaw/internal/handoff"
+	"github.com/coderclaw/coderclaw/internal/pollset"
 )
 
 // Launch is everything that one start takes.
@@ -40,8 +40,8 @@ type BlockedError struct {
 
 func (e *BlockedError) Error() string { return e.Reason }
 
-// Options says what an instance runs. Name, Prepare, Reports, Output, Log and
-// Starter are required.
+// Options says what an instance runs. Name, Prepare, Reports, Output, Waits, Log
+// and Starter are required.
 type Options struct {
 	Name string
 	// Prepare makes ready for a start. An error, best a *BlockedError, blocks the
@@ -56,10 +56,9 @@ type Options struct {
 	OnDeath func(Death)
 	// Wish records what the commands last asked for, in the order in which they are carried out. nil records nothing.
 	Wish func(running bool) error
-	// Output consumes what the child prints, to the end of r or of ctx. When ctx ends, it leaves
-	// in r what it has not read, and returns what it has read of an unfinished line. It is called
-	// at each start, and again with such a rest as begun.
-	Output func(ctx context.Context, r io.Reader, begun []byte) (rest []byte, err error)
+	// Output returns what consumes the output of one child, behind the beginning of a line.
+	Output func(begun []byte) Intake
+	Waits  pollset.Waiter // for what the child prints
 	// OnChange is told each change, in order, from one goroutine. It must not call the instance.
 	OnChange func(Snapshot)
 

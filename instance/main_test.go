@@ -92,10 +92,7 @@ func supervisorMain() {
 		Prepare: func(context.Context) (Launch, error) {
 			return Launch{Path: os.Args[0], Args: os.Args[:1], Env: []string{childVar + "=stubborn"}}, nil
 		},
-		Output: func(_ context.Context, r io.Reader, _ []byte) ([]byte, error) {
-			_, err := io.Copy(io.Discard, r)
-			return nil, err
-		},
+		Waits: f.Waits(), Output: func([]byte) Intake { return fakeIntake{} },
 		OnChange: func(s Snapshot) {
 			if s.State == Ready {
 				os.Stdout.WriteString("child " + strconv.Itoa(s.PID) + "\n")

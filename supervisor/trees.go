@@ -195,9 +195,6 @@ func (p *treeProcess) record() {
 // The record stays until that is written down: it matches nobody any more.
 func (p *treeProcess) Wait() (instance.Exit, error) {
 	e, err := p.Process.Wait()
-	if errors.Is(err, instance.ErrReleased) {
-		return e, err // it lives on
-	}
 	p.t.mu.Lock()
 	delete(p.t.own, p.PID())
 	p.t.mu.Unlock()

@@ -144,7 +144,8 @@ func (s *Supervisor) newInstance(u *unit, starter instance.Starter) *instance.In
 			}
 			return control.Wish(u.profile, control.WantStopped)
 		},
-		Output: u.log.Copy,
+		Output: func(begun []byte) instance.Intake { return u.log.Intake(begun) },
+		Waits:  s.trees.forker.Waits(),
 		Adopt:  u.adopted,
 		OnChange: func(snap instance.Snapshot) {
 			u.tally.changed(snap)
