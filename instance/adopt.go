@@ -39,15 +39,18 @@ func (m *machine) adopt(ctx context.Context, a Adopted) {
 		return
 	}
 	if f := a.Child; f != nil && a.Process != nil {
-		c := &child{proc: a.Process, id: f.ID, pipe: f.Pipe, output: f.Output, handed: make(chan struct{}), exited: make(chan Exit, 1),
+		c := &child{proc: a.Process, id: f.ID, pipe: f.Pipe, handed: make(chan struct{}), exited: make(chan Exit, 1),
 			launch: Launch{Hash: f.Hash, Degraded: f.Degraded, Live: a.Live, Serving: a.Serving, OnReady: a.OnReady}, began: f.Began,
 			ready: f.Ready, asked: f.Asked, fate: f.Fate, why: f.Why, misses: f.Misses, hung: f.Hung}
 		close(c.handed)
+		if !c.ready {
+			c.reported = m.o.Reports.Expect(c.id)
+		}
 		m.child = c
 		if a.Deaths == nil {
 			m.deaths.of(f.Hash)
 		}
-		m.copyOutput(c, f.Rest)
+		m.consume(c, f.Output, f.Rest)
 		m.await(c)
 		if c.ready {
 			m.probe(ctx, c)
@@ -59,7 +62,4 @@ func (m *machine) adopt(ctx context.Context, a Adopted) {
 		m.wake(max(0, time.Until(a.Due)))
 	}
 	m.count(func(s *Snapshot) { s.NextTry = next })
-	for _, id := range a.Reported {
-		m.isReady(ctx, id)
-	}
 }

@@ -137,9 +137,6 @@ func (f *Forker) Adopt(pid int, startTime uint64) (Process, error) {
 	if got, serr := proctable.StartTime(pid); err == nil && serr == nil && got != startTime {
 		err = fs.ErrNotExist
 	}
-	if err == nil {
-		err = unix.SetNonblock(fd, true)
-	}
 	if err != nil {
 		if fd >= 0 {
 			_ = unix.Close(fd)
@@ -147,7 +144,7 @@ func (f *Forker) Adopt(pid int, startTime uint64) (Process, error) {
 		return nil, fmt.Errorf("adopt pid %d: %w", pid, err)
 	}
 	f.adopted.Store(true)
-	return &process{pid: pid, pidfd: os.NewFile(uintptr(fd), fmt.Sprintf("pidfd of %d", pid))}, nil
+	return f.held(pid, fd), nil
 }
 
 // ours tells whether a pidfd is of a child of this process that was not reaped yet.

@@ -126,7 +126,7 @@ func TestAdoptRefusesStrangers(t *testing.T) {
 	}
 }
 
-// TestReleasedProcess: it is not reaped, and taken up again.
+// TestReleasedProcess: nobody is told of its end, until it is taken up again.
 func TestReleasedProcess(t *testing.T) {
 	t.Parallel()
 	f := NewForker()
@@ -144,14 +144,15 @@ func TestReleasedProcess(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := p.Release(); err != nil {
+	told := make(chan string, 2)
+	if err := p.OnEnd(func() { told <- "before" }); err != nil {
 		t.Fatal(err)
+	}
+	if held, err := p.Release(); !held || err != nil {
+		t.Fatal(held, err)
 	}
 	if err := p.Kill(); err != nil {
 		t.Error(err)
-	}
-	if _, err := p.Wait(); err != ErrReleased {
-		t.Errorf("got %v", err)
 	}
 	start, _ := proctable.StartTime(p.PID()) // a zombie has none
 	heir, err := NewForker().Adopt(p.PID(), start)
@@ -161,11 +162,17 @@ func TestReleasedProcess(t *testing.T) {
 	if e, err := heir.Wait(); err != nil || e.Signal != "SIGKILL" {
 		t.Errorf("%+v, %v", e, err)
 	}
-	if err := p.Retake(); err != nil {
+	if err := p.OnEnd(func() { told <- "after" }); err != nil {
 		t.Error(err)
 	}
-	if _, err := p.Wait(); err == nil || errors.Is(err, ErrReleased) {
-		t.Errorf("after somebody else reaped it: %v", err)
+	if who := <-told; who != "after" {
+		t.Errorf("told %s the release", who)
+	}
+	if held, err := p.Release(); held || err != nil {
+		t.Errorf("one that has ended is held: %v", err)
+	}
+	if _, err := p.Wait(); err == nil {
+		t.Error("reaped twice")
 	}
 }
 

@@ -16,32 +16,35 @@ import (
 
 // child is one process and what is held for it here.
 type child struct {
-	proc   Process
-	id     string
-	pipe   *os.File      // the end of the hand-off pipe whose closing tells the child that we are gone
-	output *os.File      // what it prints
-	handed chan struct{} // closed when it was told all that the pipe has for it
-	copied chan struct{} // closed when Output has returned
-	rest   []byte        // what Output has returned then
-	waited chan struct{} // closed when nobody waits for its end any more
-	exited chan Exit     // holds one
-	launch Launch
-	began  time.Time
-	ready  bool
-	asked  bool   // we asked it to end
-	fate   string // class of the exit that we decided on, "" if we did not
-	why    string // in the words of that decision
-	misses int    // liveness probes in a row that it did not answer
-	hung   bool   // it is being killed for that
+	proc     Process
+	id       string
+	pipe     *os.File        // the end of the hand-off pipe whose closing tells the child that we are gone
+	output   *output         // what it prints
+	handed   chan struct{}   // closed when it was told all that the pipe has for it
+	exited   chan Exit       // holds one
+	reported <-chan struct{} // closed when it has said that it is ready
+	launch   Launch
+	began    time.Time
+	ready    bool
+	asked    bool   // we asked it to end
+	fate     string // class of the exit that we decided on, "" if we did not
+	why      string // in the words of that decision
+	misses   int    // liveness probes in a row that it did not answer
+	hung     bool   // it is being killed for that
 
 	unwatch context.CancelFunc // ends its probes; nil before it is ready
-	uncopy  context.CancelFunc // ends Output early
 }
 
 // spawn starts the process of a launch and hands it its identity.
-func (m *machine) spawn(ctx context.Context, l Launch) (*child, error) {
+func (m *machine) spawn(ctx context.Context, l Launch, notify string) (_ *child, err error) {
 	c := &child{id: rand.Text(), launch: l, began: time.Now(), handed: make(chan struct{}), exited: make(chan Exit, 1)}
 	l.Handoff.Instance = c.id
+	c.reported = m.o.Reports.Expect(c.id)
+	defer func() {
+		if err != nil {
+			m.o.Reports.Forget(c.id)
+		}
+	}()
 	message, err := handoff.Encode(l.Handoff)
 	if err != nil {
 		return nil, err
@@ -52,7 +55,7 @@ func (m *machine) spawn(ctx context.Context, l Launch) (*child, error) {
 	}
 	closeTheirs := sync.OnceFunc(func() { _ = theirs.Close() })
 	defer closeTheirs()
-	printed, printer, err := os.Pipe()
+	printed, printer, err := outputPipe()
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("output pipe: %w", err), ours.Close())
 	}
@@ -62,24 +65,23 @@ func (m *machine) spawn(ctx context.Context, l Launch) (*child, error) {
 		return nil, errors.Join(err, ours.Close(), printed.Close())
 	}
 	defer null.Close()
-	_ = printer.Fd() // makes the end that the child writes to a blocking one; a program may not expect EAGAIN
-
 	files := slices.Concat([]*os.File{null, printer, printer}, l.Files, []*os.File{theirs})
 	env := slices.Concat(l.Env, []string{
 		handoff.EnvParentFD + "=" + strconv.Itoa(handoff.FirstFD+len(l.Files)),
-		"NOTIFY_SOCKET=" + m.o.NotifyPath,
+		"NOTIFY_SOCKET=" + notify,
 		handoff.EnvInstance + "=" + c.id,
 	})
 	if len(l.Files) > 0 {
 		env = append(env, handoff.EnvListenFDs+"="+strconv.Itoa(len(l.Files)))
 	}
-	c.pipe, c.output = ours, printed
+	c.pipe = ours
 	c.proc, err = m.o.Starter.Start(ctx, StartSpec{Path: l.Path, Args: l.Args, Env: env, Dir: l.Dir, Files: files})
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("cannot start %s: %w", l.Path, err), ours.Close(), printed.Close())
 	}
-	closeTheirs() // so that a write to a child that has died fails
-	m.copyOutput(c, nil)
+	closeTheirs()                                                                                    // so that a write to a child that has died fails
+	c.launch.Env, c.launch.Args, c.launch.Files, c.launch.Handoff = nil, nil, nil, handoff.Message{} // of no use any more
+	m.consume(c, printed, nil)
 	m.await(c)
 	// The pipe may hold less than the message, and a child that hangs reads none of it. What
 	// ends the child closes the pipe, so this ends too.
@@ -92,43 +94,42 @@ func (m *machine) spawn(ctx context.Context, l Launch) (*child, error) {
 	return c, nil
 }
 
-// copyOutput consumes what c prints, behind the beginning of a line.
-func (m *machine) copyOutput(c *child, begun []byte) {
-	ctx, cancel := context.WithCancel(context.Background())
-	copied := make(chan struct{})
-	c.uncopy, c.copied = cancel, copied
-	m.outputs.Go(func() {
-		defer close(copied)
-		var err error
-		if c.rest, err = m.o.Output(ctx, c.output, begun); err != nil && !errors.Is(err, os.ErrClosed) {
-			m.o.Log.Error("output", "profile", m.o.Name, "err", err)
-		}
-	})
+// consume has an intake take what c prints, behind the beginning of a line.
+func (m *machine) consume(c *child, printed *os.File, begun []byte) {
+	c.output = &output{file: printed, intake: m.o.Output(begun), waits: m.o.Waits, done: make(chan struct{}), failed: func(err error) {
+		m.o.Log.Error("output", "profile", m.o.Name, "err", err)
+	}}
+	c.output.wait()
 }
 
 // await waits for the end of c.
 func (m *machine) await(c *child) {
-	waited := make(chan struct{})
-	c.waited = waited
-	m.outputs.Go(func() {
-		defer close(waited)
+	m.outputs.Add(1)
+	err := c.proc.OnEnd(func() {
+		defer m.outputs.Done()
 		e, err := c.proc.Wait()
-		if errors.Is(err, ErrReleased) {
-			return
-		}
 		if err != nil {
 			m.o.Log.Error("wait", "profile", m.o.Name, "err", err)
 		}
 		c.exited <- e
 	})
+	if err != nil {
+		m.outputs.Done()
+		m.o.Log.Error("wait", "profile", m.o.Name, "pid", c.proc.PID(), "err", err)
+	}
 }
 
 // outputGrace is how long a descendant that outlives the child may go on printing.
 const outputGrace = time.Second
 
+// aftermath is how long what is to be done about a death waits for a successor to
+// be ready: the two would compete for the processors.
+const aftermath = 100 * time.Millisecond
+
 // close lets go of what is held for a child that has ended. What it printed is
-// still read to its end, in the background, before then is called.
-func (c *child) close(background *sync.WaitGroup, then func()) {
+// still read to its end, in the background, before then is called, which also waits
+// for begun or aftermath.
+func (c *child) close(background *sync.WaitGroup, begun <-chan struct{}, then func()) {
 	if c.unwatch != nil {
 		c.unwatch()
 	}
@@ -137,12 +138,19 @@ func (c *child) close(background *sync.WaitGroup, then func()) {
 		timer := time.NewTimer(outputGrace)
 		defer timer.Stop()
 		select {
-		case <-c.copied:
+		case <-c.output.done:
 		case <-timer.C:
+			c.output.end()
+			<-c.output.done
 		}
-		_ = c.output.Close() // ends a copy that is still waiting
-		<-c.copied
-		c.uncopy()
+		_ = c.output.file.Close() // it was only read
+		if begun != nil {
+			timer.Reset(aftermath)
+			select {
+			case <-begun:
+			case <-timer.C:
+			}
+		}
 		then()
 	})
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"io"
 	"log/slog"
 	"os"
 	"sync"
@@ -43,39 +42,51 @@ type fakeProcess struct {
 	asked  []os.Signal
 	killed bool
 
-	released chan struct{} // closed by Release, made anew by Retake
+	ended    Exit
+	gone     chan struct{} // closed when it has ended without a Release before
+	released chan struct{} // closed by Release, made anew by OnEnd
+	held     chan bool     // what Release returns
 }
 
 func (p *fakeProcess) PID() int { return p.pid }
-func (p *fakeProcess) Wait() (Exit, error) {
+func (p *fakeProcess) OnEnd(fn func()) error {
+	p.mu.Lock()
+	released := make(chan struct{})
+	p.released = released
+	p.mu.Unlock()
+	go func() {
+		select {
+		case p.ended = <-p.exit:
+		case <-released:
+			select {
+			case p.ended = <-p.exit:
+			default:
+				p.held <- true
+				return
+			}
+			p.held <- false
+			fn()
+			return
+		}
+		close(p.gone)
+		fn()
+	}()
+	return nil
+}
+
+func (p *fakeProcess) Wait() (Exit, error) { return p.ended, nil }
+
+func (p *fakeProcess) Release() (bool, error) {
 	p.mu.Lock()
 	released := p.released
 	p.mu.Unlock()
+	close(released)
 	select {
-	case e := <-p.exit:
-		return e, nil
-	case <-released:
+	case held := <-p.held:
+		return held, nil
+	case <-p.gone:
+		return false, nil
 	}
-	select {
-	case e := <-p.exit:
-		return e, nil
-	default:
-		return Exit{}, ErrReleased
-	}
-}
-
-func (p *fakeProcess) Release() error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	close(p.released)
-	return nil
-}
-
-func (p *fakeProcess) Retake() error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.released = make(chan struct{})
-	return nil
 }
 
 func (p *fakeProcess) end(e Exit) { p.once.Do(func() { p.exit <- e }) }
@@ -114,7 +125,7 @@ func (p *fakeProcess) Kill() error {
 func (w *world) Start(context.Context, StartSpec) (Process, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	p := &fakeProcess{pid: 1000 + len(w.started), exit: make(chan Exit, 1), polite: true, released: make(chan struct{})}
+	p := &fakeProcess{pid: 1000 + len(w.started), exit: make(chan Exit, 1), polite: true, gone: make(chan struct{}), held: make(chan bool)}
 	w.started = append(w.started, p)
 	return p, nil
 }
@@ -173,7 +184,7 @@ type rig struct {
 	*world
 	o     Options
 	i     *Instance
-	ready chan string
+	ready *fakeReports
 	stop  context.CancelFunc
 	done  chan struct{}
 }
@@ -181,9 +192,9 @@ type rig struct {
 func newRig(t *testing.T, change ...func(*Options)) *rig {
 	t.Helper()
 	w := &world{}
-	r := &rig{T: t, world: w, ready: make(chan string)}
+	r := &rig{T: t, world: w, ready: &fakeReports{NewReports(nil)}}
 	r.o = Options{
-		Name: "x", Starter: w, NotifyPath: "-", Log: slog.New(slog.DiscardHandler), Rand: func() float64 { return 1 },
+		Name: "x", Starter: w, Reports: r.ready, Log: slog.New(slog.DiscardHandler), Rand: func() float64 { return 1 },
 		Grace: 10 * time.Second, StartTimeout: 20 * time.Second,
 		Prepare: func(context.Context) (Launch, error) {
 			w.mu.Lock()
@@ -218,7 +229,7 @@ func newRig(t *testing.T, change ...func(*Options)) *rig {
 			w.wishes = append(w.wishes, running)
 			return w.wish
 		},
-		Output: func(context.Context, io.Reader, []byte) ([]byte, error) { return nil, nil },
+		Output: func([]byte) Intake { return fakeIntake{} }, Waits: soon{},
 		OnChange: func(s Snapshot) {
 			w.mu.Lock()
 			defer w.mu.Unlock()
@@ -242,16 +253,28 @@ func (r *rig) run() {
 	r.i, r.stop, r.done = i, cancel, done
 	go func() {
 		defer close(done)
-		i.keep(ctx, r.ready, fakeReports{})
+		_ = i.Run(ctx) // it fails in no way
 	}()
 }
 
-// fakeReports are always there.
-type fakeReports struct{}
+// fakeIntake takes nothing, and that was all.
+type fakeIntake struct{}
 
-func (fakeReports) ensure() error                      { return nil }
-func (fakeReports) pause() ([]string, *os.File, error) { return nil, nil, nil }
-func (fakeReports) resume()                            {}
+func (fakeIntake) Take(*os.File, func() bool) (bool, error) { return true, nil }
+func (fakeIntake) End() ([]byte, error)                     { return nil, nil }
+
+// soon finds everything readable.
+type soon struct{}
+
+func (soon) Await(_ *os.File, fn func()) (func() bool, error) {
+	go fn()
+	return func() bool { return false }, nil
+}
+
+// fakeReports have no socket.
+type fakeReports struct{ *Reports }
+
+func (*fakeReports) Ensure() (string, error) { return "-", nil }
 
 // succeed freezes the instance and has another go on with what is left, after it
 // went through JSON as between two programs.
@@ -275,9 +298,6 @@ func (r *rig) succeed() {
 	if f.Child != nil {
 		p := r.last()
 		a.Process = p
-		if err := p.Retake(); err != nil {
-			r.Fatal(err)
-		}
 		a.Child.Pipe, a.Child.Output = f.Child.Pipe, f.Child.Output
 	}
 	r.o.Adopt = a
@@ -298,7 +318,7 @@ func (r *rig) end() {
 func (r *rig) isReady() {
 	r.Helper()
 	synctest.Wait()
-	r.ready <- r.i.Snapshot().ID
+	r.ready.came(r.i.Snapshot().ID)
 	synctest.Wait()
 	r.state(Ready)
 }
@@ -319,6 +339,16 @@ func (r *rig) dies(e Exit) {
 	synctest.Wait()
 	r.last().end(e)
 	synctest.Wait()
+}
+
+// told are the deaths of which somebody was told, once that is no longer put off
+// for a successor.
+func (r *rig) told() []Death {
+	time.Sleep(aftermath)
+	synctest.Wait()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.deaths
 }
 
 var errTest = errors.New("something outside")

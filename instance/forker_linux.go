@@ -9,9 +9,10 @@ import (
 	"sync"
 	"sync/atomic"
 	"syscall"
-	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/coderclaw/coderclaw/internal/pollset"
 )
 
 // Forker starts processes that die when this one does. The kernel sends their
@@ -22,6 +23,7 @@ type Forker struct {
 	becomes  chan becomeRequest
 	ended    chan struct{}
 	adopted  atomic.Bool // some children are the first thread's
+	waits    pollset.Set
 }
 
 type forkRequest struct {
@@ -39,6 +41,9 @@ func NewForker() *Forker {
 	return &Forker{requests: make(chan forkRequest), becomes: make(chan becomeRequest), ended: make(chan struct{})}
 }
 
+// Waits are what tells of the ends of children, for other waits besides.
+func (f *Forker) Waits() pollset.Waiter { return &f.waits }
+
 // Run forks until ctx ends, which is to be when no child is left. The goroutine
 // keeps its thread meanwhile. Where children were adopted it should be one that is
 // locked to the first thread of the process: see Become.
@@ -46,15 +51,22 @@ func (f *Forker) Run(ctx context.Context) error {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread() // no child is left whose death signal depends on the thread
 	defer close(f.ended)
+	waiting := make(chan error, 1)
+	go func() { waiting <- f.waits.Run(ctx) }()
 	if f.adopted.Load() {
 		unblock() // what the predecessor held back for us, for children inherit it
 	}
 	for {
 		select {
 		case <-ctx.Done():
-			return nil
+			return <-waiting
+		case err := <-waiting:
+			if ctx.Err() == nil {
+				return fmt.Errorf("the ends of children cannot be waited for: %w", err)
+			}
+			return err
 		case r := <-f.requests:
-			p, err := fork(r.spec)
+			p, err := f.fork(r.spec)
 			r.done <- forkResult{p, err}
 		case r := <-f.becomes:
 			r.done <- f.become(r.image)
@@ -80,13 +92,15 @@ func (f *Forker) Start(_ context.Context, spec StartSpec) (Process, error) {
 // process is a child that is waited for through its pidfd, which costs no thread.
 type process struct {
 	pid   int
-	pidfd *os.File
+	pidfd *os.File // not in the runtime's poller
+	waits *pollset.Set
 
-	mu     sync.Mutex // guards reaped: once it is set, pid may be somebody else's
-	reaped bool
+	mu     sync.Mutex // guards what follows
+	reaped bool       // pid may be somebody else's
+	cancel func() bool
 }
 
-func fork(spec StartSpec) (*process, error) {
+func (f *Forker) fork(spec StartSpec) (*process, error) {
 	fds := make([]uintptr, len(spec.Files))
 	for i, f := range spec.Files {
 		raw, err := f.SyscallConn() // unlike Fd, it leaves the descriptor non-blocking
@@ -112,33 +126,39 @@ func fork(spec StartSpec) (*process, error) {
 		_, _ = syscall.Wait4(pid, nil, 0, nil)
 		return nil, errors.New("this kernel has no pidfds; Linux 5.4 or later is needed")
 	}
-	if err := unix.SetNonblock(pidfd, true); err != nil { // so that os.File waits for it in the poller
-		return nil, fmt.Errorf("pidfd: %w", err)
-	}
-	return &process{pid: pid, pidfd: os.NewFile(uintptr(pidfd), fmt.Sprintf("pidfd of %d", pid))}, nil
+	return f.held(pid, pidfd), nil
+}
+
+func (f *Forker) held(pid, pidfd int) *process {
+	return &process{pid: pid, pidfd: os.NewFile(uintptr(pidfd), "pidfd"), waits: &f.waits}
 }
 
 func (p *process) PID() int { return p.pid }
 
-// Wait waits in the poller until the process is a zombie, ends the rest of its
-// group while the zombie still holds the group's number, and only then reaps it.
-func (p *process) Wait() (Exit, error) {
-	raw, err := p.pidfd.SyscallConn()
+// OnEnd waits for the process to be a zombie.
+func (p *process) OnEnd(fn func()) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	cancel, err := p.waits.Await(p.pidfd, fn)
 	if err != nil {
-		return Exit{Code: -1}, err
+		return fmt.Errorf("wait for pid %d: %w", p.pid, err)
 	}
-	var waitErr error
-	err = raw.Read(func(fd uintptr) bool {
-		var info unix.Siginfo
-		waitErr = ignoringEINTR(func() error {
-			return unix.Waitid(unix.P_PIDFD, int(fd), &info, unix.WEXITED|unix.WNOHANG|unix.WNOWAIT, nil)
-		})
-		return waitErr != nil || info.Signo != 0
-	})
-	if errors.Is(err, os.ErrDeadlineExceeded) && waitErr == nil {
-		return Exit{Code: -1}, ErrReleased
-	}
-	if err := errors.Join(err, waitErr); err != nil {
+	p.cancel = cancel
+	return nil
+}
+
+// Release gives up the wait.
+func (p *process) Release() (bool, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.cancel != nil && p.cancel(), nil
+}
+
+// Wait waits until the process is a zombie, ends the rest of its group while the
+// zombie still holds the group's number, and only then reaps it.
+func (p *process) Wait() (Exit, error) {
+	err := ignoringEINTR(func() error { return unix.Waitid(unix.P_PID, p.pid, nil, unix.WEXITED|unix.WNOWAIT, nil) })
+	if err != nil {
 		return Exit{Code: -1}, fmt.Errorf("wait for pid %d: %w", p.pid, err)
 	}
 	p.mu.Lock()
@@ -177,22 +197,6 @@ func (p *process) Signal(sig os.Signal) error {
 }
 
 func (p *process) Kill() error { return p.send(-p.pid, syscall.SIGKILL) }
-
-func (p *process) Release() error { return p.waitUntil(time.Unix(1, 0)) }
-
-func (p *process) Retake() error { return p.waitUntil(time.Time{}) }
-
-func (p *process) waitUntil(t time.Time) error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.reaped {
-		return nil // Wait has its end
-	}
-	if err := p.pidfd.SetReadDeadline(t); err != nil {
-		return fmt.Errorf("wait for pid %d: %w", p.pid, err)
-	}
-	return nil
-}
 
 // send signals the process or its group, as long as they cannot be anybody else's.
 func (p *process) send(to int, s syscall.Signal) error {

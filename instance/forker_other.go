@@ -8,20 +8,22 @@ import (
 	"fmt"
 	"os"
 	"sync"
+
+	"github.com/coderclaw/coderclaw/internal/pollset"
 )
 
 // Forker starts processes. They notice by the end of the hand-off pipe that
 // this process has gone.
-type Forker struct{}
+type Forker struct{ waits pollset.Set }
 
 // NewForker returns a forker.
 func NewForker() *Forker { return &Forker{} }
 
+// Waits are for what children print.
+func (f *Forker) Waits() pollset.Waiter { return &f.waits }
+
 // Run waits for ctx; this system needs no thread that outlives the children.
-func (f *Forker) Run(ctx context.Context) error {
-	<-ctx.Done()
-	return nil
-}
+func (f *Forker) Run(ctx context.Context) error { return f.waits.Run(ctx) }
 
 // Start starts one process.
 func (f *Forker) Start(_ context.Context, spec StartSpec) (Process, error) {
@@ -41,6 +43,12 @@ type process struct {
 }
 
 func (p *process) PID() int { return p.pid }
+
+// OnEnd waits on a goroutine of its own: this system has nothing cheaper.
+func (p *process) OnEnd(fn func()) error {
+	go fn()
+	return nil
+}
 
 func (p *process) Wait() (Exit, error) {
 	state, err := p.p.Wait()
@@ -83,9 +91,7 @@ func (f *Forker) Become(Image) error { return errNoSuccessor }
 // Adopt says that this system does not have it.
 func (f *Forker) Adopt(int, uint64) (Process, error) { return nil, errNoSuccessor }
 
-func (p *process) Release() error { return errNoSuccessor }
-
-func (p *process) Retake() error { return errNoSuccessor }
+func (p *process) Release() (bool, error) { return false, errNoSuccessor }
 
 func (p *process) Kill() error {
 	p.mu.Lock()

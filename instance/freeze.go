@@ -25,10 +25,7 @@ type Frozen struct {
 	Hash    string         `json:"hash"`         // what the deaths are counted of
 	Deaths  map[string]int `json:"deaths"`       // by class; nil when none were counted
 
-	Child    *FrozenChild `json:"child"`    // nil when none lives
-	Reported []string     `json:"reported"` // ids of children that said that they are ready, and nobody took it yet
-
-	Notify *os.File `json:"-"` // the socket on which children report, with what nobody has read yet
+	Child *FrozenChild `json:"child"` // nil when none lives
 }
 
 // FrozenChild is the child of a frozen instance.
@@ -57,7 +54,7 @@ const freezeTime = outputGrace + 2*time.Second
 // Freeze stops everything that goes on here and returns what a successor needs;
 // the child lives on. Nothing happens any more until Thaw, which must follow
 // unless the successor takes the place of this program. The files are the
-// instance's own and stay open, save Notify, which Thaw closes.
+// instance's own and stay open. Reports are to be paused before.
 func (i *Instance) Freeze(ctx context.Context) (Frozen, error) {
 	var f Frozen
 	c := command{verb: freeze, into: &f, done: make(chan error, 1)}
@@ -76,6 +73,7 @@ func (i *Instance) Thaw() { i.thaw <- true }
 
 // freeze answers c and returns when the instance is thawed.
 func (m *machine) freeze(ctx context.Context, c command) {
+	m.hear(ctx)
 	if err := m.letGo(ctx); err != nil {
 		c.done <- fmt.Errorf("profile %s: %w", m.o.Name, err)
 		return
@@ -121,19 +119,25 @@ func (m *machine) still() (f Frozen, err error) {
 	case <-limit.C:
 		return f, errors.New("what a gateway that died has left is still being put in order")
 	}
-	if f.Reported, f.Notify, err = m.reports.pause(); err != nil {
-		return f, err
-	}
 	snap := m.Snapshot()
 	f.State, f.Reason, f.Since, f.Restarts, f.Tries, f.LastExit, f.NextTry = snap.State, snap.Reason, snap.Since, snap.Restarts, snap.Tries, snap.LastExit, snap.NextTry
 	f.Due, f.Want, f.Backoff, f.Hash, f.Deaths = m.due, m.want, m.backoff.count, m.deaths.hash, m.deaths.class
 	if c := m.child; c != nil {
-		c.uncopy()
-		<-c.copied
+		c.output.end()
+		<-c.output.done
 		f.Child = &FrozenChild{PID: c.proc.PID(), ID: c.id, Hash: c.launch.Hash, Degraded: c.launch.Degraded, Began: c.began, Ready: c.ready, Asked: c.asked,
-			Fate: c.fate, Why: c.why, Misses: c.misses, Hung: c.hung, Rest: c.rest, Pipe: c.pipe, Output: c.output}
+			Fate: c.fate, Why: c.why, Misses: c.misses, Hung: c.hung, Rest: c.output.begun, Pipe: c.pipe, Output: c.output.file}
 	}
 	return f, nil
+}
+
+// hear takes a report that has come already.
+func (m *machine) hear(ctx context.Context) {
+	select {
+	case <-m.reported():
+		m.isReady(ctx)
+	default:
+	}
 }
 
 // letGo stops waiting for the end of the child. One that has just ended is dealt
@@ -141,39 +145,28 @@ func (m *machine) still() (f Frozen, err error) {
 func (m *machine) letGo(ctx context.Context) error {
 	for m.child != nil {
 		c := m.child
-		if err := c.proc.Release(); err != nil {
+		held, err := c.proc.Release()
+		if err != nil {
 			return err
 		}
-		<-c.waited
-		select {
-		case e := <-c.exited:
-			m.childEnded(ctx, e)
-		default:
+		if held {
+			m.outputs.Done() // which await has counted
 			return nil
 		}
+		m.childEnded(ctx, <-c.exited)
 	}
 	return nil
 }
 
 // stir undoes letGo, and still however far that came.
 func (m *machine) stir(ctx context.Context, f Frozen) {
-	if f.Notify != nil {
-		_ = f.Notify.Close() // a second descriptor of a socket
-	}
-	m.reports.resume()
 	if c := m.child; c != nil {
 		if f.Child != nil {
-			m.copyOutput(c, c.rest)
-		}
-		if err := c.proc.Retake(); err != nil {
-			m.o.Log.Error("wait", "profile", m.o.Name, "err", err)
+			m.consume(c, c.output.file, c.output.begun)
 		}
 		m.await(c)
 		if c.ready && c.unwatch == nil {
 			m.probe(ctx, c)
 		}
-	}
-	for _, id := range f.Reported {
-		m.isReady(ctx, id)
 	}
 }

@@ -1,9 +1,8 @@
 package instance
 
 import (
-	"context"
 	"errors"
-	"io"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -24,7 +23,7 @@ func TestSuccessorGoesOn(t *testing.T) {
 				r.Errorf("%+v became %+v", before, s)
 			}
 			r.dies(Exit{Code: 3})
-			if s := r.state(Starting); s.Restarts != 1 || s.LastExit.Code != 3 || len(r.deaths) != 1 || r.deaths[0].Phase != Ready {
+			if s := r.state(Starting); s.Restarts != 1 || s.LastExit.Code != 3 || len(r.told()) != 1 || r.deaths[0].Phase != Ready {
 				r.Errorf("%+v, %+v", s, r.deaths)
 			}
 		},
@@ -131,7 +130,7 @@ func TestSuccessorGoesOn(t *testing.T) {
 			r.succeed()
 			r.probes(nil, nil)
 			time.Sleep(dumpTime)
-			if s := r.state(Starting); s.LastExit.Class != ClassCrash || !r.deaths[0].Dumped {
+			if s := r.state(Starting); s.LastExit.Class != ClassCrash || !r.told()[0].Dumped {
 				r.Errorf("%+v, %+v", s, r.deaths)
 			}
 		},
@@ -221,10 +220,10 @@ func TestRestIsCarriedOver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var got []string
 		r := newRig(t, func(o *Options) {
-			o.Output = func(ctx context.Context, _ io.Reader, begun []byte) ([]byte, error) {
+			o.Waits = never{}
+			o.Output = func(begun []byte) Intake {
 				got = append(got, string(begun))
-				<-ctx.Done()
-				return append(begun, 'x'), nil
+				return begunIntake{begun: append(begun, 'x')}
 			}
 		})
 		r.isReady()
@@ -237,13 +236,19 @@ func TestRestIsCarriedOver(t *testing.T) {
 		if want := []string{"", "x", "xx"}; !slices.Equal(got, want) {
 			t.Errorf("got %q", got)
 		}
-		if _, err := r.i.Freeze(r.Context()); err != nil { // so that Output ends
-			t.Fatal(err)
-		}
-		r.o.Output = func(context.Context, io.Reader, []byte) ([]byte, error) { return nil, nil }
-		r.i.thaw <- false
-		<-r.done
-		r.stop()
-		r.last().end(Exit{})
+		r.end()
 	})
 }
+
+// never finds nothing readable.
+type never struct{}
+
+func (never) Await(*os.File, func()) (func() bool, error) { return func() bool { return true }, nil }
+
+// begunIntake has read the beginning of a line.
+type begunIntake struct {
+	fakeIntake
+	begun []byte
+}
+
+func (i begunIntake) End() ([]byte, error) { return i.begun, nil }

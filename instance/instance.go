@@ -6,13 +6,13 @@ package instance
 
 import (
 	"context"
-	"io"
 	"log/slog"
 	"os"
 	"sync"
 	"time"
 
 	"github.com/coderclaw/coderclaw/internal/handoff"
+	"github.com/coderclaw/coderclaw/internal/pollset"
 )
 
 // Launch is everything that one start takes.
@@ -40,8 +40,8 @@ type BlockedError struct {
 
 func (e *BlockedError) Error() string { return e.Reason }
 
-// Options says what an instance runs. Name, Prepare, NotifyPath, Output, Log and
-// Starter are required.
+// Options says what an instance runs. Name, Prepare, Reports, Output, Waits, Log
+// and Starter are required.
 type Options struct {
 	Name string
 	// Prepare makes ready for a start. An error, best a *BlockedError, blocks the
@@ -56,22 +56,30 @@ type Options struct {
 	OnDeath func(Death)
 	// Wish records what the commands last asked for, in the order in which they are carried out. nil records nothing.
 	Wish func(running bool) error
-	// Output consumes what the child prints, to the end of r or of ctx. When ctx ends, it leaves
-	// in r what it has not read, and returns what it has read of an unfinished line. It is called
-	// at each start, and again with such a rest as begun.
-	Output func(ctx context.Context, r io.Reader, begun []byte) (rest []byte, err error)
+	// Output returns what consumes the output of one child, behind the beginning of a line.
+	Output func(begun []byte) Intake
+	Waits  pollset.Waiter // for what the child prints
 	// OnChange is told each change, in order, from one goroutine. It must not call the instance.
 	OnChange func(Snapshot)
 
 	Grace        time.Duration // from asking the child to end to killing it; 0 means 35 s
 	StartTimeout time.Duration // from start to ready; 0 means 60 s
 	Probes       Probes
-	NotifyPath   string   // where the child reports that it is ready
+	Reports      Reporter // to which the child says that it is ready
 	WantStopped  bool     // do not start before Start is called
 	Adopt        *Adopted // what a predecessor has left, to go on with; WantStopped does not count then
 	Starter      Starter
 	Rand         func() float64 // in [0,1), for the jitter; nil means a random one
 	Log          *slog.Logger
+}
+
+// Reporter is where children say that they are ready. Reports is one.
+type Reporter interface {
+	// Ensure makes sure that they can, and returns the path of the socket on which they do.
+	Ensure() (path string, err error)
+	// Expect returns what is closed when the child with that id has said so, until Forget.
+	Expect(id string) <-chan struct{}
+	Forget(id string)
 }
 
 // Death is what is known of a child that ended unasked.

@@ -27,47 +27,30 @@ type machine struct {
 	deaths  deaths
 	probed  chan probeResult
 
-	reports reports
 	timer   *time.Timer    // runs out when the state has lasted too long, see limit
 	due     time.Time      // when that is, zero if never
 	waiters []command      // starts and restarts: told when the child is ready or has failed
 	stops   []command      // told when no child is left or one is wanted again
 	outputs sync.WaitGroup // everything that goes on beside the loop for its children
 	tails   sync.WaitGroup // of that, what has its end soon and must not be cut off
+	begun   chan struct{}  // closed when a successor that is being started is ready, or will not be; nil without one
 }
 
 // Run keeps the child until ctx ends, then ends the child and returns nil.
 // Everything that it started has ended by then.
 func (i *Instance) Run(ctx context.Context) error {
-	ready := make(chan string)
-	r := &receiver{path: i.o.NotifyPath, ready: ready}
-	var err error
-	if a := i.o.Adopt; a != nil && a.Notify != nil {
-		err = r.adopt(a.Notify)
-	} else {
-		err = r.ensure()
-	}
-	if err != nil {
-		close(i.done)
-		return fmt.Errorf("instance %s: %w", i.o.Name, err)
-	}
-	i.keep(ctx, ready, r)
-	return r.close()
-}
-
-// keep is Run without the socket: ready brings the ids of children that report.
-func (i *Instance) keep(ctx context.Context, ready <-chan string, r reports) {
-	m := &machine{Instance: i, want: !i.o.WantStopped, reports: r, backoff: backoff{rand: i.o.Rand},
+	m := &machine{Instance: i, want: !i.o.WantStopped, backoff: backoff{rand: i.o.Rand},
 		probed: make(chan probeResult), timer: time.NewTimer(time.Hour)}
 	m.timer.Stop()
-	m.loop(ctx, ready)
+	m.loop(ctx)
 	m.timer.Stop()
 	m.tails.Wait()
 	m.outputs.Wait()
+	return nil
 }
 
 // loop is where every state changes.
-func (m *machine) loop(ctx context.Context, ready <-chan string) {
+func (m *machine) loop(ctx context.Context) {
 	defer close(m.done)
 	switch {
 	case m.o.Adopt != nil:
@@ -94,8 +77,8 @@ func (m *machine) loop(ctx context.Context, ready <-chan string) {
 			if m.left {
 				return
 			}
-		case id := <-ready:
-			m.isReady(ctx, id)
+		case <-m.reported():
+			m.isReady(ctx)
 		case r := <-m.probed:
 			m.look(r)
 		case e := <-exited:
@@ -136,8 +119,19 @@ func (m *machine) to(s State, reason string) {
 	}
 	snap := m.snap
 	m.mu.Unlock()
+	if s != Starting {
+		m.settle()
+	}
 	if m.o.OnChange != nil {
 		m.o.OnChange(snap)
+	}
+}
+
+// settle lets go on what has waited for the start of a successor.
+func (m *machine) settle() {
+	if m.begun != nil {
+		close(m.begun)
+		m.begun = nil
 	}
 }
 
@@ -223,14 +217,15 @@ func (m *machine) count(change func(*Snapshot)) {
 // start prepares and starts a child. Waiters are told if that fails.
 func (m *machine) start(ctx context.Context) {
 	launch, err := m.o.Prepare(ctx)
+	var notify string
 	if err == nil {
-		err = m.reports.ensure()
+		notify, err = m.o.Reports.Ensure()
 	}
 	if err == nil {
 		if m.deaths.of(launch.Hash) {
 			m.count(func(s *Snapshot) { s.Tries = 0 })
 		}
-		m.child, err = m.spawn(ctx, launch)
+		m.child, err = m.spawn(ctx, launch, notify)
 	}
 	if err != nil {
 		if m.state() != Blocked || m.Snapshot().Reason != err.Error() {
@@ -256,10 +251,21 @@ func blockedCode(err error) exitcode.Code {
 	return exitcode.Busy
 }
 
-// isReady takes note of a child that reports; others than the one that lives are ignored.
-func (m *machine) isReady(ctx context.Context, id string) {
+// reported is closed when the child that lives has said that it is ready, and
+// that was not taken note of yet.
+func (m *machine) reported() <-chan struct{} {
+	if m.child == nil {
+		return nil
+	}
+	return m.child.reported
+}
+
+// isReady takes note of a child that reports; one that is draining already stays so.
+func (m *machine) isReady(ctx context.Context) {
 	c := m.child
-	if c == nil || c.id != id || m.state() != Starting {
+	c.reported = nil
+	m.o.Reports.Forget(c.id)
+	if m.state() != Starting {
 		return
 	}
 	c.ready = true
@@ -277,6 +283,7 @@ func (m *machine) isReady(ctx context.Context, id string) {
 func (m *machine) childEnded(ctx context.Context, e Exit) {
 	c, phase := m.child, m.state()
 	m.child = nil
+	m.o.Reports.Forget(c.id)
 	e = classify(e, c.asked)
 	e.At, e.Fast = time.Now(), !c.ready
 	if c.fate != "" && !c.asked {
@@ -286,7 +293,11 @@ func (m *machine) childEnded(ctx context.Context, e Exit) {
 	if c.why != "" && !c.asked {
 		reason = c.why
 	}
-	c.close(&m.tails, func() {
+	m.settle()
+	if m.want {
+		m.begun = make(chan struct{})
+	}
+	c.close(&m.tails, m.begun, func() {
 		if !c.asked && m.o.OnDeath != nil {
 			m.o.OnDeath(Death{Exit: e, Reason: reason, PID: c.proc.PID(), ID: c.id, Phase: phase, Ran: e.At.Sub(c.began), Hash: c.launch.Hash, Dumped: c.hung})
 		}

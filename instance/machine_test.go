@@ -312,7 +312,7 @@ func TestStopAndStart(t *testing.T) {
 func TestForeignReadyIsIgnored(t *testing.T) {
 	bubble(t, func(r *rig) {
 		r.state(Starting)
-		r.ready <- "somebody else"
+		r.ready.came("somebody else")
 		r.state(Starting)
 		r.isReady()
 	})

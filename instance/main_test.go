@@ -85,22 +85,20 @@ func childMain(how string) {
 
 // supervisorMain runs an instance until it is killed.
 func supervisorMain() {
-	f := NewForker()
+	f, reports := NewForker(), reportsAt(os.Getenv("INSTANCE_TEST_SOCKET"))
 	go func() { _ = f.Run(context.Background()) }()
 	i := New(Options{
-		Name: "x", NotifyPath: os.Getenv("INSTANCE_TEST_SOCKET"), Starter: f, Log: slog.New(slog.DiscardHandler), Grace: time.Second,
+		Name: "x", Reports: reports, Starter: f, Log: slog.New(slog.DiscardHandler), Grace: time.Second,
 		Prepare: func(context.Context) (Launch, error) {
 			return Launch{Path: os.Args[0], Args: os.Args[:1], Env: []string{childVar + "=stubborn"}}, nil
 		},
-		Output: func(_ context.Context, r io.Reader, _ []byte) ([]byte, error) {
-			_, err := io.Copy(io.Discard, r)
-			return nil, err
-		},
+		Waits: f.Waits(), Output: func([]byte) Intake { return fakeIntake{} },
 		OnChange: func(s Snapshot) {
 			if s.State == Ready {
 				os.Stdout.WriteString("child " + strconv.Itoa(s.PID) + "\n")
 			}
 		},
 	})
+	go func() { _ = reports.Run(context.Background()) }()
 	_ = i.Run(context.Background())
 }

@@ -72,7 +72,7 @@ func (r *rig) event(events *rand.Rand) {
 	alive := s.State.HasChild()
 	switch n := events.IntN(17); {
 	case n <= 1 && alive:
-		r.ready <- s.ID
+		r.ready.came(s.ID)
 	case n == 2 && alive:
 		r.last().end(Exit{Code: []int{0, 3, 75, 77, 78}[events.IntN(5)]})
 	case n == 3 && alive:
@@ -124,7 +124,7 @@ func (r *rig) event(events *rand.Rand) {
 		for range maxSame {
 			s := r.i.Snapshot()
 			if s.State == Starting {
-				r.ready <- s.ID
+				r.ready.came(s.ID)
 				synctest.Wait()
 			}
 			if unhealthy {

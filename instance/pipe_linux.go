@@ -16,3 +16,15 @@ func handoffPipe() (theirs, ours *os.File, err error) {
 	}
 	return os.NewFile(uintptr(p[0]), "hand-off"), os.NewFile(uintptr(p[1]), "hand-off"), nil
 }
+
+// outputPipe makes the pipe into which the child prints. Only our end does not
+// block: a program may not expect EAGAIN. os sees it as one that does, and so keeps
+// it from the runtime's poller, where it would be waited for a second time.
+func outputPipe() (ours, theirs *os.File, err error) {
+	var p [2]int
+	if err := unix.Pipe2(p[:], unix.O_CLOEXEC); err != nil {
+		return nil, nil, err
+	}
+	ours, theirs = os.NewFile(uintptr(p[0]), "output"), os.NewFile(uintptr(p[1]), "output")
+	return ours, theirs, unix.SetNonblock(p[0], true)
+}

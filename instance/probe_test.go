@@ -40,7 +40,7 @@ func TestHangIsDumpedThenKilled(t *testing.T) {
 			r.Errorf("%+v, %d starts", s.LastExit, r.count())
 		}
 		r.isReady()
-		if len(r.deaths) != 1 || !r.deaths[0].Dumped || r.deaths[0].Phase != Unhealthy || !strings.HasPrefix(r.deaths[0].Reason, "hung: 3 liveness probes") {
+		if len(r.told()) != 1 || !r.deaths[0].Dumped || r.deaths[0].Phase != Unhealthy || !strings.HasPrefix(r.deaths[0].Reason, "hung: 3 liveness probes") {
 			r.Errorf("%+v", r.deaths)
 		}
 	})
@@ -116,7 +116,7 @@ func TestRecycleAndCondemn(t *testing.T) {
 		if s := r.state(Starting); s.LastExit.Class != ClassOOM {
 			r.Errorf("%+v", s.LastExit)
 		}
-		if len(r.deaths) != 1 || r.deaths[0].Reason != "it took 2 GB" {
+		if len(r.told()) != 1 || r.deaths[0].Reason != "it took 2 GB" {
 			r.Errorf("%+v", r.deaths)
 		}
 	})

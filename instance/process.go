@@ -2,7 +2,6 @@ package instance
 
 import (
 	"context"
-	"errors"
 	"os"
 )
 
@@ -25,18 +24,17 @@ type Starter interface {
 // called once, the other methods at any time from any goroutine.
 type Process interface {
 	PID() int
-	// Wait returns when the process has ended and its group with it.
+	// OnEnd calls fn once, on a goroutine of its own, when the process has ended, unless
+	// Release comes before. It may be called again after a Release.
+	OnEnd(fn func()) error
+	// Wait returns when the process has ended and its group with it. Where fn of OnEnd calls
+	// it, it does not wait; elsewhere it costs a thread.
 	Wait() (Exit, error)
 	// Signal sends a signal to the process alone. The error is os.ErrProcessDone after its end.
 	Signal(os.Signal) error
 	// Kill ends the whole group at once.
 	Kill() error
-	// Release has Wait return ErrReleased, now and whenever it is called, unless the
-	// process has ended: it stays a child that another program may adopt, which takes
-	// the place of this one. Retake undoes that.
-	Release() error
-	Retake() error
+	// Release gives up what OnEnd began, unless the process has ended: it stays a child that
+	// another program may adopt, which takes the place of this one. It tells whether that is so.
+	Release() (bool, error)
 }
-
-// ErrReleased is what Wait returns of a process that was released.
-var ErrReleased = errors.New("the process is left to a successor")

@@ -2,9 +2,9 @@ package instance
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
 	"os/exec"
@@ -14,6 +14,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/coderclaw/coderclaw/internal/handoff"
 	"github.com/coderclaw/coderclaw/internal/proctable"
@@ -38,25 +40,24 @@ func newReal(t *testing.T, how string, change ...func(*real)) *real {
 	if how == "stubborn" {
 		grace = 300 * time.Millisecond
 	}
-	f := NewForker()
+	f, reports := NewForker(), reportsAt(filepath.Join(t.TempDir(), "n"))
 	r.i = New(Options{
-		Name: "x", NotifyPath: filepath.Join(t.TempDir(), "n"), Starter: f, Log: slog.New(slog.NewTextHandler(t.Output(), nil)), Grace: grace,
+		Name: "x", Reports: reports, Starter: f, Log: slog.New(slog.NewTextHandler(t.Output(), nil)), Grace: grace,
 		Prepare: func(context.Context) (Launch, error) {
 			return Launch{Path: os.Args[0], Args: os.Args[:1], Env: []string{childVar + "=" + how}, Handoff: r.handoff}, nil
 		},
-		Output: func(_ context.Context, rd io.Reader, _ []byte) ([]byte, error) {
-			sc := bufio.NewScanner(rd)
-			for sc.Scan() {
-				r.lines <- sc.Text()
-			}
-			return nil, sc.Err()
-		},
+		Waits: f.Waits(), Output: func(begun []byte) Intake { return &lines{begun: begun, told: func(line string) { r.lines <- line }} },
 		OnChange: func(s Snapshot) { r.states <- s },
 	})
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	forking, stop := context.WithCancel(context.WithoutCancel(t.Context()))
 	var wg, forks sync.WaitGroup
 	forks.Go(func() { _ = f.Run(forking) })
+	forks.Go(func() {
+		if err := reports.Run(forking); err != nil {
+			t.Error(err)
+		}
+	})
 	wg.Go(func() {
 		if err := r.i.Run(ctx); err != nil {
 			t.Error(err)
@@ -70,6 +71,41 @@ func newReal(t *testing.T, how string, change ...func(*real)) *real {
 	})
 	return r
 }
+
+// lines tells each line.
+type lines struct {
+	begun []byte
+	told  func(string)
+}
+
+func (l *lines) Take(f *os.File, _ func() bool) (last bool, err error) {
+	raw, err := f.SyscallConn()
+	if err != nil {
+		return true, err
+	}
+	var buf [4096]byte
+	for {
+		var n int
+		var reading error
+		if err := raw.Control(func(fd uintptr) { n, reading = unix.Read(int(fd), buf[:]) }); err != nil {
+			return true, err
+		}
+		if reading != nil || n == 0 {
+			return reading == nil, nil // what fails is tried again
+		}
+		l.begun = append(l.begun, buf[:n]...)
+		for {
+			line, rest, whole := bytes.Cut(l.begun, []byte("\n"))
+			if !whole {
+				break
+			}
+			l.told(string(line))
+			l.begun = rest
+		}
+	}
+}
+
+func (l *lines) End() ([]byte, error) { return l.begun, nil }
 
 // ready waits for the next child that is ready.
 func (r *real) ready() Snapshot {

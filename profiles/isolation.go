@@ -3,6 +3,7 @@ package profiles
 import (
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -101,10 +102,11 @@ type territoryPlace struct {
 // NewTerritory looks once where the places of the profiles lie; home is the registry's.
 func NewTerritory(home string, ps []Profile) *Territory {
 	t := &Territory{home: home}
-	realHome := realPath(home)
+	disk := newDisk()
+	realHome := disk.at(home).real
 	for _, p := range ps {
 		for _, path := range p.Owned(home) {
-			real := realPath(path)
+			real := disk.at(path).real
 			t.places = append(t.places, territoryPlace{p.Name, path, real, !below(real, realHome)})
 		}
 	}
@@ -115,8 +117,9 @@ func NewTerritory(home string, ps []Profile) *Territory {
 // the home directory is hidden from it: those outside, and those in what p may use.
 func (t *Territory) Hidden(p Profile) []string {
 	var open []string
+	disk := newDisk()
 	for _, path := range append(p.Owned(t.home), p.Allow...) {
-		open = append(open, realPath(path))
+		open = append(open, disk.at(path).real)
 	}
 	var out []string
 	for _, place := range t.places {
@@ -130,10 +133,11 @@ func (t *Territory) Hidden(p Profile) []string {
 	return out
 }
 
-// below tells whether path is dir or lies in it, going by the names alone.
+// below tells whether path is dir or lies in it, going by the names alone. Both are
+// absolute and clean.
 func below(path, dir string) bool {
-	rel, err := filepath.Rel(dir, path)
-	return err == nil && filepath.IsLocal(rel)
+	rest, ok := strings.CutPrefix(path, dir)
+	return ok && (rest == "" || os.IsPathSeparator(rest[0]) || os.IsPathSeparator(dir[len(dir)-1]))
 }
 
 // TempDir is for the temporary files of the gateway and its tools; nobody else uses it.

@@ -56,12 +56,25 @@ type settings struct {
 // Load reads the registry at path; home is where state dirs lie by rule. A file
 // that does not exist holds the built-in profiles. Errors about the content
 // carry the place in the file and exitcode.Config.
-func Load(path, home string) (*Registry, error) {
+func Load(path, home string) (*Registry, error) { return load(path, home, true) }
+
+// Peek is Load without a look at the disk for what profiles share there, which
+// takes most of the time when there are many. It is for verbs that only show what
+// others run: those have loaded it.
+func Peek(path, home string) (*Registry, error) { return load(path, home, false) }
+
+func load(path, home string, apart bool) (*Registry, error) {
 	raw, err := os.ReadFile(path)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, exitcode.With(exitcode.Config, fmt.Errorf("registry: %w", err))
 	}
-	r, err := parse(path, home, raw)
+	r, err := read(path, home, raw)
+	if err == nil {
+		err = r.checkPorts()
+	}
+	if err == nil && apart {
+		err = r.checkPlaces()
+	}
 	if err != nil {
 		return nil, exitcode.With(exitcode.Config, err)
 	}
@@ -70,6 +83,18 @@ func Load(path, home string) (*Registry, error) {
 
 // parse checks the text of a registry.
 func parse(path, home string, raw []byte) (*Registry, error) {
+	r, err := read(path, home, raw)
+	if err == nil {
+		err = r.checkPorts()
+	}
+	if err == nil {
+		err = r.checkPlaces()
+	}
+	return r, err
+}
+
+// read is parse without what the profiles may share.
+func read(path, home string, raw []byte) (*Registry, error) {
 	var doc document
 	dec := toml.NewDecoder(bytes.NewReader(raw)).DisallowUnknownFields()
 	if err := dec.Decode(&doc); err != nil {
@@ -90,35 +115,50 @@ func parse(path, home string, raw []byte) (*Registry, error) {
 			names = append(names, name)
 		}
 	}
-	places, own := newIndex(), newDisk().at(path)
-	for number, name := range names {
+	for _, name := range names {
 		p, err := r.resolve(name, doc.Profiles[name])
 		if err != nil {
 			return nil, err
 		}
-		if places.disk.at(p.ConfigPath) == own {
-			return nil, r.at(name, "config", errors.New("it is the registry itself"))
-		}
-		near := places.add(p, number)
-		for i, other := range r.profiles {
-			if !other.Block().Overlaps(p.Block()) && !slices.Contains(near, i) {
-				continue // neither ports nor places can be shared, and the names differ
+		r.profiles = append(r.profiles, p)
+	}
+	return r, nil
+}
+
+// checkPorts tells which profiles share ports.
+func (r *Registry) checkPorts() error {
+	for number, p := range r.profiles {
+		for _, other := range r.profiles[:number] {
+			if !other.Block().Overlaps(p.Block()) {
+				continue
 			}
 			if err := overlap(other, p); err != nil {
-				return nil, r.at(name, "", err)
+				return r.at(p.Name, "", err)
 			}
 		}
-		r.profiles = append(r.profiles, p)
+	}
+	return r.checkMetricsPort()
+}
+
+// checkPlaces tells what profiles share on the disk.
+func (r *Registry) checkPlaces() error {
+	places, own := newIndex(), newDisk().at(r.path)
+	for number, p := range r.profiles {
+		if places.disk.at(p.ConfigPath) == own {
+			return r.at(p.Name, "config", errors.New("it is the registry itself"))
+		}
+		for _, i := range places.add(p, number) {
+			if err := overlap(r.profiles[i], p); err != nil {
+				return r.at(p.Name, "", err)
+			}
+		}
 	}
 	for _, p := range r.profiles {
 		if err := r.checkAllow(p); err != nil {
-			return nil, r.at(p.Name, "allow", err)
+			return r.at(p.Name, "allow", err)
 		}
 	}
-	if err := r.checkMetricsPort(); err != nil {
-		return nil, err
-	}
-	return r, nil
+	return nil
 }
 
 // resolve applies the rules to one entry.

@@ -55,6 +55,18 @@ func (in *Inherited) adoptControl() (*net.UnixListener, error) {
 	return unix, nil
 }
 
+// adoptReports goes on with the notify socket of the predecessor.
+func (s *Supervisor) adoptReports(in *Inherited) error {
+	if in == nil || in.Notify < 0 {
+		return nil
+	}
+	f, err := adoptFile(in.Notify, "notify socket")
+	if err != nil {
+		return err
+	}
+	return s.reports.Adopt(in.NotifyPath, f)
+}
+
 // adoptTree goes on with the control group that the predecessor divided. Where it
 // had none there is none: its gateways are in no group of theirs.
 func (in *Inherited) adoptTree() (*cgroup.Tree, error) {
@@ -80,15 +92,15 @@ func (s *Supervisor) adoptUnit(ctx context.Context, u *unit, held *heldUnit) err
 		u.listeners.bound = append(u.listeners.bound, socket{l.Addr, f})
 	}
 	a := &instance.Adopted{Frozen: held.Instance}
-	var err error
-	if a.Notify, err = adoptFile(held.Notify, "notify socket"); err != nil {
-		return fmt.Errorf("profile %s: %w", u.profile.Name, err)
-	}
 	u.adopted = a
 	c := a.Child
 	if c == nil {
 		return nil
 	}
+	if !c.Ready {
+		s.reports.Expect(c.ID) // before anything is read
+	}
+	var err error
 	if c.Pipe, err = adoptFile(held.Pipe, "hand-off"); err == nil {
 		c.Output, err = adoptFile(held.Output, "output")
 	}

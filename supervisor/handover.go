@@ -21,7 +21,7 @@ const EnvReexec = "CODERCLAW_REEXEC"
 
 // HandoverVersion is that of the form of the hand-over. A program that reads it is
 // asked for by its number before it is trusted with one.
-const HandoverVersion = 1
+const HandoverVersion = 2
 
 // handover is everything that a supervisor leaves to its successor. Numbers of
 // descriptors stand for what is open under them.
@@ -31,7 +31,9 @@ type handover struct {
 	Generation int        `json:"generation"`
 	Started    time.Time  `json:"started"` // the first generation
 	Control    int        `json:"control"` // listening control socket
-	Tree       string     `json:"tree"`    // directory of the control group that is divided, "" without one
+	Notify     int        `json:"notify"`  // socket on which children report, with what nobody has read yet; -1 without one
+	NotifyPath string     `json:"notifyPath"`
+	Tree       string     `json:"tree"` // directory of the control group that is divided, "" without one
 	TreeLock   int        `json:"treeLock"`
 	NoTree     string     `json:"noTree"` // why there is none
 	Units      []heldUnit `json:"units"`
@@ -44,7 +46,6 @@ type heldUnit struct {
 	Addr      netip.AddrPort   `json:"addr"`
 	Scheme    string           `json:"scheme"`
 	Listeners []heldListener   `json:"listeners"`
-	Notify    int              `json:"notify"`
 	Instance  instance.Frozen  `json:"instance"`
 	Pipe      int              `json:"pipe"`      // of the child, as Output
 	Output    int              `json:"output"`    // -1 without a child

@@ -46,6 +46,12 @@ func (s *Supervisor) socketPath(stateDir, name string) (string, error) {
 	return filepath.Join(dir, name), nil
 }
 
+// notifyPath is where the socket lies on which children say that they are ready: in
+// a state dir that is ours as long as we run its profile.
+func (s *Supervisor) notifyPath() (string, error) {
+	return s.socketPath(s.set.list()[0].profile.StateDir, "notify.sock")
+}
+
 // listenControl makes the control socket. One that is there belongs to a
 // supervisor that is gone: we hold its lock. That of a predecessor goes on.
 func (s *Supervisor) listenControl() (*net.UnixListener, error) {

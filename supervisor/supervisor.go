@@ -104,7 +104,8 @@ type Supervisor struct {
 	later   later
 	buffers logfile.Buffers
 	doctors *doctors
-	trees   *trees       // from Run on
+	trees   *trees // from Run on
+	reports *instance.Reports
 	socket  string       // path of the control socket; from Run on
 	gone    []*unit      // of profiles that a predecessor ran and we do not
 	ending  atomic.Int32 // how many of them are still there
@@ -140,7 +141,7 @@ func New(o Options) (*Supervisor, error) {
 	if in := o.Inherited; in != nil {
 		s.started, s.generation = in.Started, in.Generation
 	}
-	s.board, s.events = newBoard(s.status), newEvents()
+	s.board, s.events, s.reports = newBoard(s.status), newEvents(), instance.NewReports(s.notifyPath)
 	return s, nil
 }
 
@@ -164,6 +165,9 @@ func (s *Supervisor) Run(ctx context.Context) (err error) {
 	}()
 	s.gate, s.socket = newGate(socket), socket.Addr().String()
 	forker := instance.NewForker()
+	if err := s.adoptReports(s.o.Inherited); err != nil {
+		return err
+	}
 	s.trees = s.newTrees(forker)
 	defer func() { err = errors.Join(err, s.trees.close()) }()
 	s.o.Log.Info("supervising", "profiles", len(units), "trees", s.trees.How)
@@ -221,6 +225,7 @@ func (s *Supervisor) supervise(ctx context.Context, forker *instance.Forker, lef
 		})
 		children.Go(func() { s.watchMemory(own, u) })
 	}
+	s.reports.Resume()
 	for _, u := range s.set.list() {
 		s.run(u)
 	}
@@ -228,6 +233,11 @@ func (s *Supervisor) supervise(ctx context.Context, forker *instance.Forker, lef
 	defer stopServing()
 	background.Go(func() { s.serveControl(serving, s.gate) })
 	background.Go(func() { s.serveMetricsPort(serving) })
+	background.Go(func() {
+		if err := s.reports.Run(serving); err != nil {
+			s.o.Log.Error("end", "err", err)
+		}
+	})
 	for _, u := range s.gone {
 		s.ending.Add(1)
 		children.Go(func() {
@@ -247,6 +257,7 @@ func (s *Supervisor) supervise(ctx context.Context, forker *instance.Forker, lef
 	defer s.changing.Unlock()
 	s.o.Log.Info("stopping", "profiles", len(s.set.list()))
 	s.notify("STOPPING=1")
+	s.trees.ending()
 	failed := context.Cause(ctx)
 	if ctx.Err() == nil || errors.Is(failed, context.Canceled) {
 		failed = nil

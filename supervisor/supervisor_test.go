@@ -70,8 +70,8 @@ func TestThreeProfiles(t *testing.T) {
 		}
 		wantMode(t, p.StateDir, 0o700)
 		wantMode(t, p.SupervisorLock(), 0o600)
-		wantMode(t, filepath.Join(p.StateDir, "notify.sock"), 0o600)
 	}
+	wantMode(t, filepath.Join(ps[0].StateDir, "notify.sock"), 0o600)
 	if len(pids) != 3 {
 		t.Errorf("pids %v", pids)
 	}

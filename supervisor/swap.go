@@ -131,6 +131,11 @@ func (s *Supervisor) prepareSwap(ctx context.Context) (image instance.Image, und
 	if s.later.busy() {
 		return image, undo, errors.New("a restart is under way; try again when it has ended")
 	}
+	undos = append(undos, func() error {
+		s.reports.Resume()
+		return nil
+	})
+	s.reports.Pause()
 	frozen, thaw, err := s.freezeAll(ctx)
 	undos = append(undos, thaw)
 	if err != nil {
@@ -185,11 +190,15 @@ func (s *Supervisor) freezeAll(ctx context.Context) (frozen []instance.Frozen, t
 func (s *Supervisor) handover(frozen []instance.Frozen) (h handover, files []*os.File, release func() error, err error) {
 	units := s.set.list()
 	own, err := s.gate.File()
+	var notify *os.File
 	release = func() error {
-		if own == nil {
-			return nil
+		var errs []error
+		for _, f := range []*os.File{own, notify} {
+			if f != nil {
+				errs = append(errs, f.Close())
+			}
 		}
-		return own.Close()
+		return errors.Join(errs...)
 	}
 	if err != nil {
 		return h, nil, release, fmt.Errorf("control socket: %w", err)
@@ -200,13 +209,18 @@ func (s *Supervisor) handover(frozen []instance.Frozen) (h handover, files []*os
 		files = append(files, f)
 		return n
 	}
-	h = handover{Version: HandoverVersion, PID: os.Getpid(), Generation: s.generation + 1, Started: s.started, Control: pass(own), TreeLock: -1, NoTree: s.trees.without}
+	h = handover{Version: HandoverVersion, PID: os.Getpid(), Generation: s.generation + 1, Started: s.started, Control: pass(own), Notify: -1, TreeLock: -1, NoTree: s.trees.without}
+	var nerr error
+	if notify, h.NotifyPath, nerr = s.reports.File(); notify != nil {
+		h.Notify = pass(notify)
+	}
+	err = errors.Join(err, nerr)
 	if t := s.trees.groups; t != nil {
 		h.Tree, h.TreeLock = t.Dir(), pass(t.Lock())
 	}
 	for i, u := range units {
 		u.mu.Lock()
-		held := heldUnit{Profile: u.profile, Lock: pass(u.lock.File()), Addr: u.addr, Scheme: u.scheme, Notify: pass(frozen[i].Notify), Instance: frozen[i], Pipe: -1, Output: -1, Grouped: u.leaf != nil}
+		held := heldUnit{Profile: u.profile, Lock: pass(u.lock.File()), Addr: u.addr, Scheme: u.scheme, Instance: frozen[i], Pipe: -1, Output: -1, Grouped: u.leaf != nil}
 		u.mu.Unlock()
 		for _, l := range u.listeners.held() {
 			held.Listeners = append(held.Listeners, heldListener{l.addr, pass(l.file)})

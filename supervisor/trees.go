@@ -14,7 +14,6 @@ import (
 	"github.com/coderclaw/coderclaw/internal/cgroup"
 	"github.com/coderclaw/coderclaw/internal/handoff"
 	"github.com/coderclaw/coderclaw/internal/ledger"
-	"github.com/coderclaw/coderclaw/internal/proctable"
 	"github.com/coderclaw/coderclaw/internal/reaper"
 )
 
@@ -35,6 +34,7 @@ type trees struct {
 	without string // why there are no groups
 
 	background sync.WaitGroup // what goes on beside children that start and end
+	orphans    orphans
 
 	mu  sync.Mutex // held from a fork until the child is known
 	own map[int]bool
@@ -42,7 +42,7 @@ type trees struct {
 
 // newTrees finds out what can be had here. It must be called before the first child is started.
 func (s *Supervisor) newTrees(forker *instance.Forker) *trees {
-	t := &trees{s: s, forker: forker, own: map[int]bool{}}
+	t := &trees{s: s, forker: forker, own: map[int]bool{}, orphans: orphans{hurry: make(chan struct{})}}
 	var err error
 	if in := s.o.Inherited; in != nil {
 		t.groups, err = in.adoptTree()
@@ -78,6 +78,9 @@ func (t *trees) close() error {
 	}
 	return t.groups.Close()
 }
+
+// ending has what is left of single children wait for endAll.
+func (t *trees) ending() { close(t.orphans.hurry) }
 
 // endAll ends every orphan, when no child lives any more.
 func (t *trees) endAll() error {
@@ -192,9 +195,6 @@ func (p *treeProcess) record() {
 // The record stays until that is written down: it matches nobody any more.
 func (p *treeProcess) Wait() (instance.Exit, error) {
 	e, err := p.Process.Wait()
-	if errors.Is(err, instance.ErrReleased) {
-		return e, err // it lives on
-	}
 	p.t.mu.Lock()
 	delete(p.t.own, p.PID())
 	p.t.mu.Unlock()
@@ -204,11 +204,9 @@ func (p *treeProcess) Wait() (instance.Exit, error) {
 		}
 	}
 	p.u.setLeaf(nil)
-	p.t.background.Go(func() {
-		if err := p.endOrphans(); err != nil {
-			p.t.s.o.Log.Error("something that a gateway started is left", "profile", p.u.profile.Name, "err", err)
-		}
-	})
+	if p.leaf == nil {
+		p.t.endOrphans(p)
+	}
 	return e, errors.Join(err, p.remove())
 }
 
@@ -230,18 +228,4 @@ func (p *treeProcess) remove() error {
 		return fmt.Errorf("control group of profile %s: %w", p.u.profile.Name, err)
 	}
 	return nil
-}
-
-// endOrphans ends what came to us of the child: what is in its process group or
-// has its variable. What has shed both cannot be told from what others have left,
-// and stays until all end.
-func (p *treeProcess) endOrphans() error {
-	if p.t.reaper == nil || p.leaf != nil {
-		return nil
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), endTime)
-	defer cancel()
-	return p.t.reaper.End(ctx, func(o reaper.Orphan) bool {
-		return o.PGID == p.PID() || p.tag != "" && proctable.HasEnv(o.PID, p.tag)
-	})
 }

@@ -26,8 +26,7 @@ type unit struct {
 	instance   *instance.Instance // set before anything runs
 	listeners  listeners
 	log        *logfile.Writer
-	supervisor int    // our own pid
-	notify     string // path of the socket on which a child reports that it is ready
+	supervisor int // our own pid
 
 	lock    *lockfile.Lock
 	adopted *instance.Adopted // what a predecessor has left, nil if nothing
@@ -88,10 +87,6 @@ func (s *Supervisor) equip(ctx context.Context, u *unit, held *heldUnit, anew bo
 }
 
 func (s *Supervisor) newUnit(p profiles.Profile, lock *lockfile.Lock) (*unit, error) {
-	notify, err := s.socketPath(p.StateDir, "notify.sock")
-	if err != nil {
-		return nil, fmt.Errorf("profile %s: notify socket: %w", p.Name, err)
-	}
 	counts := newTally()
 	o := logfile.Options{Dir: p.LogDir(), Budget: p.Limits.Logs(), Buffers: &s.buffers, Observe: func(batch []byte) {
 		counts.logBytes.Add(int64(len(batch)))
@@ -110,7 +105,7 @@ func (s *Supervisor) newUnit(p profiles.Profile, lock *lockfile.Lock) (*unit, er
 	if err := book.Damage(); err != nil {
 		s.o.Log.Warn("ledger", "profile", p.Name, "err", err)
 	}
-	return &unit{profile: p, lock: lock, log: log, ledger: book, crashes: crashes.Open(p.CrashDir()), tally: counts, supervisor: os.Getpid(), notify: notify, addr: netip.AddrPortFrom(localhost(), uint16(p.Port))}, nil
+	return &unit{profile: p, lock: lock, log: log, ledger: book, crashes: crashes.Open(p.CrashDir()), tally: counts, supervisor: os.Getpid(), addr: netip.AddrPortFrom(localhost(), uint16(p.Port))}, nil
 }
 
 func (u *unit) setLeaf(l *cgroup.Leaf) {
@@ -151,7 +146,8 @@ func (s *Supervisor) newInstance(u *unit, starter instance.Starter) *instance.In
 			}
 			return control.Wish(u.profile, control.WantStopped)
 		},
-		Output: u.log.Copy,
+		Output: func(begun []byte) instance.Intake { return u.log.Intake(begun) },
+		Waits:  s.trees.forker.Waits(),
 		Adopt:  u.adopted,
 		OnChange: func(snap instance.Snapshot) {
 			u.tally.changed(snap)
@@ -172,7 +168,7 @@ func (s *Supervisor) newInstance(u *unit, starter instance.Starter) *instance.In
 		Probes:       instance.Probes{Every: u.profile.Limits.ProbeEvery, Timeout: u.profile.Limits.ProbeTimeout, Misses: u.profile.Limits.ProbeMisses},
 		Fingerprint:  func(ctx context.Context) string { return s.fingerprint(ctx, u.profile) },
 		Grace:        u.profile.Grace(),
-		NotifyPath:   u.notify,
+		Reports:      s.reports,
 		WantStopped:  control.Wanted(u.profile) == control.WantStopped,
 		Starter:      starter,
 		Log:          s.o.Log,

@@ -41,7 +41,7 @@ type fleetEvent struct {
 // change, and with tick set at each interval, when it also looks for supervisors
 // that started. It ends without an error when ctx does.
 func (a *app) follow(ctx context.Context, interval time.Duration, see func(report psReport, tick bool) error) error {
-	r, err := a.registry()
+	r, err := a.shownRegistry()
 	if err != nil {
 		return err
 	}
@@ -104,7 +104,7 @@ func (f *fleet) take(e fleetEvent) {
 // look finds the supervisors of now and begins to watch those that are new. A
 // registry that cannot be read for a moment leaves the profiles as they were.
 func (f *fleet) look(ctx context.Context) {
-	if r, err := f.app.registry(); err == nil {
+	if r, err := f.app.shownRegistry(); err == nil {
 		f.registry = r
 	}
 	f.holders = map[string]supervisorID{}

@@ -37,7 +37,7 @@ func (a *app) psCommand() *cli.Command {
 			if c.Bool("watch") {
 				return a.psWatch(ctx, c.Bool("json"))
 			}
-			r, err := a.registry()
+			r, err := a.shownRegistry()
 			if err != nil {
 				return err
 			}

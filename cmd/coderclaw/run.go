@@ -26,6 +26,8 @@ type app struct {
 
 	profileFlag string // --profile, "" when absent
 	devFlag     bool   // --dev
+
+	known registryCache
 }
 
 // run executes one command line and returns the exit code. It prints the error

@@ -7,7 +7,12 @@ import (
 )
 
 // registry loads the registry that the environment names.
-func (a *app) registry() (*profiles.Registry, error) {
+func (a *app) registry() (*profiles.Registry, error) { return a.registryBy(profiles.Load) }
+
+// shownRegistry is registry for verbs that only show what supervisors run.
+func (a *app) shownRegistry() (*profiles.Registry, error) { return a.registryBy(profiles.Peek) }
+
+func (a *app) registryBy(load func(path, home string) (*profiles.Registry, error)) (*profiles.Registry, error) {
 	path, err := profiles.RegistryPath(profiles.Lookup(a.env))
 	if err != nil {
 		return nil, err
@@ -16,7 +21,7 @@ func (a *app) registry() (*profiles.Registry, error) {
 	if err != nil {
 		return nil, err
 	}
-	return profiles.Load(path, home)
+	return load(path, home)
 }
 
 func (a *app) selection() profiles.Selection {

@@ -119,7 +119,7 @@ func (a *app) delegated(group string) bool {
 }
 
 // checkProfile tells the supervisor whether p can be started, where it listens
-// and what its gateway's environment is. The registry is read anew, so a port
+// and what its gateway's environment is. The registry is that of now, so a port
 // that moved into another profile's block is noticed.
 func (a *app) checkProfile(ctx context.Context, p profiles.Profile) (supervisor.Checked, error) {
 	lookup, env, err := config.Environment(p, a.env)
@@ -130,7 +130,7 @@ func (a *app) checkProfile(ctx context.Context, p profiles.Profile) (supervisor.
 	if err != nil {
 		return supervisor.Checked{Problem: err}, nil
 	}
-	r, err := a.registry()
+	r, err := a.knownRegistry()
 	if err != nil {
 		return supervisor.Checked{}, err
 	}

@@ -4,10 +4,13 @@ import (
 	"errors"
 	"os"
 	"strings"
+	"sync"
 )
 
 // bootID is a random id that the kernel draws when it starts.
-func bootID() (string, error) {
+var bootID = sync.OnceValues(readBootID)
+
+func readBootID() (string, error) {
 	raw, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
 	if err != nil {
 		return "", err

@@ -20,7 +20,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/coderclaw/coderclaw/internal/atomicfile"
 	"github.com/coderclaw/coderclaw/internal/prochandle"
 	"github.com/coderclaw/coderclaw/internal/proctable"
 )
@@ -45,14 +44,15 @@ func Describe(pid int) (Entry, error) {
 	if err != nil {
 		return Entry{}, fmt.Errorf("boot id: %w", err)
 	}
-	p, err := proctable.Get(pid)
+	start, err := proctable.StartTime(pid)
 	if err != nil {
 		return Entry{}, err
 	}
-	if p.Exe == "" { // a zombie shows none
+	exe := proctable.Program(pid)
+	if exe == "" { // a zombie shows none
 		return Entry{}, fmt.Errorf("the program of pid %d: %w", pid, fs.ErrNotExist)
 	}
-	return Entry{PID: pid, StartTime: p.StartTime, Exe: p.Exe, BootID: boot, PGID: groupOf(pid), StartedAt: time.Now().Round(time.Millisecond)}, nil
+	return Entry{PID: pid, StartTime: start, Exe: exe, BootID: boot, PGID: groupOf(pid), StartedAt: time.Now().Round(time.Millisecond)}, nil
 }
 
 // matches tells whether the process of e is still there, as it was written down.
@@ -60,8 +60,7 @@ func (e Entry) matches(boot string) bool {
 	if e.BootID != boot || !proctable.Alive(e.PID, e.StartTime) {
 		return false
 	}
-	p, err := proctable.Get(e.PID)
-	return err == nil && p.StartTime == e.StartTime && p.Exe == e.Exe // the same path also when the file was replaced since
+	return proctable.Program(e.PID) == e.Exe && proctable.Alive(e.PID, e.StartTime) // the same path also when the file was replaced since
 }
 
 // valid tells whether e can be of a process that was started.
@@ -75,8 +74,9 @@ type Ledger struct {
 	path   string
 	damage error
 
-	mu      sync.Mutex // guards entries and the file
+	mu      sync.Mutex // guards what follows and the file
 	entries []Entry
+	size    int // of the file
 }
 
 // maxSize is far above what entries of one profile can need, in bytes.
@@ -97,10 +97,11 @@ func Open(path string) (*Ledger, error) {
 	if err != nil {
 		return nil, fmt.Errorf("ledger: %w", err)
 	}
+	l.size = len(raw)
 	if l.entries, err = parse(raw); err == nil {
 		return l, nil
 	}
-	l.entries = nil
+	l.entries, l.size = nil, 0
 	if rerr := os.Rename(path, path+BadSuffix); rerr != nil {
 		return nil, fmt.Errorf("ledger %s: %w; and it cannot be put aside: %w", path, err, rerr)
 	}
@@ -188,7 +189,7 @@ func (l *Ledger) Replace(e Entry) error {
 func (l *Ledger) Clear() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.entries = nil
+	l.entries, l.size = nil, 0
 	if err := os.Remove(l.path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("ledger: %w", err)
 	}
@@ -209,15 +210,6 @@ func (l *Ledger) removeLocked(instances ...string) (changed bool) {
 	before := len(l.entries)
 	l.entries = slices.DeleteFunc(l.entries, func(e Entry) bool { return slices.Contains(instances, e.Instance) })
 	return len(l.entries) != before
-}
-
-// writeLocked does not wait for the disk: after a reboot no entry can match.
-func (l *Ledger) writeLocked() error {
-	raw, err := json.MarshalIndent(file{version, slices.Concat([]Entry{}, l.entries)}, "", "  ")
-	if err != nil {
-		return fmt.Errorf("ledger: %w", err)
-	}
-	return atomicfile.WriteVolatile(l.path, append(raw, '\n'), 0o600)
 }
 
 // Survivors are the entries whose processes are still there and match fully. Call

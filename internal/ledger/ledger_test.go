@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
 )
 
 func entry(instance string) Entry {
@@ -74,6 +75,41 @@ func TestFailedWriteIsMadeUpFor(t *testing.T) {
 	if again, err := Open(filepath.Join(dir, "ledger.json")); err != nil || len(again.Entries()) != 2 {
 		t.Errorf("got %v, %v", again.Entries(), err)
 	}
+}
+
+// TestShorterAfterLonger: whatever was written before, the file holds the last
+// record and nothing else, also beyond what is written in place.
+func TestShorterAfterLonger(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "ledger.json")
+	l, err := Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rapid.Check(t, func(r *rapid.T) {
+		e := entry("a")
+		e.Exe = "/" + strings.Repeat("x", rapid.SampledFrom([]int{1, 100, 3000, page - 10, page, 3 * page}).Draw(r, "length"))
+		if rapid.Bool().Draw(r, "anew") {
+			if l, err = Open(path); err != nil {
+				r.Fatal(err)
+			}
+		}
+		if rapid.IntRange(0, 9).Draw(r, "clear") == 0 {
+			if err := l.Clear(); err != nil {
+				r.Fatal(err)
+			}
+		}
+		if err := l.Replace(e); err != nil {
+			r.Fatal(err)
+		}
+		again, err := Open(path)
+		if err != nil || again.Damage() != nil {
+			r.Fatal(err, again.Damage())
+		}
+		if d := cmp.Diff([]Entry{e}, again.Entries()); d != "" {
+			r.Error(d)
+		}
+	})
 }
 
 func TestDamage(t *testing.T) {

@@ -8,34 +8,37 @@ import (
 	"time"
 )
 
-// pruneLocked removes the files that are too old and makes the rest keep the
-// budget. w.mu must be held.
-func (w *Writer) pruneLocked(now time.Time) error {
-	files, err := list(w.o.Dir)
-	if err != nil {
-		return err
-	}
+// pruneLocked removes those of files, which are all that are there but perhaps the
+// one that is written to, that are too old, and makes the rest keep the budget.
+// w.mu must be held.
+func (w *Writer) pruneLocked(now time.Time, files []entry) error {
 	var failed error
 	oldest := now.Add(-w.o.MaxAge).Format(dayForm)
+	var kept []entry
 	for _, f := range files {
-		if f.day < oldest && !os.SameFile(f.info, w.info) {
-			failed = errors.Join(failed, remove(f))
+		if f.day >= oldest || os.SameFile(f.info, w.info) {
+			kept = append(kept, f)
+			continue
+		}
+		if err := remove(f); err != nil {
+			kept = append(kept, f)
+			failed = errors.Join(failed, err)
 		}
 	}
 	if w.size > w.o.MaxBytes {
-		failed = errors.Join(failed, w.rotateLocked())
+		err := w.rotateLocked()
+		if err == nil {
+			kept, err = list(w.o.Dir)
+		}
+		failed = errors.Join(failed, err)
 	}
-	return errors.Join(failed, w.roomLocked(0))
+	return errors.Join(failed, w.roomLocked(0, kept))
 }
 
-// roomLocked removes the oldest files until n more bytes keep the budget. What
-// cannot be removed is passed over; the file that is written to is emptied when
-// nothing else helps. w.mu must be held.
-func (w *Writer) roomLocked(n int64) error {
-	files, err := list(w.o.Dir)
-	if err != nil {
-		return err
-	}
+// roomLocked removes the oldest of files, which are all that are there, until n more
+// bytes keep the budget. What cannot be removed is passed over; the file that is
+// written to is emptied when nothing else helps. w.mu must be held.
+func (w *Writer) roomLocked(n int64, files []entry) error {
 	w.others = 0
 	for _, f := range files {
 		if !os.SameFile(f.info, w.info) {

@@ -81,6 +81,20 @@ func (c *collapser) add(b []byte, now time.Time) []byte {
 	return c.out
 }
 
+// spare is what a quiet collapser may keep beyond what it needs, in bytes.
+const spare = 1 << 10
+
+// trim lets go of memory that only a storm needs. What add and flush have returned
+// is no longer valid.
+func (c *collapser) trim() {
+	if cap(c.out) > spare {
+		c.out = nil
+	}
+	if cap(c.last)-len(c.last) > spare {
+		c.last = bytes.Clone(c.last)
+	}
+}
+
 // flush returns the line that counts what is still held back.
 func (c *collapser) flush() []byte {
 	c.out = c.out[:0]

@@ -1,21 +1,24 @@
+//go:build unix
+
 package logfile_test
 
 import (
-	"context"
 	"fmt"
 	"os"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/coderclaw/coderclaw/internal/logfile"
 )
 
-// TestCopyIsTakenOver: readers that follow each other on one pipe, and are ended
+// TestIntakeIsTakenOver: intakes that follow each other on one pipe, and are ended
 // at any time, store each line once.
-func TestCopyIsTakenOver(t *testing.T) {
+func TestIntakeIsTakenOver(t *testing.T) {
 	t.Parallel()
 	const lines = 50_000
-	w, err := logfile.Open(logfile.Options{Dir: t.TempDir()})
+	var buffers logfile.Buffers
+	w, err := logfile.Open(logfile.Options{Dir: t.TempDir(), Buffers: &buffers})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -25,36 +28,29 @@ func TestCopyIsTakenOver(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer r.Close()
-	printed := make(chan struct{})
+	var printed atomic.Int64
 	go func() {
-		defer close(printed)
 		defer p.Close()
 		for i := range lines {
 			fmt.Fprintf(p, "line %d", i)
 			fmt.Fprintf(p, " ends\n")
+			printed.Add(1)
 		}
 	}()
-	var rest []byte
+	var begun []byte
 	takenOver := 0
-	for done := false; !done; takenOver++ {
-		ctx, cancel := context.WithCancel(t.Context())
-		ended := make(chan struct{})
-		go func() {
-			defer close(ended)
-			rest, err = w.Copy(ctx, r, rest)
-		}()
-		select {
-		case <-ended: // the printer has
-			done = true
-		case <-printed:
-			<-ended
-			done = true
-		default:
-			cancel()
-			<-ended
+	for last := false; !last; takenOver++ {
+		i := w.Intake(begun)
+		calls := 0
+		for range 3 { // some end between two reads, some because there is nothing
+			if last, err = i.Take(r, func() bool { calls++; return calls%7 == 0 && printed.Load() < lines }); err != nil {
+				t.Fatal(err)
+			}
+			if last {
+				break
+			}
 		}
-		cancel()
-		if err != nil {
+		if begun, err = i.End(); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -65,17 +61,17 @@ func TestCopyIsTakenOver(t *testing.T) {
 	next := 0
 	for line := range strings.Lines(string(text)) {
 		if want := fmt.Sprintf("line %d ends\n", next); line != want {
-			t.Fatalf("after %d readers: %q, want %q", takenOver, line, want)
+			t.Fatalf("after %d intakes: %q, want %q", takenOver, line, want)
 		}
 		next++
 	}
-	if next != lines || len(rest) > 0 {
-		t.Errorf("%d lines of %d, %q is left", next, lines, rest)
+	if next != lines || len(begun) > 0 {
+		t.Errorf("%d lines of %d, %q is left", next, lines, begun)
 	}
 }
 
-// TestCopyEndsWhileNothingComes: also when it waits without a buffer.
-func TestCopyEndsWhileNothingComes(t *testing.T) {
+// TestIntakeKeepsWhatItBegan: over pauses, lines that repeat are still counted as one.
+func TestIntakeKeepsWhatItBegan(t *testing.T) {
 	t.Parallel()
 	w, err := logfile.Open(logfile.Options{Dir: t.TempDir()})
 	if err != nil {
@@ -88,19 +84,17 @@ func TestCopyEndsWhileNothingComes(t *testing.T) {
 	}
 	defer r.Close()
 	defer p.Close()
-	for _, begun := range []string{"", "the beginning of"} {
-		ctx, cancel := context.WithCancel(t.Context())
-		ended := make(chan []byte)
-		go func() {
-			rest, err := w.Copy(ctx, r, []byte(begun))
-			if err != nil {
-				t.Error(err)
-			}
-			ended <- rest
-		}()
-		cancel()
-		if rest := <-ended; string(rest) != begun {
-			t.Errorf("%q is left of %q", rest, begun)
+	i := w.Intake([]byte("sa"))
+	for range 4 {
+		if _, err := p.WriteString("me\nsa"); err != nil {
+			t.Fatal(err)
 		}
+		if last, err := i.Take(r, func() bool { return false }); last || err != nil {
+			t.Fatal(last, err)
+		}
+	}
+	begun, err := i.End()
+	if text, rerr := os.ReadFile(w.Path()); string(begun) != "sa" || err != nil || string(text) != "same\n… repeated 3 times\n" {
+		t.Errorf("%q is stored and %q left, %v, %v", text, begun, err, rerr)
 	}
 }

@@ -48,7 +48,8 @@ type Writer struct {
 	o Options
 
 	mu      sync.Mutex // guards what follows
-	file    *os.File   // nil once closed
+	closed  bool
+	file    *os.File // nil before the first line and once closed
 	info    fs.FileInfo
 	day     string
 	until   time.Time // when the day is over
@@ -62,7 +63,7 @@ type Writer struct {
 const checkEvery = time.Second
 
 // Open opens the log below o.Dir, which is made with mode 0700, and removes what
-// is too old or beyond the budget.
+// is too old or beyond the budget. The first file of a log is made for its first line.
 func Open(o Options) (*Writer, error) {
 	if o.MaxBytes == 0 {
 		o.MaxBytes = DefaultMaxBytes
@@ -80,10 +81,17 @@ func Open(o Options) (*Writer, error) {
 		return nil, fmt.Errorf("log dir: %w", err)
 	}
 	o.MaxBytes = max(1, min(o.MaxBytes, o.Budget/4))
+	files, err := list(o.Dir)
+	if err != nil {
+		return nil, err
+	}
 	w := &Writer{o: o}
+	if len(files) == 0 {
+		return w, nil
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if err := w.openLocked(o.Now()); err != nil {
+	if err := w.openLocked(o.Now(), files); err != nil {
 		if w.file == nil {
 			return nil, err
 		}
@@ -92,13 +100,9 @@ func Open(o Options) (*Writer, error) {
 	return w, nil
 }
 
-// openLocked opens the file of today and makes it the one that is written to.
-// When it fails before that, w is as it was. w.mu must be held.
-func (w *Writer) openLocked(now time.Time) error {
-	files, err := list(w.o.Dir)
-	if err != nil {
-		return err
-	}
+// openLocked opens the file of today and makes it the one that is written to; files
+// are all that are there. When it fails before that, w is as it was. w.mu must be held.
+func (w *Writer) openLocked(now time.Time, files []entry) error {
 	// After a clock that ran ahead was set back, lines go on into the latest file:
 	// the order of the files is worth more than their names.
 	today := now.Format(dayForm)
@@ -120,7 +124,7 @@ func (w *Writer) openLocked(now time.Time) error {
 	w.file, w.info, w.day, w.size, w.checked = f, info, today, info.Size(), now
 	w.until = start.AddDate(0, 0, 1)
 	w.part = max(w.part, highest(files, today))
-	return errors.Join(w.pruneLocked(now), w.mendLocked())
+	return errors.Join(w.pruneLocked(now, files), w.mendLocked())
 }
 
 // mendLocked ends a line that a crash left unfinished, so that the next one does
@@ -148,11 +152,11 @@ func (w *Writer) mendLocked() error {
 func (w *Writer) Write(p []byte) (n int, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.file == nil {
+	if w.closed {
 		return 0, fmt.Errorf("log: %w", fs.ErrClosed)
 	}
 	failed := w.refreshLocked()
-	for n < len(p) {
+	for w.file != nil && n < len(p) {
 		stored, err := w.appendLocked(w.chunk(p[n:]))
 		n += stored
 		failed = errors.Join(failed, err)
@@ -206,8 +210,12 @@ func (w *Writer) refreshLocked() error {
 	if err := os.Mkdir(w.o.Dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 		return fmt.Errorf("log dir: %w", err)
 	}
-	err := w.openLocked(now)
-	if w.file != old {
+	files, err := list(w.o.Dir)
+	if err != nil {
+		return err
+	}
+	err = w.openLocked(now, files)
+	if old != nil && w.file != old {
 		err = errors.Join(err, old.Close())
 	}
 	return err
@@ -222,7 +230,11 @@ func (w *Writer) appendLocked(p []byte) (int, error) {
 		failed = w.rotateLocked()
 	}
 	if w.others+w.size+size > w.o.Budget {
-		if err := w.roomLocked(size); err != nil {
+		files, err := list(w.o.Dir)
+		if err == nil {
+			err = w.roomLocked(size, files)
+		}
+		if err != nil {
 			return 0, errors.Join(failed, err)
 		}
 	}
@@ -284,7 +296,7 @@ func (w *Writer) freePartLocked() (string, error) {
 	}
 }
 
-// Path is the file that is written to now, "" once closed.
+// Path is the file that is written to now, "" before the first line and once closed.
 func (w *Writer) Path() string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -298,6 +310,7 @@ func (w *Writer) Path() string {
 func (w *Writer) Close() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.closed = true
 	if w.file == nil {
 		return nil
 	}

@@ -2,12 +2,10 @@ package logfile
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"io"
 	"os"
 	"slices"
-	"time"
 )
 
 const (
@@ -22,67 +20,52 @@ const (
 // collapser. On a write error it goes on reading, so that whoever writes to a
 // pipe is not stopped by a full disk, and returns the first such error at the end.
 func (w *Writer) ReadFrom(r io.Reader) (int64, error) {
-	total, _, err := w.copy(context.Background(), r, nil) // nothing ends it early, so nothing is left
-	return total, err
+	i := &Intake{w: w}
+	_, err := i.take(r.Read, func() bool { return false })
+	return i.total, err
 }
 
-// Copy is ReadFrom, save that it also ends when ctx does, if r is a file that can
-// be waited for. It then returns what it has read of a line without its end; what
-// it has not read stays in r. begun is such a beginning, of an earlier Copy.
-func (w *Writer) Copy(ctx context.Context, r io.Reader, begun []byte) (rest []byte, err error) {
-	interrupted := make(chan struct{})
-	stop := context.AfterFunc(ctx, func() {
-		defer close(interrupted)
-		if f, ok := r.(*os.File); ok {
-			_ = f.SetReadDeadline(time.Unix(1, 0)) // what cannot be interrupted goes on to its end
-		}
-	})
-	defer func() {
-		if !stop() {
-			<-interrupted
-		}
-	}()
-	_, rest, err = w.copy(ctx, r, begun)
-	return rest, err
+// Intake is ReadFrom in pieces: for a reader that is quiet for days, and whose
+// memory is most of what a supervisor of many needs. It is for one goroutine at a time.
+type Intake struct {
+	w      *Writer
+	c      collapser
+	begun  []byte // of a line whose end has not come
+	total  int64
+	failed error // the first to write
 }
 
-func (w *Writer) copy(ctx context.Context, r io.Reader, begun []byte) (total int64, rest []byte, err error) {
-	var failed error
-	var c collapser
-	store := func(batch []byte) {
-		if len(batch) == 0 {
-			return
-		}
-		if _, err := w.Write(batch); err != nil && failed == nil {
-			failed = err
-		}
-		if w.o.Observe != nil {
-			w.o.Observe(batch)
-		}
-	}
-	buf := slices.Clone(begun)
-	if len(buf) == 0 {
-		awaitReadable(ctx, r) // before a buffer is taken
-	}
+// Intake begins with the beginning of a line that an earlier one has left.
+func (w *Writer) Intake(begun []byte) *Intake { return &Intake{w: w, begun: slices.Clone(begun)} }
+
+// Take stores what f yields without waiting, and tells whether that was the last;
+// the error is then as of ReadFrom. When stop says so it ends early, and f keeps what
+// was not read. On systems where a read cannot be kept from waiting, it waits.
+func (i *Intake) Take(f *os.File, stop func() bool) (last bool, err error) {
+	return i.take(func(b []byte) (int, error) { return readNow(f, b) }, stop)
+}
+
+// End stores what was held back and returns the beginning of a line whose end has not come.
+func (i *Intake) End() (begun []byte, err error) {
+	i.store(i.c.flush())
+	return i.begun, i.failed
+}
+
+// errNothing says that a read would wait.
+var errNothing = errors.New("nothing is there")
+
+func (i *Intake) take(read func([]byte) (int, error), stop func() bool) (last bool, err error) {
+	buf := append(i.w.o.Buffers.get(), i.begun...)
+	i.begun = nil
+	defer func() { i.w.o.Buffers.put(buf) }()
 	for {
-		if ctx.Err() != nil {
-			store(c.flush())
-			return total, slices.Clone(buf), failed
-		}
-		if cap(buf) < readSize+slack {
-			buf = append(w.o.Buffers.get(), buf...)
+		if stop() {
+			i.begun = slices.Clone(buf)
+			return false, nil
 		}
 		buf = slices.Grow(buf, readSize) // one read empties a full pipe
-		n, err := readSoon(ctx, r, buf[len(buf):len(buf)+readSize])
-		if errors.Is(err, os.ErrDeadlineExceeded) {
-			// It may be quiet for days; a buffer for each quiet gateway would be most of our memory.
-			whole := buf
-			buf = slices.Clone(buf)
-			w.o.Buffers.put(whole)
-			awaitReadable(ctx, r)
-			continue
-		}
-		total += int64(n)
+		n, err := read(buf[len(buf) : len(buf)+readSize])
+		i.total += int64(n)
 		buf = buf[:len(buf)+n]
 		end := bytes.LastIndexByte(buf, '\n') + 1
 		if end == 0 && len(buf) >= maxLine {
@@ -90,50 +73,37 @@ func (w *Writer) copy(ctx context.Context, r io.Reader, begun []byte) (total int
 			end = len(buf)
 		}
 		if end > 0 {
-			store(c.add(buf[:end], w.o.Now()))
+			i.store(i.c.add(buf[:end], i.w.o.Now()))
 			buf = buf[:copy(buf, buf[end:])]
 		}
-		if err != nil {
+		switch {
+		case err == nil:
+		case errors.Is(err, errNothing):
+			i.begun = slices.Clone(buf)
+			i.c.trim()
+			return false, nil
+		default:
 			if len(buf) > 0 {
-				store(c.add(append(buf, '\n'), w.o.Now()))
+				i.store(i.c.add(append(buf, '\n'), i.w.o.Now()))
+				buf = buf[:0]
 			}
-			store(c.flush())
-			w.o.Buffers.put(buf)
+			i.store(i.c.flush())
 			if errors.Is(err, io.EOF) {
 				err = nil
 			}
-			return total, nil, errors.Join(err, failed)
+			return true, errors.Join(err, i.failed)
 		}
 	}
 }
 
-// quiet is how long a reader has a buffer without anything to read.
-const quiet = 100 * time.Millisecond
-
-// readSoon reads, and fails with os.ErrDeadlineExceeded after quiet, and when ctx
-// ends, if r can do that.
-func readSoon(ctx context.Context, r io.Reader, buf []byte) (int, error) {
-	if f, ok := r.(*os.File); ok {
-		_ = f.SetReadDeadline(time.Now().Add(quiet)) // what has no deadline is waited for with a buffer
-		if ctx.Err() != nil {
-			return 0, os.ErrDeadlineExceeded // the deadline that came with that may just have been lifted
-		}
-	}
-	return r.Read(buf)
-}
-
-// awaitReadable waits, without a buffer, until a read of r yields something or ctx
-// ends. The error shows at the read.
-func awaitReadable(ctx context.Context, r io.Reader) {
-	f, ok := r.(*os.File)
-	if !ok {
+func (i *Intake) store(batch []byte) {
+	if len(batch) == 0 {
 		return
 	}
-	_ = f.SetReadDeadline(time.Time{})
-	if ctx.Err() != nil {
-		return // as above
+	if _, err := i.w.Write(batch); err != nil && i.failed == nil {
+		i.failed = err
 	}
-	if raw, err := f.SyscallConn(); err == nil {
-		_ = raw.Read(ready)
+	if i.w.o.Observe != nil {
+		i.w.o.Observe(batch)
 	}
 }

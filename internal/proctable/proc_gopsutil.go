@@ -41,6 +41,19 @@ func Get(pid int) (Process, error) {
 	return p, err
 }
 
+// Program is the Exe of Get alone; "" when the process has ended or may not be looked at.
+func Program(pid int) string {
+	p, err := find(pid)
+	if err != nil {
+		return ""
+	}
+	path, err := p.Exe()
+	if err != nil {
+		return ""
+	}
+	return path
+}
+
 // StartTime is when the process began, in ms since 1970.
 func StartTime(pid int) (uint64, error) {
 	p, err := find(pid)

@@ -24,9 +24,7 @@ func Get(pid int) (Process, error) {
 		p.UID = int(info.Sys().(*syscall.Stat_t).Uid)
 		p.User = UserName(p.UID)
 	}
-	if exe, err := os.Readlink(dir + "/exe"); err == nil {
-		p.Exe, p.ExeDeleted = strings.CutSuffix(exe, " (deleted)")
-	}
+	p.Exe, p.ExeDeleted = program(pid)
 	if raw, err := os.ReadFile(dir + "/cmdline"); err == nil && len(raw) > 0 {
 		p.Argv = strings.Split(strings.TrimSuffix(string(raw), "\x00"), "\x00")
 	}
@@ -34,6 +32,20 @@ func Get(pid int) (Process, error) {
 		p.Unit = unitOf(string(raw))
 	}
 	return p, nil
+}
+
+func program(pid int) (path string, deleted bool) {
+	path, err := os.Readlink("/proc/" + strconv.Itoa(pid) + "/exe")
+	if err != nil {
+		return "", false
+	}
+	return strings.CutSuffix(path, " (deleted)")
+}
+
+// Program is the Exe of Get alone; "" when the process has ended or may not be looked at.
+func Program(pid int) string {
+	path, _ := program(pid)
+	return path
 }
 
 // StartTime is field 22 of /proc/PID/stat: clock ticks since boot. A zombie has

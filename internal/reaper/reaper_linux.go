@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/signal"
 	"slices"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -46,7 +47,11 @@ func Start(own func(pid int) bool, log *slog.Logger) (*Reaper, error) {
 	return &Reaper{own: own, list: list, log: log}, nil
 }
 
-// Run reaps orphans as they end, until ctx does.
+// lull is how long an orphan that has ended may wait. The children of this program
+// end with the same signal, and whoever waits for one of them is not to be disturbed.
+const lull = 20 * time.Millisecond
+
+// Run reaps orphans soon after they end, until ctx does.
 func (r *Reaper) Run(ctx context.Context) error {
 	signals := make(chan os.Signal, 1) // one that waits stands for all before it
 	signal.Notify(signals, unix.SIGCHLD)
@@ -60,6 +65,23 @@ func (r *Reaper) Run(ctx context.Context) error {
 			return nil
 		case <-signals:
 		}
+		timer := time.NewTimer(lull)
+		select {
+		case <-ctx.Done():
+		case <-timer.C:
+		}
+		timer.Stop()
+	}
+}
+
+// ended tells whether any child is a zombie, ours or not.
+func ended() bool {
+	for {
+		var info unix.Siginfo
+		err := unix.Waitid(unix.P_ALL, 0, &info, unix.WEXITED|unix.WNOHANG|unix.WNOWAIT, nil)
+		if !errors.Is(err, unix.EINTR) {
+			return err == nil && info.Signo != 0
+		}
 	}
 }
 
@@ -67,7 +89,7 @@ func (r *Reaper) Run(ctx context.Context) error {
 // while some of them go may lack others, so it looks until two lists agree.
 func (r *Reaper) reap(ctx context.Context) error {
 	var before []int
-	for first := true; ctx.Err() == nil; first = false {
+	for first := true; ctx.Err() == nil && ended(); first = false {
 		pids, err := r.list()
 		if err != nil {
 			return err

@@ -106,6 +106,9 @@ func parse(text string) map[string]string {
 	return out
 }
 
+// Leave ends Recv and leaves whatever is at the path.
+func (s *Socket) Leave() error { return s.conn.Close() }
+
 // Close ends Recv and removes the socket.
 func (s *Socket) Close() error {
 	err := s.conn.Close()

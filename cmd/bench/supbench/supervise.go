@@ -14,7 +14,9 @@ import (
 	"os/signal"
 	"path/filepath"
 	"runtime"
+	"runtime/metrics"
 	"runtime/pprof"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -104,7 +106,7 @@ func Supervise(ctx context.Context, specFile string) (err error) {
 }
 
 // profile writes the processor profile of the process's life to dir and, at
-// each SIGHUP, the heap and the goroutines.
+// each SIGHUP, the heap, the goroutines and what the runtime holds.
 func profile(dir string) (stop func() error, err error) {
 	runtime.MemProfileRate = 32 << 10 // finer costs so much that the processor profile shows it
 	f, err := os.Create(filepath.Join(dir, "cpu.pprof"))
@@ -120,6 +122,7 @@ func profile(dir string) (stop func() error, err error) {
 	var writer sync.WaitGroup
 	writer.Go(func() {
 		for range wanted {
+			failed = errors.Join(failed, memory(filepath.Join(dir, "memory.txt")))
 			runtime.GC() // the heap profile is that of the last collection
 			for _, name := range []string{"heap", "goroutine"} {
 				failed = errors.Join(failed, lookup(name, filepath.Join(dir, name+".pprof")))
@@ -133,6 +136,23 @@ func profile(dir string) (stop func() error, err error) {
 		writer.Wait()
 		return errors.Join(failed, f.Close())
 	}, nil
+}
+
+// memory writes what the runtime's memory is taken for, in bytes.
+func memory(path string) error {
+	all := metrics.All()
+	var samples []metrics.Sample
+	for _, d := range all {
+		if strings.HasPrefix(d.Name, "/memory/classes/") || d.Name == "/gc/cycles/total:gc-cycles" {
+			samples = append(samples, metrics.Sample{Name: d.Name})
+		}
+	}
+	metrics.Read(samples)
+	var text bytes.Buffer
+	for _, s := range samples {
+		fmt.Fprintf(&text, "%12d %s\n", s.Value.Uint64(), s.Name)
+	}
+	return os.WriteFile(path, text.Bytes(), 0o600)
 }
 
 func lookup(name, path string) error {

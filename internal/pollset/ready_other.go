@@ -1,6 +1,6 @@
 //go:build !unix
 
-package logfile
+package pollset
 
 // ready leaves the waiting to the read.
 func ready(uintptr) bool { return true }

@@ -1,0 +1,40 @@
+//go:build unix
+
+package logfile
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// readNow reads from f, whose descriptor is a non-blocking one, or fails with errNothing.
+func readNow(f *os.File, b []byte) (n int, err error) {
+	raw, err := f.SyscallConn()
+	if err != nil {
+		return 0, err
+	}
+	var reading error
+	err = raw.Control(func(fd uintptr) {
+		for {
+			if n, reading = unix.Read(int(fd), b); !errors.Is(reading, unix.EINTR) {
+				return
+			}
+		}
+	})
+	n = max(0, n)
+	switch {
+	case err != nil:
+		return n, err
+	case errors.Is(reading, unix.EAGAIN):
+		return n, errNothing
+	case reading != nil:
+		return n, fmt.Errorf("read %s: %w", f.Name(), reading)
+	case n == 0 && len(b) > 0:
+		return 0, io.EOF
+	}
+	return n, nil
+}
