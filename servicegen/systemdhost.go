@@ -196,14 +196,14 @@ func (h *Systemd) connect(ctx context.Context) (*sd.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	c, err := sd.NewConnection(func() (*dbus.Conn, error) { return h.dial(ctx, bus, true) })
+	c, err := sd.NewConnection(func() (*dbus.Conn, error) { return dialBus(ctx, bus, true) })
 	if err == nil {
 		return c, nil
 	}
 	if ctx.Err() != nil {
 		return nil, fmt.Errorf("connect to %s: %w", bus, context.Cause(ctx))
 	}
-	if c, err := sd.NewConnection(func() (*dbus.Conn, error) { return h.dial(ctx, private, false) }); err == nil {
+	if c, err := sd.NewConnection(func() (*dbus.Conn, error) { return dialBus(ctx, private, false) }); err == nil {
 		return c, nil
 	}
 	return nil, &NoBusError{Address: bus, Hint: h.hint(), Err: err}
@@ -211,11 +211,7 @@ func (h *Systemd) connect(ctx context.Context) (*sd.Conn, error) {
 
 func (h *Systemd) addresses() (bus, private string, err error) {
 	if h.o.Scope == ScopeSystem {
-		bus, ok := h.o.Env("DBUS_SYSTEM_BUS_ADDRESS")
-		if !ok || bus == "" {
-			bus = "unix:path=/run/dbus/system_bus_socket"
-		}
-		return bus, "unix:path=/run/systemd/private", nil
+		return systemBusAddress(h.o.Env), "unix:path=/run/systemd/private", nil
 	}
 	dir, ok := h.o.Env("XDG_RUNTIME_DIR")
 	if !ok || !filepath.IsAbs(dir) {
@@ -233,23 +229,6 @@ func (h *Systemd) addresses() (bus, private string, err error) {
 		}
 	}
 	return bus, private, nil
-}
-
-// dial connects and names no user but the id: the name needs a lookup, and the
-// library's own session bus would start a stray bus daemon where none runs.
-func (h *Systemd) dial(ctx context.Context, address string, hello bool) (*dbus.Conn, error) {
-	c, err := dbus.Dial(address, dbus.WithContext(ctx))
-	if err != nil {
-		return nil, err
-	}
-	err = c.Auth([]dbus.Auth{dbus.AuthExternal(strconv.Itoa(h.o.UID))})
-	if err == nil && hello {
-		err = c.Hello()
-	}
-	if err != nil {
-		return nil, errors.Join(err, c.Close())
-	}
-	return c, nil
 }
 
 func (h *Systemd) hint() string {
