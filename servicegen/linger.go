@@ -8,8 +8,6 @@ import (
 	"strings"
 
 	"github.com/godbus/dbus/v5"
-
-	"github.com/coderclaw/coderclaw/internal/proctable"
 )
 
 // LingerGrade says whether services of a user outlive the user's last session,
@@ -47,7 +45,7 @@ const lingerDir = "/var/lib/systemd/linger/"
 // error means that ctx ended; everything else is a grade.
 func Linger(ctx context.Context, o HostOptions) (LingerState, error) {
 	o = o.filled()
-	s := LingerState{UID: o.UID, User: proctable.UserName(o.UID)}
+	s := LingerState{UID: o.UID, User: o.userName()}
 	if !o.Exists("/run/systemd/system") {
 		s.Grade, s.Why = LingerNone, "systemd does not run this machine"
 		return s, nil
@@ -100,7 +98,7 @@ func (s *LingerState) off(g LingerGrade, why string) {
 // names the command line that works.
 func EnableLinger(ctx context.Context, o HostOptions) error {
 	o = o.filled()
-	s := LingerState{User: proctable.UserName(o.UID)}
+	s := LingerState{User: o.userName()}
 	s.off(LingerRoot, "")
 	c, err := systemBus(ctx, o)
 	if err != nil {
