@@ -105,8 +105,8 @@ func (i Init) Later() bool {
 	return i.Kind == InitSystemd || (i.Kind == InitBare && i.Container == "" && (i.WSL || i.Installed))
 }
 
-// wslHint is how systemd is switched on under WSL.
-const wslHint = "switch systemd on: put the lines [boot] and systemd=true into /etc/wsl.conf, run `wsl --shutdown` in PowerShell, and open the distribution again"
+// WSLHint says how systemd is switched on under WSL.
+const WSLHint = "switch systemd on: put the lines [boot] and systemd=true into /etc/wsl.conf, run `wsl --shutdown` in PowerShell, and open the distribution again"
 
 // KeepUp tells a person how to keep s running as user with what there is, when
 // no manager that servicegen knows can: one line of explanation, then lines to

@@ -192,7 +192,7 @@ func (h *Systemd) hint() string {
 	init := h.o.Init()
 	if init.Kind != InitSystemd {
 		if init.WSL {
-			return wslHint
+			return WSLHint
 		}
 		return "this machine seems not to run systemd: keep `coderclaw supervisor run` up with the init that it has"
 	}

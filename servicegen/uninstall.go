@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 )
 
 // UninstallOptions changes what Uninstall does.
@@ -102,6 +103,7 @@ func (r *UninstallReport) removeFiles(u Unit, onDisk bool) error {
 		if err := removeIfThere(link); err != nil {
 			return fmt.Errorf("service %s: %w", u.Name, err)
 		}
+		_ = os.Remove(filepath.Dir(link)) // succeeds when it held nothing else
 	}
 	if !onDisk {
 		return nil

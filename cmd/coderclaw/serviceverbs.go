@@ -48,7 +48,7 @@ func (a *app) serviceVerbs() []*cli.Command {
 		}
 	}
 	return []*cli.Command{
-		verb("install", "install the profile's service and start it", a.serviceInstall),
+		verb("install", "install the profile's service and start it", a.installWhereItCan, lingerFlag()),
 		verb("uninstall", "stop the profile's service and remove it", a.serviceUninstall),
 		verb("start", "start the gateway, by its service where one is installed", a.serviceStart),
 		verb("stop", "stop the gateway, and its service where one is installed", a.serviceStop),
@@ -132,7 +132,7 @@ func (a *app) serviceInstall(ctx context.Context, s unitService, c *cli.Command)
 		res.Warnings = append(res.Warnings, "kept the drop-in "+d+", which changes what the unit says")
 	}
 	if report.Pending {
-		res.Warnings = append(res.Warnings, "no service manager answers here, so the gateway starts with the next login; to start it without one: loginctl enable-linger")
+		res.Warnings = append(res.Warnings, a.whenItStarts(ctx, s))
 		return res, nil
 	}
 	res.Hints = append(res.Hints, "Logs: "+s.profile.LogDir())
