@@ -286,9 +286,9 @@ func (in *installer) undo(ctx context.Context) error {
 	}
 	try(in.h.Reload(ctx, in.u))
 	switch {
+	case in.spec.Format == FormatLaunchd && in.state.LoadState == LoadLoaded:
+		try(in.h.Start(ctx, in.u)) // a reload begins with an end, and may have got no further
 	case !wasActive || !in.report.Started:
-	case in.spec.Format == FormatLaunchd:
-		try(in.h.Start(ctx, in.u)) // the reload began with an end already
 	default:
 		try(in.h.Restart(ctx, in.u))
 	}
