@@ -287,7 +287,10 @@ func (in *installer) undo(ctx context.Context) error {
 	try(in.h.Reload(ctx, in.u))
 	switch {
 	case in.spec.Format == FormatLaunchd && in.state.LoadState == LoadLoaded:
-		try(in.h.Start(ctx, in.u)) // a reload begins with an end, and may have got no further
+		// A reload begins with an end, and may have got no further.
+		if err := in.h.Start(ctx, in.u); wasActive || !isJobError(err) {
+			try(err) // one that was loaded and down is loaded and down again
+		}
 	case !wasActive || !in.report.Started:
 	default:
 		try(in.h.Restart(ctx, in.u))
@@ -296,4 +299,9 @@ func (in *installer) undo(ctx context.Context) error {
 		try(in.h.ResetFailed(ctx, in.u))
 	}
 	return errors.Join(errs...)
+}
+
+func isJobError(err error) bool {
+	_, ok := errors.AsType[*JobError](err)
+	return ok
 }

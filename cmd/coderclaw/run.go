@@ -100,6 +100,8 @@ func (a *app) commands() []*cli.Command {
 		a.doctorCommand(),
 		a.rescueCommand(),
 		a.profilesCommand(),
+		a.resetCommand(),
+		a.uninstallCommand(),
 	}
 }
 
