@@ -54,6 +54,9 @@ func (s Spec) unitHeader(rest []byte) string {
 
 // settings lists what the unit says, in order. Values are ready to write.
 func (s Spec) settings() []setting {
+	if s.isSocket() {
+		return s.socketSettings()
+	}
 	system := s.Scope == ScopeSystem
 	wantedBy := "default.target"
 	out := []setting{{"Unit", "Description", escapePercent(s.Description)}}
@@ -76,7 +79,13 @@ func (s Spec) settings() []setting {
 	if system && s.User != "" {
 		out = append(out, setting{"Service", "User", s.User})
 	}
-	return append(out,
+	if system && s.Group != "" {
+		out = append(out, setting{"Service", "Group", s.Group})
+	}
+	if s.Socket != "" {
+		out = append(out, setting{"Service", "Sockets", s.Socket})
+	}
+	out = append(out,
 		setting{"Service", "Restart", "on-failure"},
 		setting{"Service", "RestartSec", plainSpan(restartDelay)},
 		setting{"Service", "RestartPreventExitStatus", strconv.Itoa(exitNeverRestart)},
@@ -85,8 +94,9 @@ func (s Spec) settings() []setting {
 		setting{"Service", "WatchdogSec", plainSpan(watchdogInterval)},
 		setting{"Service", "TimeoutStopSec", plainSpan(s.StopTimeout)},
 		setting{"Service", "UMask", "0077"},
-		setting{"Install", "WantedBy", wantedBy},
 	)
+	out = append(out, s.hardening()...)
+	return append(out, setting{"Install", "WantedBy", wantedBy})
 }
 
 // plainSpan writes whole seconds without a unit, as the keys named …Sec allow.
