@@ -113,21 +113,21 @@ func Directives() []Directive {
 	}
 }
 
-// Partial is a part of a directive that is set, and why it is no narrower. The
-// names are those of systemd-analyze security.
+// Partial is a narrower form of a directive, and why it is left out. The names
+// follow those of systemd-analyze security.
 type Partial struct{ Name, Why string }
 
 // Partials lists what systemd-analyze goes on counting for directives that a
 // service of the machine does set, and for what is no sandboxing.
 func Partials() []Partial {
 	return []Partial{
-		{"ProtectSystem", "strict would need every workspace and allowed directory listed, and a change of the registry would need a new unit; those below /etc and /usr are listed in ReadWritePaths"},
+		{"ProtectSystem=strict", "it would need every workspace and allowed directory listed, and a change of the registry would need a new unit; those below /etc and /usr are listed in ReadWritePaths"},
 		{"RestrictAddressFamilies=~AF_(INET|INET6)", "the network is what a gateway is for"},
 		{"RestrictAddressFamilies=~AF_UNIX", "control socket, journal and service manager are reached by it"},
 		{"RestrictAddressFamilies=~AF_NETLINK", "addresses of this machine and names of others are looked up by it"},
 		{"SystemCallFilter=~@resources", "nice, ionice, taskset and ulimit are tools like any other"},
 		{"SystemCallFilter=~@privileged", "chown to a group of one's own is in it, which rsync and tar use; as root it is refused"},
-		{"Delegate", "each gateway gets a control group of its own"},
+		{"Delegate=no", "each gateway gets a control group of its own"},
 		{"User=/DynamicUser=", "root only where --user root says so"},
 	}
 }

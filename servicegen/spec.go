@@ -155,6 +155,9 @@ func describe(profile, version string) string {
 // a path, so that the file and what the manager shows stay comparable.
 func cleanPath(f Format, p string) string {
 	if f == FormatKardianos {
+		if driveShape().MatchString(p) {
+			return p
+		}
 		return filepath.Clean(p)
 	}
 	return path.Clean(p)
@@ -257,7 +260,7 @@ func (s Spec) carries(texts ...string) error {
 
 func (s Spec) absolute(p string) bool {
 	if s.Format == FormatKardianos {
-		return filepath.IsAbs(p)
+		return filepath.IsAbs(p) || driveShape().MatchString(p)
 	}
 	return strings.HasPrefix(p, "/")
 }

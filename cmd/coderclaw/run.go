@@ -89,6 +89,7 @@ func (a *app) commands() []*cli.Command {
 		a.topCommand(),
 		a.gatewayCommand(),
 		a.supervisorCommand(),
+		a.serviceCommand(),
 		a.statusCommand(),
 		a.healthCommand(),
 		a.logsCommand(),
