@@ -77,7 +77,7 @@ func (s *Supervisor) adoptUnit(ctx context.Context, u *unit, held *heldUnit) err
 		if err != nil {
 			return fmt.Errorf("profile %s: %w", u.profile.Name, err)
 		}
-		u.listeners.bound = append(u.listeners.bound, socket{l.Addr, f})
+		u.listeners.bound = append(u.listeners.bound, socket{addr: l.Addr, file: f})
 	}
 	a := &instance.Adopted{Frozen: held.Instance}
 	var err error
