@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"io/fs"
 	"os"
@@ -125,7 +126,7 @@ func runInside(t *testing.T, cg cgroup) ([]byte, error) {
 		return nil, err
 	}
 	// -test.count=1 and no other flag of the outer run: those name files that are not visible inside.
-	cmd := exec.CommandContext(ctx, self, "-test.run=^"+t.Name()+"$", "-test.v", "-test.count=1")
+	cmd := exec.CommandContext(ctx, self, "-test.run=^"+t.Name()+"$"+subtests(flag.Lookup("test.run").Value.String()), "-test.v", "-test.count=1")
 	cmd.Env = []string{stageVar + "=" + stageEnter, rootVar + "=" + t.TempDir(), "CI=" + os.Getenv("CI"),
 		"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C.UTF-8"}
 	cmd.SysProcAttr = &syscall.SysProcAttr{
@@ -139,6 +140,15 @@ func runInside(t *testing.T, cg cgroup) ([]byte, error) {
 	runtime.LockOSThread() // Pdeathsig fires when the thread ends that forked
 	defer runtime.UnlockOSThread()
 	return cmd.CombinedOutput()
+}
+
+// subtests is the part of a -test.run that chooses among the subtests of one test.
+func subtests(pattern string) string {
+	test, rest, ok := strings.Cut(pattern, "/")
+	if !ok || strings.Contains(test, "|") {
+		return ""
+	}
+	return "/" + rest
 }
 
 // cgroup is a subtree of the host's cgroup v2 tree that holds one sandbox.
