@@ -169,6 +169,7 @@ func TestOriginOf(t *testing.T) {
 	}{
 		"ours":              {FormatSystemd, string(text), Origin{OriginOurs, "0.1.0"}},
 		"one line more":     {FormatSystemd, string(text) + "Alias=x.service\n", Origin{OriginEdited, "0.1.0"}},
+		"behind a mark":     {FormatSystemd, "\xef\xbb\xbf" + string(text), Origin{OriginOurs, "0.1.0"}},
 		"header removed":    {FormatSystemd, "[Service]\nExecStart=/x supervisor run --profile a\n", Origin{OriginEdited, ""}},
 		"node with marker":  {FormatSystemd, "[Service]\nExecStart=/x\nEnvironment=CODERCLAW_SERVICE_MARKER=coderclaw\n", Origin{OriginNode, ""}},
 		"node by command":   {FormatSystemd, "[Service]\nExecStart=/usr/bin/node /x/coderclaw/dist/entry.js gateway --port 1\n", Origin{OriginNode, ""}},
