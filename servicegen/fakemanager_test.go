@@ -17,12 +17,14 @@ type fakeManager struct {
 	loaded string // text of the unit as loaded
 	active bool
 	failed bool
-	asked  []string
-	refuse string  // a verb that fails
-	bad    string  // units with this text do not start
-	noBus  bool    // nobody answers
-	cut    func()  // called when a verb fails
-	seen   []error // ctx.Err at each verb
+	// activating is the sub state of a unit that is about to come up.
+	activating string
+	asked      []string
+	refuse     string  // a verb that fails
+	bad        string  // units with this text do not start
+	noBus      bool    // nobody answers
+	cut        func()  // called when a verb fails
+	seen       []error // ctx.Err at each verb
 }
 
 func (m *fakeManager) Format() Format { return m.format }
@@ -72,7 +74,12 @@ func (m *fakeManager) Disable(ctx context.Context, u Unit) error {
 	if err := m.verb(ctx, "disable"); err != nil {
 		return err
 	}
-	return removeIfThere(m.link(u))
+	for _, link := range wantLinks(filepath.Join(m.dir, u.Name)) {
+		if err := removeIfThere(link); err != nil {
+			return err
+		}
+	}
+	return removeIfThere(m.link(u)) // of a unit that lies elsewhere
 }
 
 func (m *fakeManager) Start(ctx context.Context, u Unit) error {
@@ -90,6 +97,7 @@ func (m *fakeManager) Restart(ctx context.Context, u Unit) error {
 }
 
 func (m *fakeManager) run(u Unit) error {
+	m.activating = ""
 	m.active = m.loaded != "" && (m.bad == "" || !strings.Contains(m.loaded, m.bad))
 	m.failed = !m.active
 	if m.failed {
@@ -133,6 +141,8 @@ func (m *fakeManager) State(ctx context.Context, u Unit) (State, error) {
 	switch {
 	case m.active:
 		s.ActiveState, s.SubState, s.MainPID = "active", "running", 7
+	case m.activating != "":
+		s.ActiveState, s.SubState = "activating", m.activating
 	case m.failed:
 		s.ActiveState, s.SubState = "failed", "failed"
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
@@ -89,8 +90,8 @@ type installer struct {
 	disk    OnDisk
 	text    []byte // what the file should hold
 	before  place
-	links   []string // that enabled it before
-	state   State    // before
+	links   map[string]string // that enabled it before, and where they lead
+	state   State             // before
 	offline bool
 }
 
@@ -115,7 +116,10 @@ func (in *installer) prepare(ctx context.Context) error {
 	if in.before, err = remember(in.u.Path); err != nil {
 		return fmt.Errorf("service %s: %w", in.u.Name, err)
 	}
-	in.links = wantLinks(in.u.Path)
+	in.links = map[string]string{}
+	for _, link := range wantLinks(in.u.Path) {
+		in.links[link], _ = os.Readlink(link) // "" for what is no link
+	}
 	origin := OriginOurs
 	if in.disk.State == FileText {
 		found := OriginOf(in.spec.Format, in.disk.Raw)
@@ -189,9 +193,10 @@ func (in *installer) mustEnable() bool {
 }
 
 // wasEnabled looks at the links as well: systemd keeps in mind what it once read
-// of them, and does not see that one was removed by hand.
+// of them, does not see that one was removed by hand, and takes any target for
+// the one that is meant.
 func (in *installer) wasEnabled() bool {
-	if in.spec.Format == FormatSystemd && len(in.links) == 0 {
+	if in.spec.Format == FormatSystemd && !in.disk.StartedBy(in.spec.Target()) {
 		return false
 	}
 	return in.state.Enabled()
@@ -205,9 +210,15 @@ func (in *installer) start(ctx context.Context, changed bool) error {
 		return nil
 	}
 	in.report.Started = true
-	if in.h.Format() == FormatLaunchd || in.state.ActiveState != "active" {
+	down := in.state.ActiveState == "inactive" || in.state.ActiveState == "failed" || in.state.ActiveState == ""
+	if in.h.Format() == FormatLaunchd || down {
 		return in.h.Start(ctx, in.u) // after a reload launchd runs the new job already
 	}
+	if !changed && in.state.SubState == "start" {
+		return in.h.Start(ctx, in.u) // joins the start that is under way
+	}
+	// A start of what is about to come up by an older file, or waits for its next
+	// try, would wait for that.
 	return in.h.Restart(ctx, in.u)
 }
 
@@ -238,14 +249,10 @@ func sameFile(a, b string) bool {
 // enableOffline makes the link that the manager would make.
 func (in *installer) enableOffline() error {
 	in.report.Pending = true
-	if in.spec.Format != FormatSystemd || len(in.links) > 0 {
+	if in.spec.Format != FormatSystemd || in.disk.StartedBy(in.spec.Target()) {
 		return nil
 	}
-	target := "default.target"
-	if in.spec.Scope == ScopeSystem {
-		target = "multi-user.target"
-	}
-	link := in.offlineLink(target)
+	link := in.offlineLink(in.spec.Target())
 	if err := os.MkdirAll(filepath.Dir(link), 0o755); err != nil {
 		return fmt.Errorf("service %s: enable: %w", in.u.Name, err)
 	}
@@ -270,12 +277,15 @@ func (in *installer) undo(ctx context.Context) error {
 	}
 	if in.report.Enabled {
 		if in.offline {
-			for _, link := range wantLinks(in.u.Path) {
-				try(removeIfThere(link))
-			}
+			try(removeIfThere(in.offlineLink(in.spec.Target())))
 		} else if in.spec.Format != FormatLaunchd || in.state.UnitFileState == "disabled" {
 			// launchd keeps "disabled" apart from the plist; only put back what was said.
 			try(in.h.Disable(ctx, in.u))
+		}
+		for link, target := range in.links {
+			if _, err := os.Lstat(link); errors.Is(err, fs.ErrNotExist) {
+				try(os.Symlink(target, link))
+			}
 		}
 	}
 	if in.report.Wrote {

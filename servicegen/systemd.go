@@ -52,16 +52,27 @@ func (s Spec) unitHeader(rest []byte) string {
 	return "# " + headerText(s.Version, rest) + "; put settings of your own into a drop-in: " + edit + s.Name
 }
 
+// Target is the systemd target that starts the service by itself, "" in other formats.
+func (s Spec) Target() string {
+	switch {
+	case s.Format != FormatSystemd:
+		return ""
+	case s.isSocket():
+		return "sockets.target"
+	case s.Scope == ScopeSystem:
+		return "multi-user.target"
+	}
+	return "default.target"
+}
+
 // settings lists what the unit says, in order. Values are ready to write.
 func (s Spec) settings() []setting {
 	if s.isSocket() {
 		return s.socketSettings()
 	}
 	system := s.Scope == ScopeSystem
-	wantedBy := "default.target"
 	out := []setting{{"Unit", "Description", escapePercent(s.Description)}}
 	if system {
-		wantedBy = "multi-user.target"
 		out = append(out,
 			setting{"Unit", "After", "network-online.target"},
 			setting{"Unit", "Wants", "network-online.target"})
@@ -96,7 +107,7 @@ func (s Spec) settings() []setting {
 		setting{"Service", "UMask", "0077"},
 	)
 	out = append(out, s.hardening()...)
-	return append(out, setting{"Install", "WantedBy", wantedBy})
+	return append(out, setting{"Install", "WantedBy", s.Target()})
 }
 
 // plainSpan writes whole seconds without a unit, as the keys named …Sec allow.
