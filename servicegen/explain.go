@@ -54,7 +54,7 @@ func (s Spec) choices() []Choice {
 		return out
 	}
 	for _, p := range Partials() {
-		if strings.Contains(p.Name, "@privileged") && level == HardenRoot || strings.HasPrefix(p.Name, "User") && level != HardenRoot {
+		if strings.HasPrefix(p.Name, "SystemCallFilter=") && level == HardenRoot || strings.HasPrefix(p.Name, "User") && level != HardenRoot {
 			continue
 		}
 		out = append(out, Choice{Directive: p.Name, Reason: p.Why})

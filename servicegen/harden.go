@@ -49,7 +49,7 @@ const rootUser = "root"
 // in @sandbox, a name that 252 warns of.
 const (
 	allowedCalls  = "@system-service landlock_create_ruleset landlock_add_rule landlock_restrict_self seccomp"
-	rootCalls     = "~@privileged" // of root without capabilities
+	rootCalls     = "~@privileged @resources" // root without capabilities has little use for them
 	refusedCalls  = "~@module @obsolete @raw-io @swap"
 	usualFamilies = "AF_UNIX AF_INET AF_INET6 AF_NETLINK"
 	rareFamilies  = "~AF_APPLETALK AF_AX25 AF_CAIF AF_IPX AF_NETROM AF_PHONET AF_RDS AF_ROSE AF_TIPC AF_X25"
