@@ -25,6 +25,15 @@ type fakeManager struct {
 	noBus      bool    // nobody answers
 	cut        func()  // called when a verb fails
 	seen       []error // ctx.Err at each verb
+
+	breakAt int // the verb of this number, from 1, breaks by what; 0: none does
+	what    func() error
+	after   bool // it has done its work by then
+}
+
+// breaks tells whether the verb that was just counted breaks now.
+func (m *fakeManager) breaks(after bool) bool {
+	return m.breakAt != 0 && len(m.asked) == m.breakAt && m.after == after
 }
 
 func (m *fakeManager) Format() Format { return m.format }
@@ -34,6 +43,9 @@ func (m *fakeManager) verb(ctx context.Context, name string) error {
 	m.seen = append(m.seen, ctx.Err())
 	if m.noBus {
 		return &NoBusError{Address: "unix:path=/none", Hint: "log in", Err: os.ErrNotExist}
+	}
+	if m.breaks(false) {
+		return m.what()
 	}
 	if m.refuse == name {
 		if m.cut != nil {
@@ -54,6 +66,14 @@ func (m *fakeManager) Reload(ctx context.Context, u Unit) error {
 	}
 	text, _ := os.ReadFile(u.Path)
 	m.loaded = string(text)
+	return m.end()
+}
+
+// end is what a verb that has done its work returns.
+func (m *fakeManager) end() error {
+	if m.breaks(true) {
+		return m.what()
+	}
 	return nil
 }
 
@@ -67,7 +87,10 @@ func (m *fakeManager) Enable(ctx context.Context, u Unit) error {
 	if err := removeIfThere(m.link(u)); err != nil {
 		return err
 	}
-	return os.Symlink(u.Path, m.link(u))
+	if err := os.Symlink(u.Path, m.link(u)); err != nil {
+		return err
+	}
+	return m.end()
 }
 
 func (m *fakeManager) Disable(ctx context.Context, u Unit) error {
@@ -79,7 +102,10 @@ func (m *fakeManager) Disable(ctx context.Context, u Unit) error {
 			return err
 		}
 	}
-	return removeIfThere(m.link(u)) // of a unit that lies elsewhere
+	if err := removeIfThere(m.link(u)); err != nil { // of a unit that lies elsewhere
+		return err
+	}
+	return m.end()
 }
 
 func (m *fakeManager) Start(ctx context.Context, u Unit) error {
@@ -103,7 +129,7 @@ func (m *fakeManager) run(u Unit) error {
 	if m.failed {
 		return &JobError{Unit: u.Name, Verb: "start", Result: "failed"}
 	}
-	return nil
+	return m.end()
 }
 
 func (m *fakeManager) Stop(ctx context.Context, _ Unit) error {

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
@@ -22,6 +21,10 @@ type InstallOptions struct {
 	// Keep is given the text of a file of somebody else before Force replaces it; an
 	// error keeps the file. nil keeps nothing.
 	Keep func(path string, text []byte) error
+	// Prove is asked, once the service is loaded and started, whether it does what
+	// it should; an error undoes everything. It bounds its own time. It is not
+	// asked with NoStart, nor without a manager. nil proves nothing.
+	Prove func(ctx context.Context, s State) error
 	// NoStart installs and enables without starting or restarting.
 	NoStart bool
 }
@@ -89,10 +92,11 @@ type installer struct {
 
 	disk    OnDisk
 	text    []byte // what the file should hold
-	before  place
-	links   map[string]string // that enabled it before, and where they lead
-	state   State             // before
+	before  snapshot
+	state   State // before
 	offline bool
+
+	touched, reloaded bool // links may have changed; the manager's copy may have
 }
 
 // prepare reads everything and decides; it changes nothing.
@@ -113,12 +117,12 @@ func (in *installer) prepare(ctx context.Context) error {
 	if in.disk.State == FileUnreadable {
 		return fmt.Errorf("service %s: %w", in.u.Name, in.disk.Err)
 	}
-	if in.before, err = remember(in.u.Path); err != nil {
-		return fmt.Errorf("service %s: %w", in.u.Name, err)
+	mask := ""
+	if in.state.LoadState == LoadMasked {
+		mask = in.state.FragmentPath
 	}
-	in.links = map[string]string{}
-	for _, link := range wantLinks(in.u.Path) {
-		in.links[link], _ = os.Readlink(link) // "" for what is no link
+	if in.before, err = take(in.u, mask); err != nil {
+		return fmt.Errorf("service %s: %w", in.u.Name, err)
 	}
 	origin := OriginOurs
 	if in.disk.State == FileText {
@@ -151,7 +155,14 @@ func (in *installer) prepare(ctx context.Context) error {
 
 func (in *installer) apply(ctx context.Context) error {
 	in.report.Wrote = in.u.Path != "" && (in.disk.State != FileText || !bytes.Equal(in.text, in.disk.Raw))
+	if err := sweep(in.u.Path); err != nil {
+		return fmt.Errorf("service %s: %w", in.u.Name, err)
+	}
 	if in.report.Wrote {
+		if err := in.unchanged(); err != nil {
+			in.report.Wrote = false // what stands there now is not ours to take back
+			return err
+		}
 		if err := WriteUnit(in.u, in.text); err != nil {
 			return err
 		}
@@ -165,6 +176,7 @@ func (in *installer) apply(ctx context.Context) error {
 		return in.enableOffline()
 	}
 	if in.mustEnable() {
+		in.touched = true
 		if err := in.h.Enable(ctx, in.u); err != nil {
 			return err
 		}
@@ -172,6 +184,7 @@ func (in *installer) apply(ctx context.Context) error {
 	}
 	stale := in.report.Wrote || in.report.Enabled || in.state.NeedReload || in.state.LoadState != LoadLoaded
 	if stale {
+		in.reloaded = true
 		if err := in.h.Reload(ctx, in.u); err != nil {
 			return err
 		}
@@ -183,7 +196,22 @@ func (in *installer) apply(ctx context.Context) error {
 	if in.report.State, err = in.h.State(ctx, in.u); err != nil {
 		return err
 	}
-	return in.verify()
+	if err := in.verify(); err != nil || in.o.NoStart || in.o.Prove == nil {
+		return err
+	}
+	if err := in.o.Prove(ctx, in.report.State); err != nil {
+		return fmt.Errorf("service %s: %w", in.u.Name, err)
+	}
+	return nil
+}
+
+// unchanged tells whether the file is still as it was read, so that no edit is lost.
+func (in *installer) unchanged() error {
+	now := Observe(in.spec.Format, in.u.Path)
+	if now.State != in.disk.State || now.Link != in.disk.Link || !bytes.Equal(now.Raw, in.disk.Raw) {
+		return fmt.Errorf("service %s: somebody else has just changed %s; look at it, then try again", in.u.Name, in.u.Path)
+	}
+	return nil
 }
 
 // mustEnable tells whether Enable has work to do. A file that changed may name
@@ -253,6 +281,7 @@ func (in *installer) enableOffline() error {
 		return nil
 	}
 	link := in.offlineLink(in.spec.Target())
+	in.touched = true
 	if err := os.MkdirAll(filepath.Dir(link), 0o755); err != nil {
 		return fmt.Errorf("service %s: enable: %w", in.u.Name, err)
 	}
@@ -267,7 +296,7 @@ func (in *installer) offlineLink(target string) string {
 	return filepath.Join(filepath.Dir(in.u.Path), target+".wants", in.u.Name)
 }
 
-// undo puts back file, enablement and running state.
+// undo puts back file, links, enablement and running state.
 func (in *installer) undo(ctx context.Context) error {
 	var errs []error
 	try := func(err error) { errs = append(errs, err) }
@@ -275,37 +304,36 @@ func (in *installer) undo(ctx context.Context) error {
 	if !in.offline && in.report.Started && !wasActive {
 		try(in.h.Stop(ctx, in.u)) // while the manager still has the definition to stop it by
 	}
-	if in.report.Enabled {
-		if in.offline {
-			try(removeIfThere(in.offlineLink(in.spec.Target())))
-		} else if in.spec.Format != FormatLaunchd || in.state.UnitFileState == "disabled" {
-			// launchd keeps "disabled" apart from the plist; only put back what was said.
-			try(in.h.Disable(ctx, in.u))
-		}
-		for link, target := range in.links {
-			if _, err := os.Lstat(link); errors.Is(err, fs.ErrNotExist) {
-				try(os.Symlink(target, link))
-			}
-		}
+	if in.report.Enabled && !in.offline && (in.spec.Format != FormatLaunchd || in.state.UnitFileState == "disabled") {
+		// launchd keeps "disabled" apart from the plist; only put back what was said.
+		try(in.h.Disable(ctx, in.u))
 	}
-	if in.report.Wrote {
+	changed := in.report.Wrote || in.touched
+	if changed && in.u.Path != "" {
 		try(in.before.restore())
 	}
 	if in.offline {
 		return errors.Join(errs...)
 	}
-	try(in.h.Reload(ctx, in.u))
+	if changed || in.reloaded {
+		try(in.h.Reload(ctx, in.u))
+	}
 	switch {
-	case in.spec.Format == FormatLaunchd && in.state.LoadState == LoadLoaded:
+	case in.spec.Format == FormatLaunchd && in.state.LoadState == LoadLoaded && (in.reloaded || in.report.Started):
 		// A reload begins with an end, and may have got no further.
 		if err := in.h.Start(ctx, in.u); wasActive || !isJobError(err) {
 			try(err) // one that was loaded and down is loaded and down again
 		}
-	case !wasActive || !in.report.Started:
-	default:
+	case !in.report.Started:
+	case wasActive:
 		try(in.h.Restart(ctx, in.u))
+	case in.state.ActiveState == "activating": // as when it crashes again and again, which it may go on with
+		if err := in.h.Start(ctx, in.u); !isJobError(err) {
+			try(err)
+		}
+		return errors.Join(errs...)
 	}
-	if !wasActive && in.spec.Format == FormatSystemd {
+	if !wasActive && in.report.Started && in.spec.Format == FormatSystemd {
 		try(in.h.ResetFailed(ctx, in.u))
 	}
 	return errors.Join(errs...)

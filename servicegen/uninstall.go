@@ -99,6 +99,9 @@ func (r *UninstallReport) removeFiles(u Unit, onDisk bool) error {
 	if u.Path == "" {
 		return nil
 	}
+	if err := sweep(u.Path); err != nil {
+		return fmt.Errorf("service %s: %w", u.Name, err)
+	}
 	for _, link := range wantLinks(u.Path) {
 		if err := removeIfThere(link); err != nil {
 			return fmt.Errorf("service %s: %w", u.Name, err)
