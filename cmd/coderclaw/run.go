@@ -24,14 +24,17 @@ type app struct {
 	stdin          io.Reader
 	stdout, stderr io.Writer
 
+	args []string // the whole command line
+
 	profileFlag string // --profile, "" when absent
 	devFlag     bool   // --dev
+	site        site   // of the service that a verb acts on
 }
 
 // run executes one command line and returns the exit code. It prints the error
 // that ends the command, once, and never ends the process itself.
 func run(ctx context.Context, args []string, env lookupEnv, stdin io.Reader, stdout, stderr io.Writer) exitcode.Code {
-	a := &app{argv0: args[0], env: env, stdin: stdin, stdout: stdout, stderr: stderr}
+	a := &app{argv0: args[0], args: args, env: env, stdin: stdin, stdout: stdout, stderr: stderr}
 	err := a.root().Run(ctx, args)
 	if unknown, ok := errors.AsType[cli.ExitCoder](err); ok { // the library makes one for help on what is not there, and nobody else does
 		err = usageError("%w (see: coderclaw --help)", unknown)
