@@ -5,12 +5,14 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strconv"
 
 	"github.com/urfave/cli/v3"
 
+	"github.com/coderclaw/coderclaw/internal/proctable"
 	"github.com/coderclaw/coderclaw/internal/runas"
 	"github.com/coderclaw/coderclaw/profiles"
 	"github.com/coderclaw/coderclaw/servicegen"
@@ -23,6 +25,7 @@ type site struct {
 	scope   servicegen.Scope
 	account runas.Account // in system scope: as whom the service runs
 	turn    *runas.Switch // between root and the account, nil when the caller is the account
+	program string        // that the service starts, "" when it is still to be found
 }
 
 // systemFlags are the options of the verbs that can act on a service of the machine.
@@ -89,6 +92,9 @@ func (a *app) where(ctx context.Context, c *cli.Command, verb string) (site, err
 		return at, nil
 	case os.Getuid() != 0:
 		return at, a.needsRoot(fmt.Sprintf("the service of the machine for profile %s runs as user %s", name, account.Name))
+	}
+	if at.program, err = proctable.Executable(a.argv0, exec.LookPath); err != nil { // the account may not see it
+		return at, err
 	}
 	at.turn, err = runas.NewSwitch(account)
 	return at, err

@@ -55,9 +55,12 @@ func (a *app) service(p profiles.Profile, r *profiles.Registry) (unitService, er
 
 // serviceAt is the service of p in the hands of one manager.
 func (a *app) serviceAt(at site, p profiles.Profile, r *profiles.Registry) (unitService, error) {
-	exe, err := proctable.Executable(a.argv0, exec.LookPath)
-	if err != nil {
-		return unitService{}, err
+	exe := at.program
+	if exe == "" {
+		var err error
+		if exe, err = proctable.Executable(a.argv0, exec.LookPath); err != nil {
+			return unitService{}, err
+		}
 	}
 	uid := os.Getuid()
 	if at.scope == servicegen.ScopeUser && at.turn != nil {

@@ -23,7 +23,10 @@ func (a *app) needsRoot(why string) error {
 // sudoLine is a command line that does as root what args ask for. sudo forgets
 // where this user has put home and registry, so what differs from the rule is said.
 func (a *app) sudoLine(args ...string) string {
-	words := []string{"sudo"}
+	var words []string
+	if os.Getuid() != 0 || envValue(a.env, "SUDO_UID") != "" {
+		words = append(words, "sudo")
+	}
 	if vars := a.movedVars(); len(vars) > 0 {
 		words = slices.Concat(words, []string{"env"}, vars)
 	}
@@ -32,6 +35,9 @@ func (a *app) sudoLine(args ...string) string {
 
 // program is where this program can be started again.
 func (a *app) program() string {
+	if a.site.program != "" {
+		return a.site.program
+	}
 	exe, err := proctable.Executable(a.argv0, exec.LookPath)
 	if err != nil {
 		return a.argv0
@@ -56,6 +62,9 @@ func shellLine(words []string) string {
 // movedVars are the variables without which root would look for the home and the
 // registry of this user where they are not.
 func (a *app) movedVars() []string {
+	if os.Getuid() == 0 {
+		return nil // it looks where the account of the service has them
+	}
 	me, err := runas.Lookup(context.Background(), strconv.Itoa(os.Getuid()))
 	if err != nil {
 		return nil
