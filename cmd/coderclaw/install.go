@@ -79,6 +79,10 @@ func (a *app) outcome(ctx context.Context, s unitService, report servicegen.Inst
 	if !report.Wrote && !report.Enabled && !report.Started {
 		res.Result, res.Message = "already-installed", "Gateway service already "+s.words().on+": "+where
 	}
+	if proof.renewed {
+		res.Result, res.Message = "renewed", "Renewed "+s.words().noun+" service: "+where
+		res.Hints = append(res.Hints, "It ran an older file of its program, and now runs this one; no client was refused.")
+	}
 	if report.TakenOver != "" {
 		res.Warnings = append(res.Warnings, "replaced a service file that was not ours; it is kept in "+filepath.Join(s.profile.StateDir, "backups"))
 	}

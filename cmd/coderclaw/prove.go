@@ -20,6 +20,10 @@ import (
 // readyLimit is how long a service verb waits for the gateway behind a service to become ready.
 const readyLimit = 30 * time.Second
 
+// holdLimit is how long the process of a service may take to hold its profile and
+// answer. Under systemd it does so before the start counts as done.
+const holdLimit = 10 * time.Second
+
 // provePoll is how often the prover looks for what nobody announces.
 const provePoll = 50 * time.Millisecond
 
@@ -61,41 +65,51 @@ func instanceOf(st control.Status, profile string) control.Instance {
 	return control.Instance{}
 }
 
-// prove waits up to readyLimit. Its error says what it waited for, and for how long.
+// prove waits up to holdLimit and readyLimit. Its error says what it waited for,
+// and for how long.
 func (p *prover) prove(ctx context.Context, state servicegen.State) error {
-	limited, cancel := context.WithTimeout(ctx, readyLimit)
-	defer cancel()
-	client, err := p.holds(limited, state.MainPID)
+	client, err := inTime(ctx, holdLimit, func(ctx context.Context) (*control.Client, error) { return p.holds(ctx, state.MainPID) })
 	if err != nil {
-		return p.late(ctx, err)
+		return err
 	}
-	if err := p.renew(limited, client, state.MainPID); err != nil {
-		return p.late(ctx, err)
+	if err := p.renew(ctx, client, state.MainPID); err != nil {
+		return err
 	}
-	i, err := p.settled(limited, client)
+	i, err := inTime(ctx, readyLimit, func(ctx context.Context) (control.Instance, error) { return p.settled(ctx, client) })
 	if err != nil {
-		return p.late(ctx, err)
+		return err
 	}
 	if i.State != instance.Ready {
-		p.unready = fmt.Errorf("the service is installed and its supervisor runs, but the gateway is %s: %s; see: %s",
-			i.State, firstOf(i.Reason, "its supervisor gives no reason"), hint(p.s.profile, "gateway status"))
-		if p.was == instance.Ready {
-			return fmt.Errorf("the gateway was ready before and is now %s: %s", i.State, i.Reason)
-		}
-		return nil
+		return p.notReady(i)
 	}
 	if err := p.ownsPort(state.MainPID); err != nil {
 		return err
 	}
-	return p.late(ctx, p.identity(limited, client))
+	_, err = inTime(ctx, readyLimit, func(ctx context.Context) (struct{}, error) { return struct{}{}, p.identity(ctx, client) })
+	return err
 }
 
-// late adds to an error how long was waited, when waiting is what failed.
-func (p *prover) late(ctx context.Context, err error) error {
-	if err == nil || !errors.Is(err, context.DeadlineExceeded) || ctx.Err() != nil {
-		return err
+// notReady decides what a gateway means that did not become ready. One that is still
+// starting takes its time; any other state is a step back only if it was ready.
+func (p *prover) notReady(i control.Instance) error {
+	why := firstOf(i.Reason, "its supervisor gives no reason")
+	if p.was == instance.Ready && settled(i.State) {
+		return fmt.Errorf("the gateway was ready before and is now %s: %s", i.State, why)
 	}
-	return fmt.Errorf("waited %s in vain: %w", readyLimit, err)
+	p.unready = fmt.Errorf("the service is installed and its supervisor runs, but the gateway is %s: %s; see: %s",
+		i.State, why, hint(p.s.profile, "gateway status"))
+	return nil
+}
+
+// inTime bounds the time of do, and says in its error how much that was.
+func inTime[T any](ctx context.Context, limit time.Duration, do func(context.Context) (T, error)) (T, error) {
+	bounded, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	got, err := do(bounded)
+	if err != nil && bounded.Err() != nil && ctx.Err() == nil {
+		err = fmt.Errorf("waited %s in vain: %w", limit, err)
+	}
+	return got, err
 }
 
 // holds waits until the manager's process holds the profile and answers. pid is 0
@@ -162,8 +176,11 @@ func (p *prover) settled(ctx context.Context, client *control.Client) (control.I
 			cancel()
 		}
 	})
-	if last.State == "" {
-		return last, fmt.Errorf("the supervisor of the service says nothing of profile %s: %w", p.s.profile.Name, err)
+	if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, context.DeadlineExceeded) {
+		return last, fmt.Errorf("wait for the gateway of profile %s: %w", p.s.profile.Name, cause)
+	}
+	if watch.Err() == nil || last.State == "" {
+		return last, fmt.Errorf("wait for the gateway of profile %s: %w", p.s.profile.Name, err)
 	}
 	return last, nil
 }

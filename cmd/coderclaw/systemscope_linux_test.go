@@ -15,7 +15,7 @@ import (
 )
 
 const (
-	installed     = "/usr/local/bin/coderclaw"
+	installed   = "/usr/local/bin/coderclaw"
 	machineUnit = "coderclaw-gateway.service"
 	machineFile = "/etc/systemd/system/" + machineUnit
 	clawHome    = "/home/claw"
