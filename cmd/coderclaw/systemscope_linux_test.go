@@ -294,14 +294,14 @@ func (b box) manage() {
 	b.well(b.sudo("gateway", "restart", "--system"))
 	for _, verb := range []string{"stop", "uninstall"} {
 		out, code := b.claw("gateway", verb)
-		b.refused(out, code, 1, "belongs to the machine", "run: sudo "+installed+" gateway "+verb)
+		b.refused(out, code, 1, "belongs to the machine", "run: sudo "+installed+" gateway "+verb+" --system")
 	}
 	b.well(b.sudo("gateway", "stop"))
 	if got := b.show("ActiveState"); got != "ActiveState=inactive\n" {
 		b.Errorf("after stop: %s", got)
 	}
 	out, code := b.claw("gateway", "start")
-	b.refused(out, code, 1, "run: sudo "+installed+" gateway start")
+	b.refused(out, code, 1, "run: sudo "+installed+" gateway start --system")
 	b.well(b.root("gateway", "start", "--system"))
 	b.well(b.claw("gateway", "status", "--require-rpc"))
 	b.well(b.claw("gateway", "start"))
