@@ -1,6 +1,7 @@
 package servicegen
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"os"
@@ -57,7 +58,7 @@ func (m *fakeManager) verb(ctx context.Context, name string) error {
 }
 
 func (m *fakeManager) link(u Unit) string {
-	return filepath.Join(m.dir, "default.target.wants", u.Name)
+	return filepath.Join(m.dir, cmp.Or(u.Spec.Target(), "default.target")+".wants", u.Name)
 }
 
 func (m *fakeManager) Reload(ctx context.Context, u Unit) error {
