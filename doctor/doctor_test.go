@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -37,6 +38,10 @@ func healthy(t *testing.T, g Target) Observation {
 		t.Fatal(err)
 	}
 	if err := os.WriteFile(g.Unit.Path, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	wants := filepath.Join(filepath.Dir(g.Unit.Path), "default.target.wants")
+	if err := errors.Join(os.Mkdir(wants, 0o755), os.Symlink(g.Unit.Path, filepath.Join(wants, g.Unit.Name))); err != nil {
 		t.Fatal(err)
 	}
 	o := Observation{StateDirUID: os.Getuid(), Disk: servicegen.Observe(servicegen.FormatSystemd, g.Unit.Path)}
@@ -76,6 +81,7 @@ func TestExamine(t *testing.T) {
 		"directory": {func(_ *Target, o *Observation) { o.Disk.State = servicegen.FileDirectory }, []Code{UnitNotFile}},
 		"foreign":   {func(_ *Target, o *Observation) { o.Disk.Raw = []byte("[Service]\nExecStart=/bin/x\n") }, []Code{UnitForeign}},
 		"disabled":  {func(_ *Target, o *Observation) { o.State.UnitFileState = "disabled" }, []Code{UnitDisabled}},
+		"link gone": {func(_ *Target, o *Observation) { o.Disk.Targets = []string{"graphical-session.target"} }, []Code{UnitDisabled}},
 		"stale":     {func(_ *Target, o *Observation) { o.State.NeedReload = true }, []Code{UnitStale}},
 		"failed": {func(_ *Target, o *Observation) {
 			o.State.ActiveState, o.State.MainPID, o.Process, o.Supervisor = "failed", 0, nil, nil

@@ -146,8 +146,22 @@ func (e *examiner) disk() {
 		}
 		e.add(UnitDropIn, ViewDisk, f)
 	}
-	if e.o.StateErr == nil && e.o.State.LoadState == servicegen.LoadLoaded && !e.o.State.Enabled() {
+	e.enablement()
+}
+
+// enablement trusts the manager only with what is wrong: it keeps in mind links
+// that a hand has removed, and takes any target for the one that is meant.
+func (e *examiner) enablement() {
+	if e.o.StateErr != nil || e.o.State.LoadState != servicegen.LoadLoaded {
+		return
+	}
+	path, target := e.t.Unit.Path, e.t.Spec.Target()
+	switch {
+	case !e.o.State.Enabled():
 		e.add(UnitDisabled, ViewDisk, Finding{Path: path, Have: e.o.State.UnitFileState, Want: "enabled"})
+	case target != "" && !e.o.Disk.StartedBy(target):
+		e.add(UnitDisabled, ViewDisk, Finding{Path: path, Key: "WantedBy", Have: strings.Join(e.o.Disk.Targets, " "), Want: target,
+			Message: "No link makes " + target + " start the service."})
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -116,9 +117,26 @@ func (f *Forker) fork(spec StartSpec) (*process, error) {
 	if spec.Group != nil {
 		sys.UseCgroupFD, sys.CgroupFD = true, int(spec.Group.Fd())
 	}
-	pid, err := syscall.ForkExec(spec.Path, spec.Args, &syscall.ProcAttr{Dir: spec.Dir, Env: spec.Env, Files: fds, Sys: sys})
+	attr := &syscall.ProcAttr{Dir: spec.Dir, Env: spec.Env, Files: fds, Sys: sys}
+	pid, err := syscall.ForkExec(spec.Path, spec.Args, attr)
+	moved := false
+	if spec.Group != nil && errors.Is(err, syscall.ENOSYS) {
+		// A filter that may not look into clone3, such as systemd's RestrictNamespaces=, takes it away.
+		sys.UseCgroupFD, moved = false, true
+		pid, err = syscall.ForkExec(spec.Path, spec.Args, attr)
+	}
+	if err == nil && moved {
+		err = enter(spec.Group, pid)
+	}
 	runtime.KeepAlive(spec)
 	if err != nil {
+		if pid > 0 {
+			_ = syscall.Kill(-pid, syscall.SIGKILL)
+			_, _ = syscall.Wait4(pid, nil, 0, nil)
+		}
+		if pidfd >= 0 {
+			_ = unix.Close(pidfd)
+		}
 		return nil, err
 	}
 	if pidfd < 0 {
@@ -131,6 +149,20 @@ func (f *Forker) fork(spec StartSpec) (*process, error) {
 
 func (f *Forker) held(pid, pidfd int) *process {
 	return &process{pid: pid, pidfd: os.NewFile(uintptr(pidfd), "pidfd"), waits: &f.waits}
+}
+
+// enter moves a process that has just begun into a control group. Whatever it has
+// started in the meantime stays where it is, and still belongs to its process group.
+func enter(group *os.File, pid int) error {
+	fd, err := unix.Openat(int(group.Fd()), "cgroup.procs", unix.O_WRONLY|unix.O_CLOEXEC, 0)
+	if err == nil {
+		_, err = unix.Write(fd, strconv.AppendInt(nil, int64(pid), 10))
+		err = errors.Join(err, unix.Close(fd))
+	}
+	if err != nil {
+		return fmt.Errorf("put pid %d into control group %s: %w", pid, group.Name(), err)
+	}
+	return nil
 }
 
 func (p *process) PID() int { return p.pid }

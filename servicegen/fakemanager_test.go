@@ -1,6 +1,7 @@
 package servicegen
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"os"
@@ -17,12 +18,23 @@ type fakeManager struct {
 	loaded string // text of the unit as loaded
 	active bool
 	failed bool
-	asked  []string
-	refuse string  // a verb that fails
-	bad    string  // units with this text do not start
-	noBus  bool    // nobody answers
-	cut    func()  // called when a verb fails
-	seen   []error // ctx.Err at each verb
+	// activating is the sub state of a unit that is about to come up.
+	activating string
+	asked      []string
+	refuse     string  // a verb that fails
+	bad        string  // units with this text do not start
+	noBus      bool    // nobody answers
+	cut        func()  // called when a verb fails
+	seen       []error // ctx.Err at each verb
+
+	breakAt int // the verb of this number, from 1, breaks by what; 0: none does
+	what    func() error
+	after   bool // it has done its work by then
+}
+
+// breaks tells whether the verb that was just counted breaks now.
+func (m *fakeManager) breaks(after bool) bool {
+	return m.breakAt != 0 && len(m.asked) == m.breakAt && m.after == after
 }
 
 func (m *fakeManager) Format() Format { return m.format }
@@ -32,6 +44,9 @@ func (m *fakeManager) verb(ctx context.Context, name string) error {
 	m.seen = append(m.seen, ctx.Err())
 	if m.noBus {
 		return &NoBusError{Address: "unix:path=/none", Hint: "log in", Err: os.ErrNotExist}
+	}
+	if m.breaks(false) {
+		return m.what()
 	}
 	if m.refuse == name {
 		if m.cut != nil {
@@ -43,7 +58,7 @@ func (m *fakeManager) verb(ctx context.Context, name string) error {
 }
 
 func (m *fakeManager) link(u Unit) string {
-	return filepath.Join(m.dir, "default.target.wants", u.Name)
+	return filepath.Join(m.dir, cmp.Or(u.Spec.Target(), "default.target")+".wants", u.Name)
 }
 
 func (m *fakeManager) Reload(ctx context.Context, u Unit) error {
@@ -52,6 +67,14 @@ func (m *fakeManager) Reload(ctx context.Context, u Unit) error {
 	}
 	text, _ := os.ReadFile(u.Path)
 	m.loaded = string(text)
+	return m.end()
+}
+
+// end is what a verb that has done its work returns.
+func (m *fakeManager) end() error {
+	if m.breaks(true) {
+		return m.what()
+	}
 	return nil
 }
 
@@ -65,14 +88,25 @@ func (m *fakeManager) Enable(ctx context.Context, u Unit) error {
 	if err := removeIfThere(m.link(u)); err != nil {
 		return err
 	}
-	return os.Symlink(u.Path, m.link(u))
+	if err := os.Symlink(u.Path, m.link(u)); err != nil {
+		return err
+	}
+	return m.end()
 }
 
 func (m *fakeManager) Disable(ctx context.Context, u Unit) error {
 	if err := m.verb(ctx, "disable"); err != nil {
 		return err
 	}
-	return removeIfThere(m.link(u))
+	for _, link := range wantLinks(filepath.Join(m.dir, u.Name)) {
+		if err := removeIfThere(link); err != nil {
+			return err
+		}
+	}
+	if err := removeIfThere(m.link(u)); err != nil { // of a unit that lies elsewhere
+		return err
+	}
+	return m.end()
 }
 
 func (m *fakeManager) Start(ctx context.Context, u Unit) error {
@@ -90,12 +124,13 @@ func (m *fakeManager) Restart(ctx context.Context, u Unit) error {
 }
 
 func (m *fakeManager) run(u Unit) error {
+	m.activating = ""
 	m.active = m.loaded != "" && (m.bad == "" || !strings.Contains(m.loaded, m.bad))
 	m.failed = !m.active
 	if m.failed {
 		return &JobError{Unit: u.Name, Verb: "start", Result: "failed"}
 	}
-	return nil
+	return m.end()
 }
 
 func (m *fakeManager) Stop(ctx context.Context, _ Unit) error {
@@ -133,6 +168,8 @@ func (m *fakeManager) State(ctx context.Context, u Unit) (State, error) {
 	switch {
 	case m.active:
 		s.ActiveState, s.SubState, s.MainPID = "active", "running", 7
+	case m.activating != "":
+		s.ActiveState, s.SubState = "activating", m.activating
 	case m.failed:
 		s.ActiveState, s.SubState = "failed", "failed"
 	}

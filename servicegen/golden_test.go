@@ -2,12 +2,14 @@ package servicegen
 
 import (
 	"flag"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/coderclaw/coderclaw/profiles"
 )
@@ -40,7 +42,11 @@ func profile(name string) profiles.Profile {
 	if name != profiles.Default {
 		state += "-" + name
 	}
-	return profiles.Profile{Name: name, Port: 18789, StateDir: state, ConfigPath: state + "/coderclaw.json", Drain: profiles.DefaultDrain}
+	isolation := profiles.IsolationStandard
+	if name == "free" {
+		isolation = profiles.IsolationOff
+	}
+	return profiles.Profile{Name: name, Isolation: isolation, Port: 18789, StateDir: state, ConfigPath: state + "/coderclaw.json", Drain: profiles.DefaultDrain}
 }
 
 func options(f Format) SpecOptions {
@@ -66,6 +72,13 @@ func TestRenderShapes(t *testing.T) {
 		{"awkward", profiles.Default, awkward},
 		{"shell", profiles.Default, func(o *SpecOptions) { o.Exe = `/opt/it's "50$"\x/coderclaw` }},
 		{"system", profiles.Default, func(o *SpecOptions) { o.Scope, o.User = ScopeSystem, "claw" }},
+		{"system-awkward", profiles.Default, func(o *SpecOptions) {
+			awkward(o)
+			o.Scope, o.User, o.Group = ScopeSystem, "claw", "claws"
+			o.RegistryPath = `/etc/a "b" $HOME %h \n 'c' <&>/ü.toml`
+		}},
+		{"root", profiles.Default, func(o *SpecOptions) { o.Scope = ScopeSystem }},
+		{"unconfined", "free", func(*SpecOptions) {}},
 		{"noversion", profiles.Default, func(o *SpecOptions) { o.Version = "" }},
 	} {
 		for format, suffix := range map[Format]string{FormatSystemd: ".service", FormatLaunchd: ".plist"} {
@@ -82,16 +95,67 @@ func TestRenderShapes(t *testing.T) {
 				if got := OriginOf(format, text); got != (Origin{OriginOurs, o.Version}) {
 					t.Errorf("origin: got %+v", got)
 				}
-				back, err := readSpec(format, s.Name, text)
-				if err != nil {
-					t.Fatal(err)
-				}
-				if d := cmp.Diff(s, back); d != "" {
+				if d := cmp.Diff(s, readBack(t, s, text)); d != "" {
 					t.Errorf("read back (-want +got):\n%s", d)
 				}
 			})
 		}
 	}
+}
+
+func TestRenderSockets(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		profile string
+		scope   Scope
+		listen  []string
+	}{
+		"default":    {profiles.Default, ScopeUser, []string{"127.0.0.1:18789", "[::1]:18789"}},
+		"network":    {profiles.Rescue, ScopeUser, []string{"192.0.2.7:19789", "127.0.0.1:19789"}},
+		"everything": {profiles.Default, ScopeSystem, []string{"0.0.0.0:80", "[::]:80"}},
+		"zone":       {profiles.Default, ScopeSystem, []string{"[fe80::1%eth0]:80"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			o := options(FormatSystemd)
+			o.Scope = tc.scope
+			for _, a := range tc.listen {
+				o.Listen = append(o.Listen, netip.MustParseAddrPort(a))
+			}
+			service, socket := ForProfile(profile(tc.profile), o), SocketFor(profile(tc.profile), o)
+			if service.Socket != socket.Name || !socket.Unit("/d").IsSocket() || service.Unit("/d").IsSocket() {
+				t.Errorf("the service has %q, the socket is %q", service.Socket, socket.Name)
+			}
+			for suffix, s := range map[string]Spec{"service": service, "socket": socket} {
+				text, err := s.Render()
+				if err != nil {
+					t.Fatal(err)
+				}
+				golden(t, "render/socket-"+name+"."+suffix, text)
+				if d := cmp.Diff(s, readBack(t, s, text), cmpopts.EquateComparable(netip.AddrPort{})); d != "" {
+					t.Errorf("%s read back (-want +got):\n%s", suffix, d)
+				}
+			}
+		})
+	}
+}
+
+// readBack reads a service file. Scope and profile of a socket are in its place
+// and name only.
+func readBack(t interface {
+	Helper()
+	Fatalf(string, ...any)
+}, s Spec, text []byte,
+) Spec {
+	t.Helper()
+	back, err := readSpec(s.Format, s.Name, text)
+	if err != nil {
+		t.Fatalf("%v\n%s", err, text)
+	}
+	if s.isSocket() {
+		back.Scope, back.Profile = s.Scope, s.Profile
+	}
+	return back
 }
 
 func TestNamesFollowTheInitSystem(t *testing.T) {
@@ -150,6 +214,14 @@ func TestValidateRefuses(t *testing.T) {
 		"version breaks a comment": {func(s *Spec) { s.Version = "1--2" }, "version"},
 		"user in user scope":       {func(s *Spec) { s.User = "bob" }, "system scope"},
 		"no stop time-out":         {func(s *Spec) { s.StopTimeout = 0 }, "stop timeout"},
+		"group in user scope":      {func(s *Spec) { s.Group = "bob" }, "system scope"},
+		"socket of another kind":   {func(s *Spec) { s.Socket = "x.timer" }, ".socket"},
+		"a service that listens":   {func(s *Spec) { s.Listen = []netip.AddrPort{netip.MustParseAddrPort("127.0.0.1:1")} }, "only a socket unit listens"},
+		"a socket that runs":       {func(s *Spec) { s.Name, s.Listen = "x.socket", []netip.AddrPort{netip.MustParseAddrPort("127.0.0.1:1")} }, "runs nothing"},
+		"a socket without address": {func(s *Spec) { s.Name = "x.socket" }, "needs an address"},
+		"unconfined in system":     {func(s *Spec) { s.Scope, s.Unconfined = ScopeSystem, true }, "without hardening"},
+		"writable in user scope":   {func(s *Spec) { s.Writable = []string{"/etc/x"} }, "of the machine"},
+		"writable, not clean":      {func(s *Spec) { s.Scope, s.Writable = ScopeSystem, []string{"/etc/../x"} }, "absolute and clean"},
 	} {
 		s := ForProfile(profile("default"), options(FormatSystemd))
 		tc.change(&s)

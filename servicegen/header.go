@@ -16,7 +16,7 @@ import (
 // that a hand changed from one that an older version left.
 
 var headerShape = sync.OnceValue(func() *regexp.Regexp {
-	return regexp.MustCompile(`^(?:# |<!-- )written by coderclaw (\S+), sha256 ([0-9a-f]{64})`)
+	return regexp.MustCompile(`^\x{feff}?(?:# |<!-- )written by coderclaw (\S+), sha256 ([0-9a-f]{64})`)
 })
 
 const unknownVersion = "unknown"

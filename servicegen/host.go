@@ -107,11 +107,13 @@ func (e *JobError) Error() string {
 
 // HostOptions is what a Host must know of the machine.
 type HostOptions struct {
-	Scope  Scope
-	UID    int
-	Env    Lookup            // XDG_RUNTIME_DIR, DBUS_SYSTEM_BUS_ADDRESS, USER
-	Run    Runner            // launchctl; nil: the real one
-	Exists func(string) bool // nil: os.Stat; tells which init system is there
+	Scope       Scope
+	UID         int
+	Env         Lookup                       // XDG_RUNTIME_DIR, DBUS_SYSTEM_BUS_ADDRESS, USER
+	Run         Runner                       // launchctl; nil: the real one
+	Exists      func(string) bool            // nil: os.Stat; tells which init system is there
+	Read        func(string) ([]byte, error) // nil: os.ReadFile; for small files that tell the same
+	RuntimeRoot string                       // where users' runtime directories are; "": /run/user
 }
 
 func (o HostOptions) filled() HostOptions {
@@ -123,6 +125,12 @@ func (o HostOptions) filled() HostOptions {
 	}
 	if o.Exists == nil {
 		o.Exists = func(path string) bool { _, err := os.Stat(path); return err == nil }
+	}
+	if o.Read == nil {
+		o.Read = os.ReadFile
+	}
+	if o.RuntimeRoot == "" {
+		o.RuntimeRoot = "/run/user"
 	}
 	return o
 }

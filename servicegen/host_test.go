@@ -31,15 +31,18 @@ func TestNoManagerSaysWhatToDo(t *testing.T) {
 		uid, _ = ownerOf(info)
 	}
 	booted := func(string) bool { return true }
+	silent := func(string) ([]byte, error) { return nil, os.ErrNotExist }
 	for name, tc := range map[string]struct {
 		o    HostOptions
 		says string
 	}{
-		"no session":        {HostOptions{UID: uid, Env: lookup("XDG_RUNTIME_DIR", filepath.Join(dir, "gone")), Exists: booted}, "loginctl enable-linger"},
-		"no systemd":        {HostOptions{UID: uid, Env: lookup("XDG_RUNTIME_DIR", dir), Exists: func(string) bool { return false }}, "coderclaw supervisor run"},
-		"another user's":    {HostOptions{UID: uid + 1, Env: lookup("XDG_RUNTIME_DIR", dir), Exists: booted}, "unset XDG_RUNTIME_DIR"},
-		"no system bus":     {HostOptions{UID: uid, Scope: ScopeSystem, Env: lookup("DBUS_SYSTEM_BUS_ADDRESS", "unix:path="+dir+"/none"), Exists: booted}, "coderclaw supervisor run"},
+		"no session":        {HostOptions{UID: uid, Env: lookup("XDG_RUNTIME_DIR", filepath.Join(dir, "gone")), RuntimeRoot: dir, Exists: booted}, "loginctl enable-linger"},
+		"no systemd":        {HostOptions{UID: uid, Env: lookup("XDG_RUNTIME_DIR", dir), RuntimeRoot: dir, Exists: func(string) bool { return false }, Read: silent}, "coderclaw supervisor run"},
+		"WSL":               {HostOptions{UID: uid, Env: lookup("WSL_DISTRO_NAME", "Debian"), RuntimeRoot: dir, Exists: func(string) bool { return false }, Read: silent}, "/etc/wsl.conf"},
+		"another user's":    {HostOptions{UID: uid + 1, Env: lookup("XDG_RUNTIME_DIR", dir), RuntimeRoot: dir, Exists: booted}, "belongs to user id"},
+		"no system bus":     {HostOptions{UID: uid, Scope: ScopeSystem, Env: lookup("DBUS_SYSTEM_BUS_ADDRESS", "unix:path="+dir+"/none"), Exists: booted}, "use sudo"},
 		"no runtime dir":    {HostOptions{UID: 1 << 30, Exists: booted}, "/run/user/1073741824/bus"},
+		"another home":      {HostOptions{UID: uid, Env: lookup("HOME", dir), Exists: booted}, "XDG_RUNTIME_DIR=/run/user/"},
 		"name for the hint": {HostOptions{UID: 1 << 30, Env: lookup("USER", "ann"), Exists: booted}, "enable-linger ann"},
 		"sudo keeps USER":   {HostOptions{UID: 1 << 30, Env: lookup("USER", "root"), Exists: booted}, "enable-linger 1073741824"},
 	} {
@@ -88,7 +91,7 @@ func TestSystemdHonoursContext(t *testing.T) {
 	if info, err := os.Stat(dir); err == nil {
 		uid, _ = ownerOf(info)
 	}
-	_, err = NewSystemd(HostOptions{UID: uid, Env: lookup("XDG_RUNTIME_DIR", dir)}).State(ctx, Unit{Name: "x.service"})
+	_, err = NewSystemd(HostOptions{UID: uid, Env: lookup("XDG_RUNTIME_DIR", dir), RuntimeRoot: dir}).State(ctx, Unit{Name: "x.service"})
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
 	}

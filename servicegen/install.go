@@ -1,12 +1,8 @@
 package servicegen
 
 import (
-	"bytes"
 	"context"
-	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"time"
 )
 
@@ -21,8 +17,17 @@ type InstallOptions struct {
 	// Keep is given the text of a file of somebody else before Force replaces it; an
 	// error keeps the file. nil keeps nothing.
 	Keep func(path string, text []byte) error
+	// Prove is asked, once the service is loaded and started, whether it does what
+	// it should; an error undoes everything. It bounds its own time. It is not
+	// asked with NoStart, nor without a manager. nil proves nothing.
+	Prove func(ctx context.Context, s State) error
 	// NoStart installs and enables without starting or restarting.
 	NoStart bool
+	// Socket is the socket unit of the service, which is installed with it, and
+	// started before it. nil leaves what is there alone.
+	Socket *Spec
+	// NoSocket removes the socket unit of the service, if there is one.
+	NoSocket bool
 }
 
 // InstallReport says what Install did.
@@ -36,6 +41,14 @@ type InstallReport struct {
 	Foreign   []KeyValue // kept in the file
 	DropIns   []string   // they change what the file says
 	State     State      // afterwards; zero when Pending
+
+	Socket    *InstallReport // of the socket unit, nil when none was asked for
+	SocketErr error          // why the socket unit cannot listen, which leaves that to the service
+}
+
+// Changed tells whether anything is not as it was before.
+func (r InstallReport) Changed() bool {
+	return r.Wrote || r.Enabled || r.Started || r.Socket != nil && r.Socket.Changed()
 }
 
 // ForeignFileError is a service file of somebody else in our place.
@@ -60,9 +73,11 @@ const undoTimeout = 30 * time.Second
 // nothing. When a step fails, file, enablement and running state are put back as
 // they were, and the error tells of both the failure and the way back.
 func Install(ctx context.Context, h Host, u Unit, s Spec, o InstallOptions) (InstallReport, error) {
-	in := installer{h: h, u: u, spec: s, o: o, report: InstallReport{Path: u.Path}}
-	in.u.Spec = s
+	in := newInstaller(h, u, s, o)
 	if err := in.prepare(ctx); err != nil {
+		return in.report, err
+	}
+	if err := in.prepareSocket(ctx); err != nil {
 		return in.report, err
 	}
 	err := in.apply(ctx)
@@ -76,224 +91,4 @@ func Install(ctx context.Context, h Host, u Unit, s Spec, o InstallOptions) (Ins
 		return in.report, fmt.Errorf("%w; putting back what was there failed too: %w", err, undo)
 	}
 	return in.report, fmt.Errorf("%w; everything is as it was", err)
-}
-
-// installer is one run of Install.
-type installer struct {
-	h      Host
-	u      Unit
-	spec   Spec
-	o      InstallOptions
-	report InstallReport
-
-	disk    OnDisk
-	text    []byte // what the file should hold
-	before  place
-	links   []string // that enabled it before
-	state   State    // before
-	offline bool
-}
-
-// prepare reads everything and decides; it changes nothing.
-func (in *installer) prepare(ctx context.Context) error {
-	var err error
-	if in.state, err = in.h.State(ctx, in.u); errors.Is(err, ErrNoBus) && in.o.Offline {
-		in.offline = true
-	} else if err != nil {
-		return err
-	}
-	if in.u.Path == "" {
-		return in.spec.Validate()
-	}
-	in.disk = Observe(in.spec.Format, in.u.Path)
-	for _, d := range in.disk.DropIns {
-		in.report.DropIns = append(in.report.DropIns, d.Path)
-	}
-	if in.disk.State == FileUnreadable {
-		return fmt.Errorf("service %s: %w", in.u.Name, in.disk.Err)
-	}
-	if in.before, err = remember(in.u.Path); err != nil {
-		return fmt.Errorf("service %s: %w", in.u.Name, err)
-	}
-	in.links = wantLinks(in.u.Path)
-	origin := OriginOurs
-	if in.disk.State == FileText {
-		found := OriginOf(in.spec.Format, in.disk.Raw)
-		origin = found.Kind
-		if (origin == OriginNode || origin == OriginOther) && !in.o.Force {
-			return &ForeignFileError{Path: in.u.Path, Origin: found}
-		}
-	}
-	if in.disk.State != FileText || in.o.Force {
-		in.text, err = in.spec.Render()
-	} else {
-		in.text, err = Rewrite(in.disk.Raw, in.spec)
-	}
-	if err != nil {
-		return err
-	}
-	if origin == OriginNode || origin == OriginOther {
-		in.report.TakenOver = origin
-		if in.o.Keep != nil {
-			if err := in.o.Keep(in.u.Path, in.disk.Raw); err != nil {
-				return err
-			}
-		}
-	}
-	view, err := ParseView(in.spec.Format, in.spec.Scope, in.text)
-	in.report.Foreign = view.Foreign
-	return err
-}
-
-func (in *installer) apply(ctx context.Context) error {
-	in.report.Wrote = in.u.Path != "" && (in.disk.State != FileText || !bytes.Equal(in.text, in.disk.Raw))
-	if in.report.Wrote {
-		if err := WriteUnit(in.u, in.text); err != nil {
-			return err
-		}
-	}
-	if in.spec.LogDir != "" { // launchd does not make it, and fails to start without it
-		if err := os.MkdirAll(in.spec.LogDir, 0o700); err != nil {
-			return fmt.Errorf("service %s: %w", in.u.Name, err)
-		}
-	}
-	if in.offline {
-		return in.enableOffline()
-	}
-	if in.mustEnable() {
-		if err := in.h.Enable(ctx, in.u); err != nil {
-			return err
-		}
-		in.report.Enabled = !in.wasEnabled()
-	}
-	stale := in.report.Wrote || in.report.Enabled || in.state.NeedReload || in.state.LoadState != LoadLoaded
-	if stale {
-		if err := in.h.Reload(ctx, in.u); err != nil {
-			return err
-		}
-	}
-	if err := in.start(ctx, in.report.Wrote || in.state.NeedReload); err != nil {
-		return err
-	}
-	var err error
-	if in.report.State, err = in.h.State(ctx, in.u); err != nil {
-		return err
-	}
-	return in.verify()
-}
-
-// mustEnable tells whether Enable has work to do. A file that changed may name
-// another target than the one that starts it now.
-func (in *installer) mustEnable() bool {
-	return !in.wasEnabled() || (in.report.Wrote && in.spec.Format == FormatSystemd)
-}
-
-// wasEnabled looks at the links as well: systemd keeps in mind what it once read
-// of them, and does not see that one was removed by hand.
-func (in *installer) wasEnabled() bool {
-	if in.spec.Format == FormatSystemd && len(in.links) == 0 {
-		return false
-	}
-	return in.state.Enabled()
-}
-
-func (in *installer) start(ctx context.Context, changed bool) error {
-	if in.o.NoStart {
-		return nil
-	}
-	if in.state.ActiveState == "active" && !changed {
-		return nil
-	}
-	in.report.Started = true
-	if in.h.Format() == FormatLaunchd || in.state.ActiveState != "active" {
-		return in.h.Start(ctx, in.u) // after a reload launchd runs the new job already
-	}
-	return in.h.Restart(ctx, in.u)
-}
-
-// verify holds what the manager says against what was asked for.
-func (in *installer) verify() error {
-	s := in.report.State
-	if s.LoadState != LoadLoaded {
-		return fmt.Errorf("service %s: the manager did not load %s (state %s): does it read that directory?", in.u.Name, in.u.Path, s.LoadState)
-	}
-	if in.u.Path != "" && s.FragmentPath != "" && !sameFile(s.FragmentPath, in.u.Path) {
-		return fmt.Errorf("service %s: the manager loads %s instead of %s; remove that file", in.u.Name, s.FragmentPath, in.u.Path)
-	}
-	if !in.o.NoStart && s.ActiveState != "active" {
-		return fmt.Errorf("service %s: started, but is now %s/%s (%s)", in.u.Name, s.ActiveState, s.SubState, s.Result)
-	}
-	return nil
-}
-
-func sameFile(a, b string) bool {
-	if filepath.Clean(a) == filepath.Clean(b) {
-		return true
-	}
-	x, errX := os.Stat(a)
-	y, errY := os.Stat(b)
-	return errX == nil && errY == nil && os.SameFile(x, y)
-}
-
-// enableOffline makes the link that the manager would make.
-func (in *installer) enableOffline() error {
-	in.report.Pending = true
-	if in.spec.Format != FormatSystemd || len(in.links) > 0 {
-		return nil
-	}
-	target := "default.target"
-	if in.spec.Scope == ScopeSystem {
-		target = "multi-user.target"
-	}
-	link := in.offlineLink(target)
-	if err := os.MkdirAll(filepath.Dir(link), 0o755); err != nil {
-		return fmt.Errorf("service %s: enable: %w", in.u.Name, err)
-	}
-	if err := os.Symlink(in.u.Path, link); err != nil {
-		return fmt.Errorf("service %s: enable: %w", in.u.Name, err)
-	}
-	in.report.Enabled = true
-	return nil
-}
-
-func (in *installer) offlineLink(target string) string {
-	return filepath.Join(filepath.Dir(in.u.Path), target+".wants", in.u.Name)
-}
-
-// undo puts back file, enablement and running state.
-func (in *installer) undo(ctx context.Context) error {
-	var errs []error
-	try := func(err error) { errs = append(errs, err) }
-	wasActive := in.state.ActiveState == "active"
-	if !in.offline && in.report.Started && !wasActive {
-		try(in.h.Stop(ctx, in.u)) // while the manager still has the definition to stop it by
-	}
-	if in.report.Enabled {
-		if in.offline {
-			for _, link := range wantLinks(in.u.Path) {
-				try(removeIfThere(link))
-			}
-		} else if in.spec.Format != FormatLaunchd || in.state.UnitFileState == "disabled" {
-			// launchd keeps "disabled" apart from the plist; only put back what was said.
-			try(in.h.Disable(ctx, in.u))
-		}
-	}
-	if in.report.Wrote {
-		try(in.before.restore())
-	}
-	if in.offline {
-		return errors.Join(errs...)
-	}
-	try(in.h.Reload(ctx, in.u))
-	switch {
-	case !wasActive || !in.report.Started:
-	case in.spec.Format == FormatLaunchd:
-		try(in.h.Start(ctx, in.u)) // the reload began with an end already
-	default:
-		try(in.h.Restart(ctx, in.u))
-	}
-	if !wasActive && in.spec.Format == FormatSystemd {
-		try(in.h.ResetFailed(ctx, in.u))
-	}
-	return errors.Join(errs...)
 }

@@ -60,17 +60,24 @@ func (h *Kardianos) open(ctx context.Context, u Unit) (service.Service, error) {
 	if system == nil {
 		return nil, fmt.Errorf("service %s: no service manager found on this machine; run `coderclaw supervisor run` from the init that it has", u.Name)
 	}
+	s := u.Spec
+	s.Name = u.Name
+	return system.New(program{}, s.kardianos())
+}
+
+// kardianos is what the library is told of a service.
+func (s Spec) kardianos() *service.Config {
 	c := &service.Config{
-		Name:        u.Name,
-		DisplayName: u.Name,
-		Description: u.Spec.Description,
+		Name:        s.Name,
+		DisplayName: s.Name,
+		Description: s.Description,
 		Option:      service.KeyValue{"UserService": false},
-		EnvVars:     u.Spec.envMap(),
+		EnvVars:     s.envMap(),
 	}
-	if len(u.Spec.Exec) > 0 {
-		c.Executable, c.Arguments = u.Spec.Exec[0], u.Spec.Exec[1:]
+	if len(s.Exec) > 0 {
+		c.Executable, c.Arguments = s.Exec[0], s.Exec[1:]
 	}
-	return system.New(program{}, c)
+	return c
 }
 
 func (h *Kardianos) do(ctx context.Context, u Unit, verb string, fn func(service.Service) error) error {

@@ -1,48 +1,10 @@
 package servicegen
 
 import (
-	"bytes"
 	"context"
-	"errors"
 	"fmt"
-	"os/exec"
 	"strconv"
-	"strings"
 	"time"
-)
-
-// Runner runs one launchctl command and returns what it printed and its exit
-// code. err is set only when the command could not be run at all.
-type Runner func(ctx context.Context, args ...string) (stdout, stderr []byte, code int, err error)
-
-// ExecRunner runs the launchctl at path; "" means /bin/launchctl.
-func ExecRunner(path string) Runner {
-	if path == "" {
-		path = "/bin/launchctl"
-	}
-	return func(ctx context.Context, args ...string) ([]byte, []byte, int, error) {
-		var stdout, stderr bytes.Buffer
-		cmd := exec.CommandContext(ctx, path, args...)
-		cmd.Stdout, cmd.Stderr = &stdout, &stderr
-		err := cmd.Run()
-		if e, ok := errors.AsType[*exec.ExitError](err); ok && ctx.Err() == nil {
-			return stdout.Bytes(), stderr.Bytes(), e.ExitCode(), nil
-		}
-		if err != nil {
-			return stdout.Bytes(), stderr.Bytes(), -1, fmt.Errorf("run %s: %w", path, err)
-		}
-		return stdout.Bytes(), stderr.Bytes(), 0, nil
-	}
-}
-
-// Exit codes of launchctl that decide something.
-const (
-	codeIO         = 5   // bootstrap: the label is still being torn down
-	codeInProgress = 37  // the operation is already in progress
-	codeNoDomain   = 112 // no such domain: nobody is logged in at the desktop
-	codeNoService  = 113 // no such job in that domain
-	codeBadDomain  = 125 // the domain does not do that: ssh or sudo without a desktop
-	codeNotLoaded  = 3   // bootout: no such process
 )
 
 // launchctl answers before the job has moved, so what it was asked for is
@@ -71,48 +33,7 @@ func NewLaunchctl(o HostOptions) *Launchctl {
 	return h
 }
 
-// LaunchctlError is a launchctl command that failed.
-type LaunchctlError struct {
-	Args []string
-	Code int
-	Text string // what it printed
-}
-
-func (e *LaunchctlError) Error() string {
-	return fmt.Sprintf("launchctl %s: exit code %d: %s", strings.Join(e.Args, " "), e.Code, e.Text)
-}
-
-// do runs a command that must succeed.
-func (h *Launchctl) do(ctx context.Context, args ...string) ([]byte, error) {
-	stdout, stderr, code, err := h.run(ctx, args...)
-	if err != nil {
-		return nil, err
-	}
-	if code != 0 {
-		text := strings.TrimSpace(string(stderr))
-		if text == "" {
-			text = strings.TrimSpace(string(stdout))
-		}
-		return stdout, &LaunchctlError{Args: args, Code: code, Text: text}
-	}
-	return stdout, nil
-}
-
-// failedWith tells whether err is a launchctl command that ended with one of codes.
-func failedWith(err error, codes ...int) bool {
-	e, ok := errors.AsType[*LaunchctlError](err)
-	if !ok {
-		return false
-	}
-	for _, c := range codes {
-		if e.Code == c {
-			return true
-		}
-	}
-	return false
-}
-
-// job is where a label lives and what launchd says of it.
+// launchJob is where a label lives and what launchd says of it.
 type launchJob struct {
 	domain string
 	loaded bool
@@ -123,32 +44,51 @@ func (j launchJob) target(u Unit) string { return j.domain + "/" + u.Name }
 
 // find looks for the job where it is loaded, so that every verb meets the one
 // that exists; for a job that is nowhere it picks the domain to load it into:
-// the desktop session, else (112, 125: there is none) the user's own.
+// the desktop session, else (112, 125: there is none) the user's own. A desktop
+// session that is there is never passed over, or the job would run twice as soon
+// as the session loads it too.
 func (h *Launchctl) find(ctx context.Context, u Unit) (launchJob, error) {
-	domains := []string{"gui/" + strconv.Itoa(h.o.UID), "user/" + strconv.Itoa(h.o.UID)}
-	switch {
-	case u.Scope == ScopeSystem:
-		domains = []string{"system"}
-	case h.o.UID == 0:
-		return launchJob{}, fmt.Errorf("service %s: root has no agents of its own; run this as the user, without sudo", u.Name)
+	domains, err := h.domains(u)
+	if err != nil {
+		return launchJob{}, err
 	}
 	for _, d := range domains {
-		out, err := h.do(ctx, "print", d+"/"+u.Name)
-		if err == nil {
-			return launchJob{domain: d, loaded: true, print: parseLaunchPrint(out)}, nil
-		}
-		if !failedWith(err, codeNoService, codeNoDomain, codeBadDomain) {
-			return launchJob{}, err
+		if j, err := h.look(ctx, u, d); err != nil || j.loaded {
+			return j, err
 		}
 	}
 	if len(domains) == 1 {
 		return launchJob{domain: domains[0]}, nil
 	}
-	_, err := h.do(ctx, "print", domains[0])
+	_, err = h.do(ctx, "print", domains[0])
 	if failedWith(err, codeNoDomain, codeBadDomain) {
 		return launchJob{domain: domains[1]}, nil
 	}
 	return launchJob{domain: domains[0]}, err
+}
+
+// domains are where a job may be, best first.
+func (h *Launchctl) domains(u Unit) ([]string, error) {
+	switch {
+	case u.Scope == ScopeSystem:
+		return []string{"system"}, nil
+	case h.o.UID == 0:
+		return nil, fmt.Errorf("service %s: root has no agents of its own; run this as the user, without sudo, or use --system", u.Name)
+	}
+	uid := strconv.Itoa(h.o.UID)
+	return []string{"gui/" + uid, "user/" + uid}, nil
+}
+
+// look asks one domain for the job.
+func (h *Launchctl) look(ctx context.Context, u Unit, domain string) (launchJob, error) {
+	out, err := h.do(ctx, "print", domain+"/"+u.Name)
+	switch {
+	case err == nil:
+		return launchJob{domain: domain, loaded: true, print: parseLaunchPrint(out)}, nil
+	case failedWith(err, codeNoService, codeNoDomain, codeBadDomain):
+		return launchJob{domain: domain}, nil
+	}
+	return launchJob{}, err
 }
 
 // Format implements Host.
@@ -159,6 +99,10 @@ func (h *Launchctl) Format() Format { return FormatLaunchd }
 func (h *Launchctl) Reload(ctx context.Context, u Unit) error {
 	j, err := h.find(ctx, u)
 	if err != nil || !j.loaded {
+		return err
+	}
+	// First, so that a label which was disabled is known before the job is gone.
+	if _, err := h.do(ctx, "enable", j.target(u)); err != nil {
 		return err
 	}
 	if err := h.unload(ctx, u, j); err != nil {
@@ -219,13 +163,24 @@ func (h *Launchctl) kick(ctx context.Context, u Unit, j launchJob) error {
 	return nil
 }
 
-// Stop implements Host: the job is unloaded, or KeepAlive would bring it back.
+// Stop implements Host: the job is unloaded, or KeepAlive would bring it back. It
+// is never disabled for that, which would outlive the plist and the next boot. A
+// job that both of a user's domains have loaded is unloaded from both.
 func (h *Launchctl) Stop(ctx context.Context, u Unit) error {
-	j, err := h.find(ctx, u)
-	if err != nil || !j.loaded {
+	domains, err := h.domains(u)
+	if err != nil {
 		return err
 	}
-	return h.unload(ctx, u, j)
+	for _, d := range domains {
+		j, err := h.look(ctx, u, d)
+		if err == nil && j.loaded {
+			err = h.unload(ctx, u, j)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Restart implements Host. The job stays loaded: unloading it for a restart
@@ -291,7 +246,7 @@ func (h *Launchctl) stopPatience(u Unit) time.Duration {
 // unload removes the job and waits until launchd has let go of the label.
 func (h *Launchctl) unload(ctx context.Context, u Unit, j launchJob) error {
 	_, err := h.do(ctx, "bootout", j.target(u))
-	if err != nil && !failedWith(err, codeNotLoaded, codeNoService, codeInProgress) {
+	if err != nil && !failedWith(err, codeNotLoaded, codeNoService, codeInProgress, codeUnderway) {
 		return err
 	}
 	gone, last, err := h.await(ctx, u, j, h.stopPatience(u), func(_ launchPrint, loaded bool) bool { return !loaded })

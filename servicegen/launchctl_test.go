@@ -191,15 +191,16 @@ func TestLaunchctlVerbs(t *testing.T) {
 			bootout gui/501/L -> 0
 			print gui/501/L -> 0 -> pid 7
 			print gui/501/L -> 0 -> pid 7
-			print gui/501/L -> 113`, ""},
+			print gui/501/L -> 113
+			print user/501/L -> 113`, ""},
 		{"stop what is not loaded", Host.Stop, `
 			print gui/501/L -> 113
-			print user/501/L -> 113
-			print gui/501 -> 0`, ""},
+			print user/501/L -> 113`, ""},
 		{"stop of one that goes by itself", Host.Stop, `
 			print gui/501/L -> 0 -> pid 7
 			bootout gui/501/L -> 3 -> Boot-out failed: 3: No such process
-			print gui/501/L -> 113`, ""},
+			print gui/501/L -> 113
+			print user/501/L -> 113`, ""},
 		{"restart keeps the job loaded", Host.Restart, `
 			print gui/501/L -> 0 -> pid 7
 			kill SIGTERM gui/501/L -> 0
@@ -214,6 +215,7 @@ func TestLaunchctlVerbs(t *testing.T) {
 			print gui/501/L -> 0 -> pid 8`, ""},
 		{"reload of a loaded job", func(h Host, ctx context.Context, u Unit) error { return h.Reload(ctx, u) }, `
 			print gui/501/L -> 0 -> pid 7
+			enable gui/501/L -> 0
 			bootout gui/501/L -> 37
 			print gui/501/L -> 113
 			enable gui/501/L -> 0

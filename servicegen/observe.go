@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 )
 
 // FileState says what stands at the path of a service file.
@@ -21,7 +22,7 @@ const (
 	FileText       FileState = "file"
 	FileEmpty      FileState = "empty"
 	FileMasked     FileState = "masked"   // a symlink to /dev/null
-	FileDangling   FileState = "dangling" // a symlink to nothing
+	FileDangling   FileState = "dangling" // a symlink to nothing, or in a circle
 	FileDirectory  FileState = "directory"
 	FileSpecial    FileState = "special"    // a device, socket or pipe
 	FileUnreadable FileState = "unreadable" // Err says why
@@ -40,6 +41,9 @@ type OnDisk struct {
 	DropIns []DropIn
 	Targets []string // systemd: the targets that start it by a link beside the file; none means disabled
 }
+
+// StartedBy tells whether target starts the unit by a link beside its file.
+func (o OnDisk) StartedBy(target string) bool { return slices.Contains(o.Targets, target) }
 
 // DropIn is one .conf file that changes a systemd unit.
 type DropIn struct {
@@ -85,7 +89,7 @@ func (o *OnDisk) look() (FileState, error) {
 			return FileMasked, nil
 		}
 		info, err = os.Stat(o.Path)
-		if errors.Is(err, fs.ErrNotExist) {
+		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ELOOP) {
 			return FileDangling, nil
 		}
 		if err != nil {

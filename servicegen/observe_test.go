@@ -46,8 +46,12 @@ func TestObserveTellsStatesApart(t *testing.T) {
 				t.Fatal(err)
 			}
 		}, FileDirectory},
+		"circle": {func(t *testing.T, p string) { link(t, p, p) }, FileDangling},
 		"unreadable": {func(t *testing.T, p string) {
-			link(t, p, p) // a loop, which root cannot read either
+			write(t, p, "")
+			if err := os.Truncate(p, maxServiceFile+1); err != nil { // which root does not read either
+				t.Fatal(err)
+			}
 		}, FileUnreadable},
 	} {
 		path := filepath.Join(t.TempDir(), "x.service")

@@ -55,6 +55,9 @@ func (s Spec) members() []member {
 	if s.User != "" {
 		out = append(out, member{"UserName", s.User})
 	}
+	if s.Group != "" {
+		out = append(out, member{"GroupName", s.Group})
+	}
 	return out
 }
 
@@ -134,7 +137,7 @@ func (d plistDict) env() []EnvVar {
 // variables with envPrefix. Disabled is never wanted: it keeps a job from
 // loading. UserName would make a user's agent fail.
 var managedPlistKeys = []string{
-	"Comment", "Disabled", "ExitTimeOut", "KeepAlive", "Label", "LimitLoadToSessionType", "ProcessType", "Program",
+	"Comment", "Disabled", "ExitTimeOut", "GroupName", "KeepAlive", "Label", "LimitLoadToSessionType", "ProcessType", "Program",
 	"ProgramArguments", "RunAtLoad", "StandardErrorPath", "StandardOutPath", "ThrottleInterval", "Umask", "UserName",
 }
 

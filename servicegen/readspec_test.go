@@ -2,6 +2,7 @@ package servicegen
 
 import (
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -28,8 +29,26 @@ func readSpec(f Format, name string, src []byte) (Spec, error) {
 	if slices.Contains(u.Values("Install", "WantedBy"), "multi-user.target") {
 		s.Scope = ScopeSystem
 	}
-	if v := u.Values("Service", "User"); len(v) > 0 && s.Scope == ScopeSystem {
-		s.User = v[len(v)-1]
+	last := func(section, key string) string {
+		if v := u.Values(section, key); len(v) > 0 {
+			return v[len(v)-1]
+		}
+		return ""
+	}
+	if strings.HasSuffix(name, socketSuffix) {
+		return s, s.readSocket(u)
+	}
+	if s.Scope == ScopeSystem {
+		s.User, s.Group = last("Service", "User"), last("Service", "Group")
+	}
+	s.Socket = last("Service", "Sockets")
+	s.Unconfined = s.Scope == ScopeUser && last("Service", "NoNewPrivileges") == ""
+	words, err := Words(last("Service", "ReadWritePaths"))
+	if err != nil {
+		return Spec{}, fmt.Errorf("ReadWritePaths: %w", err)
+	}
+	for _, w := range words {
+		s.Writable = append(s.Writable, unescapePercent(strings.TrimPrefix(w, "-")))
 	}
 	if v := u.Values("Service", "TimeoutStopSec"); len(v) > 0 {
 		if s.StopTimeout, err = parseSpan(v[len(v)-1]); err != nil {
@@ -45,7 +64,7 @@ func readSpec(f Format, name string, src []byte) (Spec, error) {
 	if len(lines) == 0 {
 		return Spec{}, fmt.Errorf("ExecStart is missing")
 	}
-	words, err := Words(lines[len(lines)-1])
+	words, err = Words(lines[len(lines)-1])
 	if err != nil {
 		return Spec{}, fmt.Errorf("ExecStart: %w", err)
 	}
@@ -98,11 +117,26 @@ func (s *Spec) readPlist(src []byte) error {
 	}
 	if len(d.strings("LimitLoadToSessionType")) == 0 {
 		s.Scope = ScopeSystem
-		s.User = d.text("UserName")
+		s.User, s.Group = d.text("UserName"), d.text("GroupName")
 	}
 	if seconds, ok := d["ExitTimeOut"].(uint64); ok {
 		s.StopTimeout = time.Duration(min(seconds, 1<<31)) * time.Second
 	}
 	s.LogDir, _ = strings.CutSuffix(d.text("StandardOutPath"), "/gateway.log")
+	return nil
+}
+
+// readSocket fills s from a socket unit.
+func (s *Spec) readSocket(u *UnitFile) error {
+	for _, text := range u.Values("Socket", "ListenStream") {
+		addr, err := netip.ParseAddrPort(unescapePercent(text))
+		if err != nil {
+			return err
+		}
+		s.Listen = append(s.Listen, addr)
+	}
+	if len(s.Listen) == 0 {
+		return fmt.Errorf("ListenStream is missing")
+	}
 	return nil
 }

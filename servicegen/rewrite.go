@@ -54,10 +54,19 @@ func rewriteUnit(old []byte, want Spec, diff []Difference) ([]byte, error) {
 	}
 	order := want.settings()
 	for i, set := range order {
-		if key := diffKey(set); e.changed[key] {
-			e.place(key, set, order[:i])
-			delete(e.changed, key)
+		key := diffKey(set)
+		if !e.changed[key] {
+			continue
 		}
+		same := order[i:] // a list may take several lines
+		for j := range same {
+			if diffKey(same[j]) != key {
+				same = same[:j]
+				break
+			}
+		}
+		e.place(key, same, order[:i])
+		delete(e.changed, key)
 	}
 	for key := range e.changed { // managed keys that must not be there at all
 		e.remove(key, "")
@@ -92,25 +101,30 @@ type unitEditor struct {
 	changed map[string]bool // keys yet to be dealt with
 }
 
-// place makes set the only assignment of key: where the first one stood, else
-// behind what precedes it in a fresh unit.
-func (e *unitEditor) place(key string, set setting, before []setting) {
+// place makes sets the only assignments of key: where the first one stood, else
+// behind what precedes them in a fresh unit.
+func (e *unitEditor) place(key string, sets, before []setting) {
+	set := sets[0]
 	at := e.remove(key, set.section)
 	if at < 0 || set.key == "Environment" {
 		// A variable goes behind all lines of its kind, past any that resets them.
 		at = e.after(set, before)
 	}
-	line := Line{Kind: LineSetting, Section: set.section, Key: set.key, Value: set.value, Raw: set.key + "=" + set.value + e.eol}
+	var lines []Line
+	for _, s := range sets {
+		lines = append(lines, Line{Kind: LineSetting, Section: s.section, Key: s.key, Value: s.value, Raw: s.key + "=" + s.value + e.eol})
+	}
 	if at < 0 {
 		e.terminate(len(e.lines))
 		if len(e.lines) > 0 {
 			e.lines = append(e.lines, Line{Kind: LineBlank, Raw: e.eol})
 		}
-		e.lines = append(e.lines, Line{Kind: LineSection, Section: set.section, Raw: "[" + set.section + "]" + e.eol}, line)
+		e.lines = append(e.lines, Line{Kind: LineSection, Section: set.section, Raw: "[" + set.section + "]" + e.eol})
+		e.lines = append(e.lines, lines...)
 		return
 	}
 	e.terminate(at)
-	e.lines = slices.Insert(e.lines, at, line)
+	e.lines = slices.Insert(e.lines, at, lines...)
 }
 
 // terminate gives the line before at a line end when it lacks one, as the last

@@ -9,8 +9,10 @@
 package servicegen
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"net/netip"
 	"path"
 	"path/filepath"
 	"regexp"
@@ -51,15 +53,20 @@ type EnvVar struct{ Name, Value string }
 type Spec struct {
 	Format      Format
 	Scope       Scope
-	Name        string        // unit file name ("coderclaw-gateway.service"), launchd label, or service name
-	Profile     string        // the profile that the service runs
-	Description string        // one line for people
-	Version     string        // of the generator
-	Exec        []string      // argv, Exec[0] absolute
-	Env         []EnvVar      // sorted by name, every name with envPrefix
-	StopTimeout time.Duration // what the manager grants a stop before it kills
-	LogDir      string        // launchd only: where the first lines of a start go
-	User        string        // system scope only: the account to run as, "" means root
+	Name        string           // unit file name ("coderclaw-gateway.service"), launchd label, or service name; a systemd name that ends in .socket makes it a socket unit
+	Profile     string           // the profile that the service runs
+	Description string           // one line for people
+	Version     string           // of the generator
+	Exec        []string         // argv, Exec[0] absolute
+	Env         []EnvVar         // sorted by name, every name with envPrefix
+	StopTimeout time.Duration    // what the manager grants a stop before it kills
+	LogDir      string           // launchd only: where the first lines of a start go
+	User        string           // system scope only: the account to run as, "" means root
+	Group       string           // system scope only: its group, "" means the account's own
+	Unconfined  bool             // systemd, user scope only: tools may gain privileges, so nothing is hardened
+	Writable    []string         // systemd, system scope only: absolute paths to write to that ProtectSystem would close, sorted
+	Socket      string           // systemd only: the socket unit that holds the service's listeners, "" for none
+	Listen      []netip.AddrPort // of a socket unit: what it listens on, the profile's first address first
 }
 
 // SpecOptions is what a profile does not know of its service.
@@ -70,7 +77,11 @@ type SpecOptions struct {
 	RegistryPath string // absolute path of the registry that the service must read
 	Home         string // value of CODERCLAW_HOME, "" when the caller has none
 	Version      string // of this build
-	User         string // see Spec.User
+	User         string // system scope only: the account to run as; "" means root
+	Group        string // system scope only: "" means the account's own
+	// Listen makes a socket unit hold the listeners of the service: Spec.Socket
+	// names it and SocketFor describes it. systemd only; empty for none.
+	Listen []netip.AddrPort
 }
 
 // envPrefix marks the variables that a unit is ours to decide on. One that a
@@ -102,7 +113,16 @@ func ForProfile(p profiles.Profile, o SpecOptions) Spec {
 	}
 	s.Env = append(s.Env, EnvVar{"CODERCLAW_REGISTRY", o.RegistryPath})
 	if s.Scope == ScopeSystem {
-		s.User = o.User
+		s.User, s.Group = cmp.Or(o.User, rootUser), o.Group // said in words, or the service would have no HOME
+	}
+	if o.Format == FormatSystemd {
+		s.Unconfined = s.Scope == ScopeUser && p.Isolation == profiles.IsolationOff
+		if s.Scope == ScopeSystem {
+			s.Writable = writable(p, o)
+		}
+		if len(o.Listen) > 0 {
+			s.Socket = socketName(p)
+		}
 	}
 	switch o.Format {
 	case FormatLaunchd:
@@ -135,6 +155,9 @@ func describe(profile, version string) string {
 // a path, so that the file and what the manager shows stay comparable.
 func cleanPath(f Format, p string) string {
 	if f == FormatKardianos {
+		if driveShape().MatchString(p) {
+			return p
+		}
 		return filepath.Clean(p)
 	}
 	return path.Clean(p)
@@ -175,24 +198,32 @@ func (s Spec) Validate() error {
 	switch {
 	case !nameShape().MatchString(s.Name):
 		return fmt.Errorf("service name %q: want letters, digits and . _ @ : -", s.Name)
-	case s.Format == FormatSystemd && !strings.HasSuffix(s.Name, ".service"):
-		return fmt.Errorf("service name %q: a systemd service ends in .service", s.Name)
+	case s.Format == FormatSystemd && !s.isSocket() && !strings.HasSuffix(s.Name, ".service"):
+		return fmt.Errorf("service name %q: a systemd service ends in .service, its socket in .socket", s.Name)
 	case s.Scope != ScopeUser && s.Scope != ScopeSystem:
 		return fmt.Errorf("service %s: unknown scope %q", s.Name, s.Scope)
+	case s.isSocket():
+		return s.validateSocket()
+	case len(s.Listen) > 0:
+		return fmt.Errorf("service %s: only a socket unit listens", s.Name)
 	case s.StopTimeout < time.Second || s.StopTimeout%time.Microsecond != 0:
 		return fmt.Errorf("service %s: stop timeout %v: want at least 1s, in whole microseconds", s.Name, s.StopTimeout)
-	case !versionShape().MatchString(s.Version) || strings.Contains(s.Version, "--"):
-		return fmt.Errorf("service %s: version %q: want letters, digits and . + _ ~ -", s.Name, s.Version)
+	case s.Socket != "" && (s.Format != FormatSystemd || !strings.HasSuffix(s.Socket, socketSuffix) || !nameShape().MatchString(s.Socket)):
+		return fmt.Errorf("service %s: socket unit %q: only systemd has one, and its name ends in .socket", s.Name, s.Socket)
+	case s.Unconfined && (s.Format != FormatSystemd || s.Scope != ScopeUser):
+		return fmt.Errorf("service %s: only a user's systemd unit can do without hardening", s.Name)
+	case len(s.Writable) > 0 && (s.Format != FormatSystemd || s.Scope != ScopeSystem || !slices.IsSorted(s.Writable)):
+		return fmt.Errorf("service %s: paths to write to, %q: only in a systemd unit of the machine, and sorted", s.Name, s.Writable)
 	case s.User != "" && (s.Scope != ScopeSystem || !userShape().MatchString(s.User)):
 		return fmt.Errorf("service %s: user %q: only a plain account name, and only in system scope", s.Name, s.User)
+	case s.Group != "" && (s.Scope != ScopeSystem || !userShape().MatchString(s.Group)):
+		return fmt.Errorf("service %s: group %q: only a plain group name, and only in system scope", s.Name, s.Group)
 	case len(s.Exec) == 0 || !s.absolute(s.Exec[0]):
 		return fmt.Errorf("service %s: the program to run, %q, is not an absolute path", s.Name, slices.Concat(s.Exec, []string{""})[0])
 	case s.LogDir != "" && !s.absolute(s.LogDir):
 		return fmt.Errorf("service %s: log directory %q is not an absolute path", s.Name, s.LogDir)
-	case strings.TrimSpace(s.Description) != s.Description || strings.HasSuffix(s.Description, `\`):
-		return fmt.Errorf(`service %s: description %q: may not start or end with a space, nor end with \`, s.Name, s.Description)
 	}
-	texts := slices.Concat([]string{s.Description, s.LogDir}, s.Exec)
+	texts := slices.Concat([]string{s.LogDir}, s.Exec, s.Writable)
 	for _, v := range s.Env {
 		if !envNameShape().MatchString(v.Name) {
 			return fmt.Errorf("service %s: variable %q: only names that start with %s", s.Name, v.Name, envPrefix)
@@ -202,7 +233,24 @@ func (s Spec) Validate() error {
 	if !slices.IsSortedFunc(s.Env, func(a, b EnvVar) int { return strings.Compare(a.Name, b.Name) }) {
 		return fmt.Errorf("service %s: variables are not sorted by name", s.Name)
 	}
-	for _, t := range texts {
+	for _, p := range s.Writable {
+		if !strings.HasPrefix(p, "/") || path.Clean(p) != p {
+			return fmt.Errorf("service %s: path to write to %q is not absolute and clean", s.Name, p)
+		}
+	}
+	return s.carries(texts...)
+}
+
+// carries reports what of texts, or of the texts that every service has, no
+// service file can hold.
+func (s Spec) carries(texts ...string) error {
+	switch {
+	case !versionShape().MatchString(s.Version) || strings.Contains(s.Version, "--"):
+		return fmt.Errorf("service %s: version %q: want letters, digits and . + _ ~ -", s.Name, s.Version)
+	case strings.TrimSpace(s.Description) != s.Description || strings.HasSuffix(s.Description, `\`):
+		return fmt.Errorf(`service %s: description %q: may not start or end with a space, nor end with \`, s.Name, s.Description)
+	}
+	for _, t := range append(texts, s.Description) {
 		if err := carriable(t); err != nil {
 			return fmt.Errorf("service %s: %q: %w; choose another path", s.Name, t, err)
 		}
@@ -212,7 +260,7 @@ func (s Spec) Validate() error {
 
 func (s Spec) absolute(p string) bool {
 	if s.Format == FormatKardianos {
-		return filepath.IsAbs(p)
+		return filepath.IsAbs(p) || driveShape().MatchString(p)
 	}
 	return strings.HasPrefix(p, "/")
 }

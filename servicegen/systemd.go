@@ -52,13 +52,27 @@ func (s Spec) unitHeader(rest []byte) string {
 	return "# " + headerText(s.Version, rest) + "; put settings of your own into a drop-in: " + edit + s.Name
 }
 
+// Target is the systemd target that starts the service by itself, "" in other formats.
+func (s Spec) Target() string {
+	switch {
+	case s.Format != FormatSystemd:
+		return ""
+	case s.isSocket():
+		return "sockets.target"
+	case s.Scope == ScopeSystem:
+		return "multi-user.target"
+	}
+	return "default.target"
+}
+
 // settings lists what the unit says, in order. Values are ready to write.
 func (s Spec) settings() []setting {
+	if s.isSocket() {
+		return s.socketSettings()
+	}
 	system := s.Scope == ScopeSystem
-	wantedBy := "default.target"
 	out := []setting{{"Unit", "Description", escapePercent(s.Description)}}
 	if system {
-		wantedBy = "multi-user.target"
 		out = append(out,
 			setting{"Unit", "After", "network-online.target"},
 			setting{"Unit", "Wants", "network-online.target"})
@@ -76,7 +90,13 @@ func (s Spec) settings() []setting {
 	if system && s.User != "" {
 		out = append(out, setting{"Service", "User", s.User})
 	}
-	return append(out,
+	if system && s.Group != "" {
+		out = append(out, setting{"Service", "Group", s.Group})
+	}
+	if s.Socket != "" {
+		out = append(out, setting{"Service", "Sockets", s.Socket})
+	}
+	out = append(out,
 		setting{"Service", "Restart", "on-failure"},
 		setting{"Service", "RestartSec", plainSpan(restartDelay)},
 		setting{"Service", "RestartPreventExitStatus", strconv.Itoa(exitNeverRestart)},
@@ -85,8 +105,9 @@ func (s Spec) settings() []setting {
 		setting{"Service", "WatchdogSec", plainSpan(watchdogInterval)},
 		setting{"Service", "TimeoutStopSec", plainSpan(s.StopTimeout)},
 		setting{"Service", "UMask", "0077"},
-		setting{"Install", "WantedBy", wantedBy},
 	)
+	out = append(out, s.hardening()...)
+	return append(out, setting{"Install", "WantedBy", s.Target()})
 }
 
 // plainSpan writes whole seconds without a unit, as the keys named …Sec allow.

@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
-	"strconv"
+
 	"strings"
 
 	sd "github.com/coreos/go-systemd/v22/dbus"
@@ -189,76 +187,21 @@ func (h *Systemd) do(ctx context.Context, u Unit, verb string, fn func(*sd.Conn)
 	return fmt.Errorf("%s %s: %w", verb, u.Name, err)
 }
 
-// connect opens the bus of the manager, else the manager's own socket, which
-// exists where no bus daemon is installed.
-func (h *Systemd) connect(ctx context.Context) (*sd.Conn, error) {
-	bus, private, err := h.addresses()
-	if err != nil {
-		return nil, err
-	}
-	c, err := sd.NewConnection(func() (*dbus.Conn, error) { return h.dial(ctx, bus, true) })
-	if err == nil {
-		return c, nil
-	}
-	if ctx.Err() != nil {
-		return nil, fmt.Errorf("connect to %s: %w", bus, context.Cause(ctx))
-	}
-	if c, err := sd.NewConnection(func() (*dbus.Conn, error) { return h.dial(ctx, private, false) }); err == nil {
-		return c, nil
-	}
-	return nil, &NoBusError{Address: bus, Hint: h.hint(), Err: err}
-}
-
-func (h *Systemd) addresses() (bus, private string, err error) {
-	if h.o.Scope == ScopeSystem {
-		bus, ok := h.o.Env("DBUS_SYSTEM_BUS_ADDRESS")
-		if !ok || bus == "" {
-			bus = "unix:path=/run/dbus/system_bus_socket"
-		}
-		return bus, "unix:path=/run/systemd/private", nil
-	}
-	dir, ok := h.o.Env("XDG_RUNTIME_DIR")
-	if !ok || !filepath.IsAbs(dir) {
-		dir = "/run/user/" + strconv.Itoa(h.o.UID)
-	}
-	bus = "unix:path=" + dbus.EscapeBusAddressValue(filepath.Join(dir, "bus"))
-	private = "unix:path=" + dbus.EscapeBusAddressValue(filepath.Join(dir, "systemd", "private"))
-	if info, err := os.Stat(dir); err == nil {
-		if uid, known := ownerOf(info); known && uid != h.o.UID {
-			return "", "", &NoBusError{
-				Address: bus,
-				Hint:    "unset XDG_RUNTIME_DIR, or run this as that user",
-				Err:     fmt.Errorf("%s belongs to user id %d, not %d", dir, uid, h.o.UID),
-			}
-		}
-	}
-	return bus, private, nil
-}
-
-// dial connects and names no user but the id: the name needs a lookup, and the
-// library's own session bus would start a stray bus daemon where none runs.
-func (h *Systemd) dial(ctx context.Context, address string, hello bool) (*dbus.Conn, error) {
-	c, err := dbus.Dial(address, dbus.WithContext(ctx))
-	if err != nil {
-		return nil, err
-	}
-	err = c.Auth([]dbus.Auth{dbus.AuthExternal(strconv.Itoa(h.o.UID))})
-	if err == nil && hello {
-		err = c.Hello()
-	}
-	if err != nil {
-		return nil, errors.Join(err, c.Close())
-	}
-	return c, nil
-}
-
+// hint says what to do when nobody answers.
 func (h *Systemd) hint() string {
-	if h.o.Scope == ScopeSystem || !h.o.Exists("/run/systemd/system") {
+	init := h.o.Init()
+	if init.Kind != InitSystemd {
+		if init.WSL {
+			return WSLHint
+		}
 		return "this machine seems not to run systemd: keep `coderclaw supervisor run` up with the init that it has"
 	}
-	name, ok := h.o.Env("USER")
-	if !ok || name == "" || (h.o.UID == 0) != (name == "root") {
-		name = strconv.Itoa(h.o.UID)
+	if h.o.Scope == ScopeSystem {
+		return "its bus, and /run/systemd/private, are for root: use sudo"
+	}
+	name := h.o.userName()
+	if !h.o.atHome() {
+		return fmt.Sprintf("HOME is not the home of %s, whose manager reads no service files below it; to have it asked all the same: XDG_RUNTIME_DIR=%s/%d", name, h.o.RuntimeRoot, h.o.UID)
 	}
 	return "log in as the user (sudo and su do not), or let the manager run without a login: loginctl enable-linger " + name
 }

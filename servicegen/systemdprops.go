@@ -59,7 +59,11 @@ func stateOf(scope Scope, props map[string]any) State {
 		}
 	}
 	if s.LoadState == LoadLoaded {
-		s.View.fillLoaded(scope, p, commands, s.Env)
+		if _, socket := p["Listen"]; socket {
+			s.View.fillSocket(p)
+		} else {
+			s.View.fillLoaded(scope, p, commands, s.Env)
+		}
 	}
 	return s
 }
@@ -82,9 +86,10 @@ func (v *View) fillLoaded(scope Scope, p properties, commands []command, env []E
 	}
 	set["TimeoutStopSec"] = p.micros("TimeoutStopUSec")
 	set["UMask"] = fmt.Sprintf("%04o", p.number("UMask"))
-	set["Delegate"] = "no"
-	if p.flag("Delegate") {
-		set["Delegate"] = "yes"
+	set["Delegate"] = yesNo(p.flag("Delegate"))
+	v.fillHardening(scope, p)
+	if sockets := canonicalSet(strings.Join(slices.DeleteFunc(slices.Clone(p.texts("TriggeredBy")), notSocket), " ")); sockets != "" {
+		set["Sockets"] = sockets
 	}
 	if statuses := p.statuses("RestartPreventExitStatus"); statuses != "" {
 		set["RestartPreventExitStatus"] = statuses
@@ -99,11 +104,76 @@ func (v *View) fillLoaded(scope Scope, p properties, commands []command, env []E
 	if user := p.text("User"); user != "" && scope == ScopeSystem {
 		set["User"] = user
 	}
+	if group := p.text("Group"); group != "" && scope == ScopeSystem {
+		set["Group"] = group
+	}
 	for _, e := range env {
 		if strings.HasPrefix(e.Name, envPrefix) {
 			set["Environment["+e.Name+"]"] = escapePercent(e.Value)
 		}
 	}
+}
+
+func notSocket(unit string) bool { return !strings.HasSuffix(unit, socketSuffix) }
+
+// fillHardening writes those sandboxing directives that a manager shows in a form
+// which can be held against a file. Of the filter of system calls it shows the
+// single calls.
+func (v *View) fillHardening(scope Scope, p properties) {
+	for _, d := range Directives() {
+		if !d.sets(scope) {
+			continue
+		}
+		switch value := p[d.Name].(type) {
+		case bool:
+			v.Values[d.Name] = yesNo(value)
+		case string:
+			v.Values[d.Name] = canonicalBool(value)
+		case uint64:
+			v.Values[d.Name] = maskWord(d.Name, value)
+		case []any:
+			if words := listWords(value); words != "" && d.Name == "RestrictAddressFamilies" {
+				v.Values[d.Name] = words
+			}
+		}
+	}
+	if paths := p.texts("ReadWritePaths"); len(paths) > 0 && scope == ScopeSystem {
+		words := make([]string, len(paths))
+		for i, path := range paths {
+			words[i] = quoteIfNeeded(escapePercent(path))
+		}
+		v.Values["ReadWritePaths"] = canonicalPaths(strings.Join(words, " "))
+	}
+}
+
+// maskWord names a mask of what is left: nothing or something of all capabilities,
+// of all kinds of namespace.
+func maskWord(name string, mask uint64) string {
+	switch {
+	case name == "CapabilityBoundingSet" && mask == 0:
+		return noValue
+	case name == "RestrictNamespaces" && mask == 0:
+		return "yes"
+	case name == "RestrictNamespaces" && mask == 1<<64-1:
+		return "no"
+	}
+	return fmt.Sprintf("%#x", mask)
+}
+
+// listWords reads a (bas): whether the list allows, and its words.
+func listWords(pair []any) string {
+	if len(pair) != 2 {
+		return ""
+	}
+	words, _ := pair[1].([]string)
+	if len(words) == 0 {
+		return ""
+	}
+	text := strings.Join(words, " ")
+	if pair[0] == false {
+		text = "~" + text
+	}
+	return canonicalFilter(text)
 }
 
 // micros reads a time span in microseconds; an absent one reads as none.

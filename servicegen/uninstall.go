@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 )
 
 // UninstallOptions changes what Uninstall does.
@@ -98,10 +99,14 @@ func (r *UninstallReport) removeFiles(u Unit, onDisk bool) error {
 	if u.Path == "" {
 		return nil
 	}
+	if err := sweep(u.Path); err != nil {
+		return fmt.Errorf("service %s: %w", u.Name, err)
+	}
 	for _, link := range wantLinks(u.Path) {
 		if err := removeIfThere(link); err != nil {
 			return fmt.Errorf("service %s: %w", u.Name, err)
 		}
+		_ = os.Remove(filepath.Dir(link)) // succeeds when it held nothing else
 	}
 	if !onDisk {
 		return nil

@@ -31,18 +31,52 @@ func managedUnitKeys(scope Scope) map[string]managedKey {
 		"RestartSec":               {"Service", canonicalSpan, false},
 		"RestartPreventExitStatus": {"Service", canonicalStatuses, true},
 		"KillMode":                 {"Service", text, false},
-		"Delegate":                 {"Service", canonicalDelegate, false},
+		"Delegate":                 {"Service", canonicalBool, false},
 		"WatchdogSec":              {"Service", canonicalSpan, false},
 		"TimeoutStopSec":           {"Service", canonicalSpan, false},
 		"UMask":                    {"Service", canonicalOctal, false},
 		"WantedBy":                 {"Install", canonicalSet, true},
+		"Sockets":                  {"Service", canonicalSet, true},
+		"ListenStream":             {"Socket", canonicalAddr, true},
+		"FileDescriptorName":       {"Socket", text, false},
+		"BindIPv6Only":             {"Socket", text, false},
+		"Backlog":                  {"Socket", canonicalCount, false},
+		"NoDelay":                  {"Socket", canonicalBool, false},
+		"FreeBind":                 {"Socket", canonicalBool, false},
 	}
 	if scope == ScopeSystem {
 		keys["After"] = managedKey{"Unit", canonicalSet, true}
 		keys["Wants"] = managedKey{"Unit", canonicalSet, true}
 		keys["User"] = managedKey{"Service", text, false}
+		keys["Group"] = managedKey{"Service", text, false}
+		keys["ReadWritePaths"] = managedKey{"Service", canonicalPaths, true}
+	}
+	for _, d := range Directives() {
+		if d.sets(scope) {
+			keys[d.Name] = d.managed()
+		}
 	}
 	return keys
+}
+
+// sets tells whether a unit of the scope can have the directive.
+func (d Directive) sets(scope Scope) bool {
+	if scope == ScopeSystem {
+		return d.System != ""
+	}
+	return d.User != ""
+}
+
+func (d Directive) managed() managedKey {
+	switch d.Name {
+	case "CapabilityBoundingSet":
+		return managedKey{"Service", canonicalCapabilities, false}
+	case "SystemCallFilter", "RestrictAddressFamilies":
+		return managedKey{"Service", canonicalFilter, true}
+	case "SystemCallArchitectures":
+		return managedKey{"Service", canonicalSet, true}
+	}
+	return managedKey{"Service", canonicalBool, false}
 }
 
 // managedName returns the managed key that a setting decides on, "" for none.
@@ -98,8 +132,10 @@ func (v View) assign(name string, k managedKey, value string) {
 		delete(v.Values, name)
 	case k.list && had && name == "ExecStart":
 		v.Values[name] = old + " ; " + k.canonical(value) // several commands; never ours
-	case k.list && had:
+	case k.list && had && name == "ReadWritePaths":
 		v.Values[name] = k.canonical(old + " " + value)
+	case k.list && had:
+		v.Values[name] = k.canonical(canonicalSet(old + " " + k.canonical(value)))
 	default:
 		v.Values[name] = k.canonical(value)
 	}
@@ -170,7 +206,8 @@ func canonicalSet(v string) string {
 	return strings.Join(slices.Compact(words), " ")
 }
 
-func canonicalDelegate(v string) string {
+// canonicalBool spells yes and no one way, and a list of words as canonicalSet.
+func canonicalBool(v string) string {
 	switch strings.ToLower(v) {
 	case "1", "yes", "y", "true", "t", "on":
 		return "yes"
@@ -178,6 +215,47 @@ func canonicalDelegate(v string) string {
 		return "no"
 	}
 	return canonicalSet(v)
+}
+
+func yesNo(b bool) string {
+	if b {
+		return "yes"
+	}
+	return "no"
+}
+
+func canonicalCapabilities(v string) string {
+	if v == "" {
+		return noValue
+	}
+	return canonicalSet(v)
+}
+
+// canonicalFilter puts the sign that turns a whole list around before each of its
+// words, so that lists can be joined and sorted: what is added comes first.
+func canonicalFilter(v string) string {
+	rest, turned := strings.CutPrefix(v, "~")
+	if !turned {
+		return canonicalSet(v)
+	}
+	words := strings.Fields(rest)
+	for i, w := range words {
+		words[i] = "~" + strings.TrimPrefix(w, "~")
+	}
+	return canonicalSet(strings.Join(words, " "))
+}
+
+// canonicalPaths sorts and quotes a list of paths.
+func canonicalPaths(v string) string {
+	words, err := Words(v)
+	if err != nil {
+		return v
+	}
+	slices.Sort(words)
+	for i, w := range words {
+		words[i] = quoteIfNeeded(w)
+	}
+	return strings.Join(slices.Compact(words), " ")
 }
 
 // canonicalStatuses sorts exit codes before signals, and names both one way.

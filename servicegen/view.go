@@ -51,6 +51,9 @@ func Diff(want, have View) []Difference {
 		if (want.Loaded || have.Loaded) && !telling(want.Format, key, w, h, inWant && inHave) {
 			continue
 		}
+		if (want.Loaded && !inWant || have.Loaded && !inHave) && isDirective(key) {
+			continue // the manager is too old to know it, or has it unset, for which it needs a reload
+		}
 		out = append(out, Difference{Key: key, Want: w, Have: h})
 	}
 	slices.SortFunc(out, func(a, b Difference) int { return cmp.Compare(a.Key, b.Key) })
@@ -68,6 +71,10 @@ func telling(f Format, key, a, b string, both bool) bool {
 	switch {
 	case key == "WantedBy" || key == "After" || key == "Wants":
 		return false // the manager merges these with the dependencies of its own
+	case strings.HasPrefix(key, "SystemCall"):
+		return false // the manager shows single calls and numbers
+	case key == "CapabilityBoundingSet" || key == "FileDescriptorName" || key == "Backlog" || key == "BindIPv6Only":
+		return both // what stands in for a missing one is the manager's affair
 	case hasSpecifier(a) || hasSpecifier(b):
 		return false
 	case key == "WatchdogSec":
@@ -87,6 +94,10 @@ func telling(f Format, key, a, b string, both bool) bool {
 var systemdDefaults = map[string]string{
 	"Delegate": "no", "KillMode": "control-group", "NotifyAccess": "main", "Restart": "no", "RestartSec": "100ms",
 	"StartLimitBurst": "5", "StartLimitIntervalSec": "10s", "Type": "simple",
+	"NoNewPrivileges": "no", "ProtectSystem": "no", "PrivateDevices": "no", "PrivateMounts": "no", "ProtectClock": "no",
+	"ProtectHostname": "no", "ProtectKernelLogs": "no", "ProtectKernelModules": "no", "ProtectKernelTunables": "no",
+	"RestrictNamespaces": "no", "RestrictRealtime": "no", "RestrictSUIDSGID": "no", "LockPersonality": "no",
+	"NoDelay": "no", "FreeBind": "no",
 }
 
 // ParseView reads a service file. overrides are the drop-ins of a systemd unit

@@ -1,6 +1,7 @@
 package servicegen
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -24,6 +25,8 @@ func loadedProps() map[string]any {
 		"StartLimitBurst":          uint32(5), "StartLimitIntervalUSec": uint64(60_000_000), "TimeoutStopUSec": uint64(45_000_000),
 		"Type": "notify", "UMask": uint32(0o077), "WatchdogUSec": uint64(30_000_000),
 		"After": []string{"basic.target"}, "WantedBy": []string{"default.target"},
+		"NoNewPrivileges": true, "RestrictRealtime": true, "SystemCallErrorNumber": int32(1),
+		"RestrictAddressFamilies": []any{false, strings.Fields(strings.TrimPrefix(rareFamilies, "~"))},
 	}
 }
 
@@ -86,10 +89,12 @@ func TestDiffOfDiskAndLoaded(t *testing.T) {
 			props: map[string]any{"KillMode": "control-group", "RestartUSec": uint64(100_000), "UMask": uint32(0o022)},
 			disk:  map[string]string{"KillMode": "", "RestartSec": "", "UMask": ""},
 		},
-		"removed, not reloaded": {disk: map[string]string{"KillMode": ""}, want: []Difference{{"KillMode", "", "mixed"}}},
-		"specifier":             {disk: map[string]string{"Description": "of %u"}},
-		"some controllers":      {disk: map[string]string{"Delegate": "cpu memory"}},
-		"not delegated":         {props: map[string]any{"Delegate": false}, want: []Difference{{"Delegate", "yes", "no"}}},
+		"removed, not reloaded":       {disk: map[string]string{"KillMode": ""}, want: []Difference{{"KillMode", "", "mixed"}}},
+		"specifier":                   {disk: map[string]string{"Description": "of %u"}},
+		"some controllers":            {disk: map[string]string{"Delegate": "cpu memory"}},
+		"privileges":                  {props: map[string]any{"NoNewPrivileges": false}, want: []Difference{{"NoNewPrivileges", "yes", "no"}}},
+		"older manager of directives": {props: map[string]any{"NoNewPrivileges": nil, "RestrictRealtime": nil, "RestrictAddressFamilies": nil}},
+		"not delegated":               {props: map[string]any{"Delegate": false}, want: []Difference{{"Delegate", "yes", "no"}}},
 	} {
 		props := loadedProps()
 		for k, v := range tc.props {
@@ -164,6 +169,7 @@ func TestOriginOf(t *testing.T) {
 	}{
 		"ours":              {FormatSystemd, string(text), Origin{OriginOurs, "0.1.0"}},
 		"one line more":     {FormatSystemd, string(text) + "Alias=x.service\n", Origin{OriginEdited, "0.1.0"}},
+		"behind a mark":     {FormatSystemd, "\xef\xbb\xbf" + string(text), Origin{OriginOurs, "0.1.0"}},
 		"header removed":    {FormatSystemd, "[Service]\nExecStart=/x supervisor run --profile a\n", Origin{OriginEdited, ""}},
 		"node with marker":  {FormatSystemd, "[Service]\nExecStart=/x\nEnvironment=CODERCLAW_SERVICE_MARKER=coderclaw\n", Origin{OriginNode, ""}},
 		"node by command":   {FormatSystemd, "[Service]\nExecStart=/usr/bin/node /x/coderclaw/dist/entry.js gateway --port 1\n", Origin{OriginNode, ""}},

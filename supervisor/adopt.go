@@ -89,7 +89,7 @@ func (s *Supervisor) adoptUnit(ctx context.Context, u *unit, held *heldUnit) err
 		if err != nil {
 			return fmt.Errorf("profile %s: %w", u.profile.Name, err)
 		}
-		u.listeners.bound = append(u.listeners.bound, socket{l.Addr, f})
+		u.listeners.bound = append(u.listeners.bound, socket{addr: l.Addr, file: f})
 	}
 	a := &instance.Adopted{Frozen: held.Instance}
 	u.adopted = a

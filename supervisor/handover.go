@@ -37,6 +37,8 @@ type handover struct {
 	TreeLock   int        `json:"treeLock"`
 	NoTree     string     `json:"noTree"` // why there is none
 	Units      []heldUnit `json:"units"`
+
+	Activated []heldListener `json:"activated,omitempty"` // from the service manager
 }
 
 // heldUnit is what belongs to one profile.

@@ -25,11 +25,13 @@ type listeners struct {
 	bound  []socket
 	failed map[netip.AddrPort]string // additional addresses that were complained of, so that it is said once
 	holder holder                    // of the address that could not be bound last
+	pool   *Activated                // what need not be bound; set before anything else
 }
 
 type socket struct {
-	addr netip.AddrPort
-	file *os.File
+	addr   netip.AddrPort
+	file   *os.File
+	pooled bool // it is of the pool, and stays open
 }
 
 // bind makes the sockets those of addrs and returns them. The first address
@@ -51,9 +53,13 @@ func (l *listeners) bind(ctx context.Context, addrs []netip.AddrPort, log *slog.
 			next = append(next, l.bound[j])
 			continue
 		}
+		if s, ok := l.pool.get(addr); ok {
+			next = append(next, s)
+			continue
+		}
 		f, err := l.listenLocked(ctx, addr, addrs)
 		if err == nil {
-			next = append(next, socket{addr, f})
+			next = append(next, socket{addr: addr, file: f})
 			delete(l.failed, addr)
 			continue
 		}
@@ -70,6 +76,7 @@ func (l *listeners) bind(ctx context.Context, addrs []netip.AddrPort, log *slog.
 	}
 	old := slices.DeleteFunc(l.bound, func(s socket) bool { return slices.Contains(next, s) })
 	l.bound = next
+	l.pool.settle(l, log)
 	files := make([]*os.File, len(next))
 	for i, s := range next {
 		files[i] = s.file
@@ -89,6 +96,9 @@ func (l *listeners) tryNew(ctx context.Context, addrs []netip.AddrPort) error {
 	if slices.ContainsFunc(l.bound, func(s socket) bool { return overlap(s.addr, addrs[0]) }) {
 		return nil
 	}
+	if _, ok := l.pool.get(addrs[0]); ok {
+		return nil
+	}
 	f, err := listen(ctx, addrs[0])
 	if err != nil {
 		return l.blockedLocked(addrs[0], err)
@@ -103,7 +113,7 @@ func (l *listeners) listenLocked(ctx context.Context, addr netip.AddrPort, wante
 	if !errors.Is(err, errInUse) {
 		return f, err
 	}
-	inTheWay := func(s socket) bool { return overlap(s.addr, addr) && !slices.Contains(wanted, s.addr) }
+	inTheWay := func(s socket) bool { return !s.pooled && overlap(s.addr, addr) && !slices.Contains(wanted, s.addr) }
 	var old []socket
 	for _, s := range l.bound {
 		if inTheWay(s) {
@@ -148,6 +158,10 @@ func (l *listeners) blockedLocked(addr netip.AddrPort, err error) error {
 	reason := fmt.Sprintf("port %d cannot be bound on %s: %v", addr.Port(), addr.Addr(), err)
 	switch {
 	case errors.Is(err, errInUse):
+		if other, ok := l.pool.inTheWay(addr); ok {
+			reason = fmt.Sprintf("port %d held by the socket unit of this service, which listens on %s and not on %s; bring it up to date with: coderclaw doctor --repair", addr.Port(), other, addr)
+			break
+		}
 		if !l.holder.holds(addr) {
 			l.holder = findHolder(addr)
 		}
@@ -236,7 +250,9 @@ func (l *listeners) drop() error {
 func closeSockets(list []socket) error {
 	var errs []error
 	for _, s := range list {
-		errs = append(errs, s.file.Close())
+		if !s.pooled {
+			errs = append(errs, s.file.Close())
+		}
 	}
 	return errors.Join(errs...)
 }

@@ -87,6 +87,7 @@ type Options struct {
 	Successor func(context.Context) error
 	Flush     func()
 	Inherited *Inherited // what a predecessor has left, nil if there was none
+	Activated *Activated // the listeners that the service manager holds, nil if there are none
 
 	MemoryEvery      time.Duration            // how often budgets of memory are looked at; 0 means 5 s
 	Notify           func(state string) error // tells the service manager; nil when there is none
@@ -138,6 +139,9 @@ func New(o Options) (*Supervisor, error) {
 		o.MetricsRetry = metricsRetry
 	}
 	s := &Supervisor{o: o, started: time.Now(), stop: make(chan struct{}), swaps: make(chan swapRequest), doctors: newDoctors()}
+	if a := o.Activated; a != nil {
+		a.profiles = len(o.Profiles)
+	}
 	if in := o.Inherited; in != nil {
 		s.started, s.generation = in.Started, in.Generation
 	}

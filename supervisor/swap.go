@@ -218,11 +218,17 @@ func (s *Supervisor) handover(frozen []instance.Frozen) (h handover, files []*os
 	if t := s.trees.groups; t != nil {
 		h.Tree, h.TreeLock = t.Dir(), pass(t.Lock())
 	}
+	for _, l := range s.o.Activated.list() {
+		h.Activated = append(h.Activated, heldListener{l.addr, pass(l.file)})
+	}
 	for i, u := range units {
 		u.mu.Lock()
 		held := heldUnit{Profile: u.profile, Lock: pass(u.lock.File()), Addr: u.addr, Scheme: u.scheme, Instance: frozen[i], Pipe: -1, Output: -1, Grouped: u.leaf != nil}
 		u.mu.Unlock()
 		for _, l := range u.listeners.held() {
+			if l.pooled {
+				continue
+			}
 			held.Listeners = append(held.Listeners, heldListener{l.addr, pass(l.file)})
 		}
 		if c := frozen[i].Child; c != nil {

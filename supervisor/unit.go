@@ -69,6 +69,7 @@ func (s *Supervisor) lockedUnits(ps []profiles.Profile, inherited *Inherited) ([
 // ends what an earlier supervisor has left of it, and joins the unit to the machinery that keeps its child. What a person wished earlier counts unless
 // the profile is started anew.
 func (s *Supervisor) equip(ctx context.Context, u *unit, held *heldUnit, anew bool) (err error) {
+	u.listeners.pool = s.o.Activated
 	if held != nil {
 		err = s.adoptUnit(ctx, u, held)
 	} else {

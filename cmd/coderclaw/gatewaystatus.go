@@ -156,27 +156,32 @@ func (a *app) gatewayStatusCommand() *cli.Command {
 			&cli.BoolFlag{Name: "no-probe", Usage: "do not connect to the gateway"},
 			&cli.BoolFlag{Name: "deep", Usage: "ask the gateway for its health, and look for other gateway services"},
 			&cli.BoolFlag{Name: "require-rpc", Usage: "exit 3 unless the gateway answers its RPC"},
+			systemFlags(false)[0],
 		),
 		Action: func(ctx context.Context, c *cli.Command) error {
-			t, err := a.target(c)
-			if err != nil {
-				return err
-			}
-			st, err := a.gatewayStatus(ctx, t, !c.Bool("no-probe"), c.Bool("deep"))
-			if err != nil {
-				return err
-			}
-			if c.Bool("json") {
-				err = a.printJSON(st)
-			} else {
-				a.printGatewayStatus(t, st)
-			}
-			if err == nil && c.Bool("require-rpc") && (st.RPC == nil || !st.RPC.OK) {
-				return quiet(exitcode.NotRunning)
-			}
-			return err
+			return a.within(ctx, c, "status", func() error { return a.gatewayStatusVerb(ctx, c) })
 		},
 	}
+}
+
+func (a *app) gatewayStatusVerb(ctx context.Context, c *cli.Command) error {
+	t, err := a.target(c)
+	if err != nil {
+		return err
+	}
+	st, err := a.gatewayStatus(ctx, t, !c.Bool("no-probe"), c.Bool("deep"))
+	if err != nil {
+		return err
+	}
+	if c.Bool("json") {
+		err = a.printJSON(st)
+	} else {
+		a.printGatewayStatus(t, st)
+	}
+	if err == nil && c.Bool("require-rpc") && (st.RPC == nil || !st.RPC.OK) {
+		return quiet(exitcode.NotRunning)
+	}
+	return err
 }
 
 // gatewayStatus gathers everything; what cannot be found out is unknown, not an error.

@@ -94,6 +94,17 @@ func (a *app) inherited() (*supervisor.Inherited, error) {
 	return supervisor.Inherit(value)
 }
 
+// activated are the sockets that the service manager has handed over, or has to the
+// predecessor. The variables that tell are taken out of the environment, since no
+// process that is started from here has those descriptors.
+func (a *app) activated(in *supervisor.Inherited) (*supervisor.Activated, error) {
+	sockets, err := supervisor.Activate(in, a.env)
+	for _, name := range []string{supervisor.EnvListenPID, supervisor.EnvListenFDs, supervisor.EnvListenNames} {
+		err = errors.Join(err, os.Unsetenv(name))
+	}
+	return sockets, err
+}
+
 // stillNamed are the named profiles. Those that a predecessor runs, and that the
 // registry has no more, are left out as long as another is left.
 func (a *app) stillNamed(r *profiles.Registry, names, running []string) ([]profiles.Profile, error) {

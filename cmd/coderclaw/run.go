@@ -24,16 +24,19 @@ type app struct {
 	stdin          io.Reader
 	stdout, stderr io.Writer
 
+	args []string // the whole command line
+
 	profileFlag string // --profile, "" when absent
 	devFlag     bool   // --dev
 
 	known registryCache
+	site  site // of the service that a verb acts on
 }
 
 // run executes one command line and returns the exit code. It prints the error
 // that ends the command, once, and never ends the process itself.
 func run(ctx context.Context, args []string, env lookupEnv, stdin io.Reader, stdout, stderr io.Writer) exitcode.Code {
-	a := &app{argv0: args[0], env: env, stdin: stdin, stdout: stdout, stderr: stderr}
+	a := &app{argv0: args[0], args: args, env: env, stdin: stdin, stdout: stdout, stderr: stderr}
 	err := a.root().Run(ctx, args)
 	if unknown, ok := errors.AsType[cli.ExitCoder](err); ok { // the library makes one for help on what is not there, and nobody else does
 		err = usageError("%w (see: coderclaw --help)", unknown)
@@ -91,6 +94,7 @@ func (a *app) commands() []*cli.Command {
 		a.topCommand(),
 		a.gatewayCommand(),
 		a.supervisorCommand(),
+		a.serviceCommand(),
 		a.statusCommand(),
 		a.healthCommand(),
 		a.logsCommand(),
@@ -102,6 +106,8 @@ func (a *app) commands() []*cli.Command {
 		a.doctorCommand(),
 		a.rescueCommand(),
 		a.profilesCommand(),
+		a.resetCommand(),
+		a.uninstallCommand(),
 	}
 }
 

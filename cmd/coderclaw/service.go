@@ -5,41 +5,104 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
+	"strconv"
 
 	"github.com/coderclaw/coderclaw/internal/buildinfo"
+	"github.com/coderclaw/coderclaw/internal/exitcode"
 	"github.com/coderclaw/coderclaw/internal/proctable"
+	"github.com/coderclaw/coderclaw/internal/runas"
 	"github.com/coderclaw/coderclaw/profiles"
 	"github.com/coderclaw/coderclaw/servicegen"
 )
 
-// service is the service of one profile on this machine: what it should be,
+// unitService is the service of one profile on this machine: what it should be,
 // what it is called, and the manager that would run it.
 type unitService struct {
 	profile profiles.Profile
+	site    site
 	host    servicegen.Host
 	unit    servicegen.Unit
 	spec    servicegen.Spec
 }
 
-// service finds out what the service of p would be; it changes nothing.
+// service finds out what the service of p would be, and where: where the verb
+// says, else where one is installed; it changes nothing.
 func (a *app) service(p profiles.Profile, r *profiles.Registry) (unitService, error) {
 	if !p.Registered() {
 		return unitService{}, usageError("a gateway described by CODERCLAW_STATE_DIR or CODERCLAW_CONFIG_PATH has no service; create a profile for it with: coderclaw profiles create NAME")
 	}
-	exe, err := proctable.Executable(a.argv0, exec.LookPath)
-	if err != nil {
-		return unitService{}, err
+	at := a.site
+	if at.scope != "" {
+		return a.serviceAt(at, p, r)
 	}
-	host := servicegen.NativeHost(runtime.GOOS, servicegen.HostOptions{Scope: servicegen.ScopeUser, UID: os.Getuid(), Env: servicegen.Lookup(a.env)})
+	at.scope = servicegen.ScopeUser
+	s, err := a.serviceAt(at, p, r)
+	if err != nil || s.unit.Path == "" || servicegen.Observe(s.host.Format(), s.unit.Path).State != servicegen.FileMissing {
+		return s, err
+	}
+	there, found := a.machineUnit(p.Name)
+	if !found || there.Registry == "" || !sameFile(there.Registry, r.Path()) {
+		return s, nil
+	}
+	me, err := runas.Lookup(context.Background(), strconv.Itoa(os.Getuid()))
+	if err != nil || me.Name != firstOf(there.User, "root") {
+		return s, nil // somebody else's, or nobody knows whose
+	}
+	return a.serviceAt(site{scope: servicegen.ScopeSystem, account: me}, p, r)
+}
+
+// serviceAt is the service of p in the hands of one manager.
+func (a *app) serviceAt(at site, p profiles.Profile, r *profiles.Registry) (unitService, error) {
+	exe := at.program
+	if exe == "" {
+		var err error
+		if exe, err = proctable.Executable(a.argv0, exec.LookPath); err != nil {
+			return unitService{}, err
+		}
+	}
+	uid := os.Getuid()
+	if at.scope == servicegen.ScopeUser && at.turn != nil {
+		uid = at.account.UID
+	}
+	host := servicegen.NativeHost(runtime.GOOS, servicegen.HostOptions{Scope: at.scope, UID: uid, Env: servicegen.Lookup(a.env)})
+	if at.scope == servicegen.ScopeSystem && at.turn != nil {
+		host = rootHost{host, at}
+	}
 	spec := servicegen.ForProfile(p, servicegen.SpecOptions{
-		Format: host.Format(), Exe: exe, RegistryPath: r.Path(), Home: envValue(a.env, "CODERCLAW_HOME"), Version: buildinfo.Version(),
+		Format: host.Format(), Scope: at.scope, Exe: exe, RegistryPath: r.Path(), Home: envValue(a.env, "CODERCLAW_HOME"),
+		Version: buildinfo.Version(), User: at.account.Name,
 	})
-	dir, err := servicegen.UnitDir(host.Format(), servicegen.ScopeUser, servicegen.Lookup(a.env))
+	dir, err := servicegen.UnitDir(host.Format(), at.scope, servicegen.Lookup(a.env))
 	if err != nil {
 		return unitService{}, err
 	}
-	return unitService{profile: p, host: host, unit: spec.Unit(dir), spec: spec}, nil
+	return unitService{profile: p, site: at, host: host, unit: spec.Unit(dir), spec: spec}, nil
+}
+
+// machines tells whether the service belongs to the machine and not to a user.
+func (s unitService) machines() bool { return s.unit.Scope == servicegen.ScopeSystem }
+
+// mayManage refuses to change a service of the machine without being root. verb is
+// the one of `gateway` that would do it.
+func (a *app) mayManage(s unitService, verb string) error {
+	if !s.machines() || os.Getuid() == 0 {
+		return nil
+	}
+	return exitcode.With(exitcode.Failed, fmt.Errorf("service %s belongs to the machine, so root manages it; run: %s",
+		s.unit.Name, a.sudoLine(verbWords(s.profile, verb, "--system")...)))
+}
+
+// sameFile tells whether two paths lead to one file; one that does not exist is
+// only the same as itself.
+func sameFile(x, y string) bool {
+	if filepath.Clean(x) == filepath.Clean(y) {
+		return true
+	}
+	a, errA := os.Stat(x)
+	b, errB := os.Stat(y)
+	return errA == nil && errB == nil && os.SameFile(a, b)
 }
 
 // installed tells whether a service file, of whatever content, stands in the place of the profile's.

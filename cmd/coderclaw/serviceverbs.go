@@ -5,14 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
-	"time"
+	"slices"
 
 	"github.com/urfave/cli/v3"
 
-	"github.com/coderclaw/coderclaw/doctor"
 	"github.com/coderclaw/coderclaw/gateway/statelock"
-	"github.com/coderclaw/coderclaw/instance"
 	"github.com/coderclaw/coderclaw/internal/exitcode"
 	"github.com/coderclaw/coderclaw/profiles"
 	"github.com/coderclaw/coderclaw/servicegen"
@@ -40,15 +37,17 @@ type serviceJSON struct {
 
 // serviceVerbs are the subcommands of `gateway` that manage the profile's service.
 func (a *app) serviceVerbs() []*cli.Command {
-	verb := func(name, usage string, do func(context.Context, unitService, *cli.Command) (serviceResult, error), flags ...cli.Flag) *cli.Command {
+	verb := func(name, usage string, do serviceAction, flags ...cli.Flag) *cli.Command {
 		return &cli.Command{
 			Name: name, Usage: usage,
-			Flags:  append(flags, &cli.BoolFlag{Name: "json", Usage: "print JSON"}),
-			Action: func(ctx context.Context, c *cli.Command) error { return a.serviceVerb(ctx, c, name, do) },
+			Flags: slices.Concat(flags, systemFlags(name == "install"), []cli.Flag{&cli.BoolFlag{Name: "json", Usage: "print JSON"}}),
+			Action: func(ctx context.Context, c *cli.Command) error {
+				return a.within(ctx, c, name, func() error { return a.serviceVerb(ctx, c, name, do) })
+			},
 		}
 	}
 	return []*cli.Command{
-		verb("install", "install the profile's service and start it", a.serviceInstall),
+		verb("install", "install the profile's service and start it", a.installWhereItCan, lingerFlag()),
 		verb("uninstall", "stop the profile's service and remove it", a.serviceUninstall),
 		verb("start", "start the gateway, by its service where one is installed", a.serviceStart),
 		verb("stop", "stop the gateway, and its service where one is installed", a.serviceStop),
@@ -56,8 +55,11 @@ func (a *app) serviceVerbs() []*cli.Command {
 	}
 }
 
+// serviceAction is what one verb does to a service.
+type serviceAction func(context.Context, unitService, *cli.Command) (serviceResult, error)
+
 // serviceVerb runs one verb and prints its result in the form that was asked for.
-func (a *app) serviceVerb(ctx context.Context, c *cli.Command, action string, do func(context.Context, unitService, *cli.Command) (serviceResult, error)) error {
+func (a *app) serviceVerb(ctx context.Context, c *cli.Command, action string, do serviceAction) error {
 	p, r, err := a.registered()
 	if err != nil {
 		return err
@@ -98,101 +100,15 @@ func (a *app) serviceVerb(ctx context.Context, c *cli.Command, action string, do
 	return nil
 }
 
-func (a *app) serviceInstall(ctx context.Context, s unitService, c *cli.Command) (serviceResult, error) {
-	if info, foreign := s.foreignSupervisor(ctx); foreign {
-		return serviceResult{}, exitcode.With(exitcode.Busy, fmt.Errorf("profile %s is run by supervisor pid %d%s; end it first with: %s",
-			s.profile.Name, info.PID, unitNote(info.Unit), stopHint(s.profile, info)))
-	}
-	if err := a.prepare(ctx, s.profile); err != nil {
-		return serviceResult{}, err
-	}
-	check, err := a.checkProfile(ctx, s.profile)
-	if err == nil {
-		err = check.Problem
-	}
-	if err != nil {
-		return serviceResult{}, fmt.Errorf("nothing was installed: %w", err)
-	}
-	if err := wish(s.profile, control.WantRunning); err != nil {
-		return serviceResult{}, err
-	}
-	report, err := servicegen.Install(ctx, s.host, s.unit, s.spec, servicegen.InstallOptions{Force: c.Bool("force"), Offline: true,
-		Keep: func(path string, text []byte) error { return doctor.Backup(s.profile, path, text) }})
-	if err != nil {
-		return serviceResult{}, err
-	}
-	res := serviceResult{Result: "installed", Message: "Installed " + s.words().noun + " service: " + firstOf(report.Path, s.unit.Name)}
-	if !report.Wrote && !report.Enabled && !report.Started {
-		res.Result, res.Message = "already-installed", "Gateway service already "+s.words().on+": "+firstOf(report.Path, s.unit.Name)
-	}
-	if report.TakenOver != "" {
-		res.Warnings = append(res.Warnings, "replaced a service file that was not ours; it is kept in "+filepath.Join(s.profile.StateDir, "backups"))
-	}
-	for _, d := range report.DropIns {
-		res.Warnings = append(res.Warnings, "kept the drop-in "+d+", which changes what the unit says")
-	}
-	if report.Pending {
-		res.Warnings = append(res.Warnings, "no service manager answers here, so the gateway starts with the next login; to start it without one: loginctl enable-linger")
-		return res, nil
-	}
-	res.Hints = append(res.Hints, "Logs: "+s.profile.LogDir())
-	return res, s.untilReady(ctx)
-}
-
-// foreignSupervisor tells of a supervisor of the profile that its unit did not start.
-func (s unitService) foreignSupervisor(ctx context.Context) (control.LockInfo, bool) {
-	_, info, err := control.Find(s.profile)
-	if err != nil || info.Unit == s.unit.Name {
-		return info, false
-	}
-	state, err := s.host.State(ctx, s.unit) // not every manager tells its children who they are
-	return info, err != nil || state.MainPID != info.PID
-}
-
-// readyLimit is how long a service verb waits for the gateway behind a service to become ready.
-const readyLimit = 30 * time.Second
-
-// untilReady waits until the gateway of the service is ready, and says why when it will not be.
-func (s unitService) untilReady(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, readyLimit)
-	defer cancel()
-	client, _, err := control.Find(s.profile)
-	if err != nil {
-		return fmt.Errorf("the service runs, but its supervisor cannot be reached: %w", err)
-	}
-	last := control.Instance{}
-	err = client.Watch(ctx, func(st control.Status) {
-		for _, i := range st.Instances {
-			if i.Profile == s.profile.Name {
-				last = i
-			}
-		}
-		if settled(last.State) {
-			cancel()
-		}
-	})
-	switch {
-	case last.State == instance.Ready:
-		return nil
-	case last.State != "":
-		return fmt.Errorf("the service is installed and its supervisor runs, but the gateway is %s: %s", last.State, last.Reason)
-	default:
-		return fmt.Errorf("the service runs, but its supervisor does not answer: %w", err)
-	}
-}
-
-// settled tells whether an instance that is to run stays in this state for a
-// while. One that is stopped is about to be started.
-func settled(s instance.State) bool {
-	switch s {
-	case instance.Ready, instance.Blocked, instance.Quarantined, instance.BackingOff:
-		return true
-	}
-	return false
-}
-
 func (a *app) serviceUninstall(ctx context.Context, s unitService, c *cli.Command) (serviceResult, error) {
-	report, err := servicegen.Uninstall(ctx, s.host, s.unit, servicegen.UninstallOptions{Force: c.Bool("force"), Offline: true})
+	if err := a.mayManage(s, "uninstall"); err != nil {
+		return serviceResult{}, err
+	}
+	var report servicegen.UninstallReport
+	err := s.site.asRoot(func() (err error) {
+		report, err = servicegen.Uninstall(ctx, s.host, s.unit, servicegen.UninstallOptions{Force: c.Bool("force"), Offline: true})
+		return err
+	})
 	if err != nil {
 		return serviceResult{}, err
 	}
@@ -209,10 +125,7 @@ func (a *app) serviceUninstall(ctx context.Context, s unitService, c *cli.Comman
 func (a *app) serviceStart(ctx context.Context, s unitService, _ *cli.Command) (serviceResult, error) {
 	if s.installed(ctx) {
 		if _, foreign := s.foreignSupervisor(ctx); !foreign {
-			if err := wish(s.profile, control.WantRunning); err != nil {
-				return serviceResult{}, err
-			}
-			if err := s.host.Start(ctx, s.unit); err != nil {
+			if err := a.startUnit(ctx, s); err != nil {
 				return serviceResult{}, err
 			}
 		}
@@ -220,7 +133,27 @@ func (a *app) serviceStart(ctx context.Context, s unitService, _ *cli.Command) (
 	return s.bySupervisor(ctx, (*control.Client).Start, "started", s.hints())
 }
 
+// startUnit has the manager start the unit. One that runs needs nobody's leave to stay up.
+func (a *app) startUnit(ctx context.Context, s unitService) error {
+	state, err := s.host.State(ctx, s.unit)
+	up := err == nil && state.ActiveState == "active"
+	if !up {
+		if err := a.mayManage(s, "start"); err != nil {
+			return err
+		}
+	}
+	if err := wish(s.profile, control.WantRunning); err != nil || up {
+		return err
+	}
+	return s.host.Start(ctx, s.unit)
+}
+
 func (a *app) serviceStop(ctx context.Context, s unitService, _ *cli.Command) (serviceResult, error) {
+	if s.installed(ctx) {
+		if err := a.mayManage(s, "stop"); err != nil {
+			return serviceResult{Hints: []string{"To stop the gateway alone, which any supervisor of yours does: " + hint(s.profile, "supervisor stop "+s.profile.Name)}}, err
+		}
+	}
 	res, err := s.bySupervisor(ctx, (*control.Client).Stop, "stopped", nil)
 	if err != nil || !s.installed(ctx) {
 		return res, err

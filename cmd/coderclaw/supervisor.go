@@ -80,6 +80,10 @@ func (a *app) supervisorRun(ctx context.Context, names []string, all bool) error
 	if err != nil {
 		return err
 	}
+	sockets, err := a.activated(in)
+	if err != nil {
+		return err
+	}
 	choose := func(r *profiles.Registry, running []string) ([]profiles.Profile, error) {
 		switch {
 		case all:
@@ -103,7 +107,7 @@ func (a *app) supervisorRun(ctx context.Context, names []string, all bool) error
 	if err != nil {
 		return err
 	}
-	o.Inherited, o.Flush, o.Successor = in, stderr.flush, a.successor(o, choose)
+	o.Inherited, o.Activated, o.Flush, o.Successor = in, sockets, stderr.flush, a.successor(o, choose)
 	s, err := supervisor.New(o)
 	if err != nil {
 		return err

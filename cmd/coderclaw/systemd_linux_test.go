@@ -92,7 +92,7 @@ func (h host) healthy(flags ...string) {
 	}
 }
 
-// TestServices installs two profiles beside a real manager, kills, breaks and mends.
+// TestServices installs two profiles beside a real manager, kills and replaces them.
 func TestServices(t *testing.T) {
 	t.Parallel()
 	if !systemdtest.Inside(t) {
@@ -131,9 +131,6 @@ func TestServices(t *testing.T) {
 	t.Run("journal", h.journal)
 	t.Run("kill one gateway", h.killOne)
 	t.Run("replace the supervisors", h.reexec)
-	for _, d := range drifts() {
-		t.Run(d.name, func(t *testing.T) { host{t, h.units}.drift(d) })
-	}
 	t.Run("verbs", h.verbs)
 	t.Run("uninstall", h.uninstall)
 }
@@ -213,134 +210,6 @@ func (h host) reexec(t *testing.T) {
 	h.healthy("--profile", "rescue")
 }
 
-// drift is one way to break the service of the default profile.
-type drift struct {
-	name string
-	code doctor.Code
-	do   func(h host, unit string)
-}
-
-func drifts() []drift {
-	edit := func(from, to string) func(host, string) {
-		return func(h host, unit string) {
-			h.Helper()
-			text, err := os.ReadFile(unit)
-			if err != nil {
-				h.Fatal(err)
-			}
-			next := strings.Replace(string(text), from, to, 1)
-			if next == string(text) {
-				h.Fatalf("the unit lacks %q:\n%s", from, text)
-			}
-			if err := os.WriteFile(unit, []byte(next), 0o600); err != nil {
-				h.Fatal(err)
-			}
-		}
-	}
-	then := func(first func(host, string), verb ...string) func(host, string) {
-		return func(h host, unit string) {
-			h.Helper()
-			first(h, unit)
-			h.must("systemctl", append([]string{"--user"}, verb...)...)
-		}
-	}
-	replaceExec := func(h host, unit, program string) {
-		h.Helper()
-		text, err := os.ReadFile(unit)
-		if err != nil {
-			h.Fatal(err)
-		}
-		lines := strings.Split(string(text), "\n")
-		for i, l := range lines {
-			if strings.HasPrefix(l, "ExecStart=") {
-				lines[i] = "ExecStart=" + program
-			}
-		}
-		if err := os.WriteFile(unit, []byte(strings.Join(lines, "\n")), 0o600); err != nil {
-			h.Fatal(err)
-		}
-	}
-	sleep := func(h host, unit string) {
-		h.Helper()
-		replaceExec(h, unit, "sleep 1000")
-	}
-	const name = "coderclaw-gateway.service"
-	return []drift{
-		{"exec is sleep", doctor.UnitExecDrift, sleep},
-		{"exec is sleep, loaded", doctor.UnitExecDrift, then(sleep, "daemon-reload")},
-		{"another profile", doctor.UnitWrongProfile, then(edit("--profile default", "--profile rescue"), "daemon-reload")},
-		{"added variable", doctor.UnitEnvExtra, edit("[Service]", "[Service]\nEnvironment=CODERCLAW_GATEWAY_PORT=1")},
-		{"removed key", doctor.UnitKeyMissing, edit("KillMode=mixed\n", "")},
-		{"changed key", doctor.UnitKeyDrift, edit("Restart=on-failure", "Restart=always")},
-		{"stale copy", doctor.UnitStale, func(h host, unit string) {
-			h.Helper()
-			edit("KillMode=mixed\n", "KillMode=process\n")(h, unit)
-			h.must("systemctl", "--user", "daemon-reload")
-			edit("KillMode=process\n", "KillMode=mixed\n")(h, unit)
-		}},
-		{"program replaced", doctor.BinaryReplaced, func(h host, _ string) {
-			h.Helper()
-			program, err := exec.LookPath("coderclaw")
-			if err != nil {
-				h.Fatal(err)
-			}
-			place(h.T, program, program)
-		}},
-		{"deleted while it runs", doctor.UnitDeleted, func(h host, unit string) {
-			if err := os.Remove(unit); err != nil {
-				h.Fatal(err)
-			}
-		}},
-		{"empty", doctor.UnitEmpty, func(h host, unit string) {
-			if err := os.WriteFile(unit, nil, 0o600); err != nil {
-				h.Fatal(err)
-			}
-		}},
-		{"masked", doctor.UnitMasked, func(h host, unit string) {
-			if err := os.Remove(unit); err != nil {
-				h.Fatal(err)
-			}
-			h.must("systemctl", "--user", "mask", name)
-		}},
-		{"disabled", doctor.UnitDisabled, func(h host, _ string) { h.must("systemctl", "--user", "disable", name) }},
-		{"stopped behind its back", doctor.UnitStopped, func(h host, _ string) { h.must("systemctl", "--user", "stop", name) }},
-		{"failed for good", doctor.UnitFailed, func(h host, unit string) {
-			h.Helper()
-			h.must("systemctl", "--user", "stop", name)
-			edit("Restart=on-failure", "Restart=no")(h, unit)
-			replaceExec(h, unit, "/bin/false")
-			h.must("systemctl", "--user", "daemon-reload")
-			if _, code := h.run("systemctl", "--user", "start", name); code == 0 {
-				h.Fatal("the unit started")
-			}
-		}},
-	}
-}
-
-// drift breaks the default profile's service, and expects doctor to name it and mend it.
-func (h host) drift(d drift) {
-	unit := filepath.Join(h.units, "coderclaw-gateway.service")
-	rescue := h.pid("rescue")
-	d.do(h, unit)
-	found, code := h.findings()
-	if code != 1 || !found[d.code] {
-		h.Errorf("doctor: exit %d, found %v, want %s", code, found, d.code)
-	}
-	out, code := h.run("coderclaw", "doctor", "--repair", "--non-interactive")
-	if code != 0 {
-		h.Errorf("repair: exit %d\n%s", code, out)
-	}
-	h.healthy()
-	before := h.fingerprint(unit)
-	out, code = h.run("coderclaw", "doctor", "--repair", "--non-interactive")
-	if after := h.fingerprint(unit); code != 0 || before != after {
-		h.Errorf("a second repair: exit %d\n%s\nbefore %s\nafter  %s", code, out, before, after)
-	}
-	if got := h.pid("rescue"); got != rescue || got == 0 {
-		h.Errorf("the other gateway's pid went from %d to %d", rescue, got)
-	}
-}
-
 func (h host) findings() (map[doctor.Code]bool, int) {
 	h.Helper()
 	out, code := h.run("coderclaw", "doctor", "--json")
@@ -353,17 +222,6 @@ func (h host) findings() (map[doctor.Code]bool, int) {
 		found[f.Code] = true
 	}
 	return found, code
-}
-
-// fingerprint changes when the unit file is written or a process is replaced.
-func (h host) fingerprint(unit string) string {
-	h.Helper()
-	info, err := os.Stat(unit)
-	if err != nil {
-		h.Fatal(err)
-	}
-	return fmt.Sprint(info.ModTime().UnixNano(), h.pid("default"), h.pid("rescue"),
-		h.must("systemctl", "--user", "show", "-p", "MainPID,ExecMainStartTimestampMonotonic", filepath.Base(unit)))
 }
 
 // verbs stops, starts and restarts by coderclaw's own words.

@@ -18,6 +18,7 @@ import (
 	"github.com/coderclaw/coderclaw/internal/buildinfo"
 	"github.com/coderclaw/coderclaw/internal/exitcode"
 	"github.com/coderclaw/coderclaw/profiles"
+	"github.com/coderclaw/coderclaw/supervisor"
 )
 
 // target is the gateway that a client verb talks to, and how it was found.
@@ -120,6 +121,30 @@ func (a *app) target(c *cli.Command) (target, error) {
 	t.token = firstOf(t.token, envValue(a.env, "CODERCLAW_GATEWAY_TOKEN"), gw.Auth.Token)
 	t.password = firstOf(t.password, envValue(a.env, "CODERCLAW_GATEWAY_PASSWORD"), gw.Auth.Password)
 	return t, nil
+}
+
+// gatewayOf is the gateway of a profile on this machine, at the first address that
+// its config gives it.
+func (a *app) gatewayOf(p profiles.Profile, check supervisor.Checked) (target, error) {
+	lookup, _, err := config.Environment(p, a.env)
+	if err != nil {
+		return target{}, err
+	}
+	snapshot, err := config.LoadProfile(p, lookup)
+	if err != nil {
+		return target{}, err
+	}
+	host := "127.0.0.1"
+	if len(check.Addrs) > 0 && !check.Addrs[0].Addr().IsUnspecified() {
+		host = check.Addrs[0].Addr().String()
+	}
+	auth := snapshot.Config.Gateway.Auth
+	token, _ := lookup(config.EnvToken)
+	password, _ := lookup(config.EnvPassword)
+	tls := snapshot.Config.Gateway.TLS
+	fingerprint, _ := pinned(tls, p.StateDir) // it is made when the gateway first starts; before that nobody answers
+	return target{profile: p, config: snapshot, url: tls.Scheme() + "://" + net.JoinHostPort(host, strconv.Itoa(check.Port)), source: "local loopback", fingerprint: fingerprint,
+		token: firstOf(auth.Token, token), password: firstOf(auth.Password, password), timeout: requestTimeout}, nil
 }
 
 // localPort is where the gateway of p listens: what a running one says of

@@ -85,6 +85,12 @@ func listening(r io.Reader, port int) ([]socket, error) {
 	return out, sc.Err()
 }
 
+// isManager tells whether a process is a systemd that hands sockets to services.
+func isManager(pid int) bool {
+	comm, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/comm")
+	return err == nil && strings.TrimSpace(string(comm)) == "systemd"
+}
+
 // parseAddr reads an address as the kernel prints it: 32-bit words in the byte
 // order of the machine.
 func parseAddr(text string) (netip.Addr, error) {
@@ -99,8 +105,18 @@ func parseAddr(text string) (netip.Addr, error) {
 	return addr, nil
 }
 
-// findOwners fills in, for each link text of /proc/PID/fd, the lowest pid that has it open.
+// findOwners fills in, for each link text of /proc/PID/fd, the lowest pid that has
+// it open. A service manager, which keeps the sockets that it hands to services,
+// counts only when nobody else has it.
 func findOwners(links map[string]int) error {
+	managers := map[string]int{}
+	defer func() {
+		for link, pid := range managers {
+			if links[link] == 0 {
+				links[link] = pid
+			}
+		}
+	}()
 	entries, err := os.ReadDir("/proc")
 	if err != nil {
 		return err
@@ -120,7 +136,12 @@ func findOwners(links map[string]int) error {
 			if err != nil {
 				continue
 			}
-			if old, ok := links[link]; ok && (old == 0 || pid < old) {
+			old, wanted := links[link]
+			switch {
+			case !wanted:
+			case isManager(pid):
+				managers[link] = pid
+			case old == 0 || pid < old:
 				links[link] = pid
 			}
 		}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"io/fs"
 	"os"
@@ -25,8 +26,12 @@ const stageVar = "SYSTEMDTEST_STAGE"
 const (
 	stageEnter  = "enter"  // in the new namespaces, about to enter the cgroup namespace
 	stageInit   = "init"   // PID 1 of the sandbox
-	stageInside = "inside" // the test itself, as user claw
+	stageInside = "inside" // the test itself, as user claw, or as root beside a manager of the machine
+	stageRunner = "runner" // starts the test beside a manager of the machine
 )
+
+// machineVar is set for a sandbox whose manager is that of a whole machine.
+const machineVar = "SYSTEMDTEST_MACHINE"
 
 // rootVar names the directory on which PID 1 builds its root.
 const rootVar = "SYSTEMDTEST_ROOT"
@@ -37,6 +42,8 @@ func Main(m interface{ Run() int }) int {
 	switch os.Getenv(stageVar) {
 	case stageEnter:
 		return fatal(enter())
+	case stageRunner:
+		return fatal(runOnMachine())
 	case stageInit:
 		code, err := boot()
 		if err != nil {
@@ -48,6 +55,9 @@ func Main(m interface{ Run() int }) int {
 }
 
 func fatal(err error) int {
+	if err == nil {
+		return 0
+	}
 	fmt.Fprintf(os.Stderr, "systemdtest: %v\n", err)
 	return 125
 }
@@ -61,10 +71,23 @@ func fatal(err error) int {
 //	}
 func Inside(t *testing.T) bool {
 	t.Helper()
+	return inside(t, false)
+}
+
+// InsideMachine is Inside for tests of the manager of a machine: they run as root
+// on one that systemd has booted to multi-user.target, with a system bus and
+// logind. The ordinary user exists, has no session, and may log in or linger.
+func InsideMachine(t *testing.T) bool {
+	t.Helper()
+	return inside(t, true)
+}
+
+func inside(t *testing.T, machine bool) bool {
+	t.Helper()
 	if os.Getenv(stageVar) == stageInside {
 		return true
 	}
-	if why := missing(); why != "" {
+	if why := missing(machine); why != "" {
 		if os.Getenv("CI") != "" {
 			t.Fatalf("no sandbox for systemd: %s", why)
 		}
@@ -79,7 +102,7 @@ func Inside(t *testing.T) bool {
 			t.Error(err)
 		}
 	})
-	out, err := runInside(t, cg)
+	out, err := runInside(t, cg, machine)
 	t.Logf("inside the sandbox:\n%s", bytes.TrimSpace(out))
 	if err != nil {
 		t.Fatalf("the sandboxed run failed: %v", err)
@@ -91,14 +114,18 @@ func Inside(t *testing.T) bool {
 }
 
 // missing names the first thing that the sandbox needs and this machine lacks.
-func missing() string {
+func missing(machine bool) string {
 	if os.Geteuid() != 0 {
 		return "it takes root to make namespaces, mounts and cgroups"
 	}
-	for _, f := range []string{"/lib/systemd/systemd", "/lib/systemd/systemd-journald", "/usr/bin/systemctl",
-		"/usr/bin/dbus-daemon", "/usr/lib/systemd/user/dbus.socket"} {
-		if _, err := os.Stat(f); err != nil {
-			return f + " is missing; install the packages systemd, dbus and dbus-user-session"
+	files := []string{"/lib/systemd/systemd", "/lib/systemd/systemd-journald", "/usr/bin/systemctl",
+		"/usr/bin/dbus-daemon", "/usr/lib/systemd/user/dbus.socket"}
+	if machine {
+		files = append(files, "/lib/*/security/pam_systemd.so")
+	}
+	for _, f := range files {
+		if found, err := filepath.Glob(f); err != nil || len(found) == 0 {
+			return f + " is missing; install the packages systemd, dbus, dbus-user-session and libpam-systemd"
 		}
 	}
 	if _, err := cgroupMount(); err != nil {
@@ -108,7 +135,7 @@ func missing() string {
 }
 
 // runInside runs the calling test again in new namespaces and returns its output.
-func runInside(t *testing.T, cg cgroup) ([]byte, error) {
+func runInside(t *testing.T, cg cgroup, machine bool) ([]byte, error) {
 	dir, err := os.Open(cg.root())
 	if err != nil {
 		return nil, err
@@ -125,7 +152,7 @@ func runInside(t *testing.T, cg cgroup) ([]byte, error) {
 		return nil, err
 	}
 	// -test.count=1 and no other flag of the outer run: those name files that are not visible inside.
-	cmd := exec.CommandContext(ctx, self, "-test.run=^"+t.Name()+"$", "-test.v", "-test.count=1")
+	cmd := exec.CommandContext(ctx, self, "-test.run=^"+t.Name()+"$"+subtests(flag.Lookup("test.run").Value.String()), "-test.v", "-test.count=1")
 	cmd.Env = []string{stageVar + "=" + stageEnter, rootVar + "=" + t.TempDir(), "CI=" + os.Getenv("CI"),
 		"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C.UTF-8"}
 	cmd.SysProcAttr = &syscall.SysProcAttr{
@@ -138,7 +165,19 @@ func runInside(t *testing.T, cg cgroup) ([]byte, error) {
 	cmd.WaitDelay = 5 * time.Second
 	runtime.LockOSThread() // Pdeathsig fires when the thread ends that forked
 	defer runtime.UnlockOSThread()
+	if machine {
+		return runMachine(cmd)
+	}
 	return cmd.CombinedOutput()
+}
+
+// subtests is the part of a -test.run that chooses among the subtests of one test.
+func subtests(pattern string) string {
+	test, rest, ok := strings.Cut(pattern, "/")
+	if !ok || strings.Contains(test, "|") {
+		return ""
+	}
+	return "/" + rest
 }
 
 // cgroup is a subtree of the host's cgroup v2 tree that holds one sandbox.

@@ -45,6 +45,9 @@ func boot() (int, error) {
 	if err := loopbackUp(); err != nil {
 		return 0, err
 	}
+	if os.Getenv(machineVar) != "" {
+		return 0, bootMachine() // returns only when it fails
+	}
 	if err := startManager(); err != nil {
 		return 0, err
 	}
@@ -284,6 +287,7 @@ type process struct {
 	uid    uint32
 	cgroup string // made when it does not exist
 	output *os.File
+	extra  []*os.File // from fd 3 on
 }
 
 func start(p process) (int, error) {
@@ -303,7 +307,7 @@ func start(p process) (int, error) {
 	if p.output == nil {
 		p.output = null
 	}
-	attr := &os.ProcAttr{Dir: p.dir, Env: p.env, Files: []*os.File{null, p.output, p.output},
+	attr := &os.ProcAttr{Dir: p.dir, Env: p.env, Files: append([]*os.File{null, p.output, p.output}, p.extra...),
 		Sys: &syscall.SysProcAttr{UseCgroupFD: true, CgroupFD: int(cg.Fd()), Setsid: true,
 			Credential: &syscall.Credential{Uid: p.uid, Gid: p.uid}}}
 	proc, err := os.StartProcess(p.argv[0], p.argv, attr)

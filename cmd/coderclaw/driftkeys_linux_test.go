@@ -1,0 +1,83 @@
+package main
+
+import (
+	"regexp"
+	"strings"
+
+	"github.com/coderclaw/coderclaw/doctor"
+)
+
+// line makes another line of the unit's setting.
+func line(key, next string) func(*machine) {
+	shape := regexp.MustCompile(`(?m)^` + regexp.QuoteMeta(key) + `=.*\n`)
+	return text(func(was string) string {
+		return shape.ReplaceAllLiteralString(was, next)
+	})
+}
+
+// restarted is do, and then the manager starts the service by what it finds.
+func restarted(do func(*machine)) func(*machine) {
+	return func(m *machine) {
+		m.Helper()
+		loaded(do)(m)
+		m.systemctl("restart", m.name())
+	}
+}
+
+// keyDrifts are changes of what the unit file says.
+func keyDrifts() []drift {
+	var all []drift
+	for key, value := range map[string]string{
+		"Description": "mine", "StartLimitIntervalSec": "0", "StartLimitBurst": "0", "NotifyAccess": "all", "Restart": "no", "RestartSec": "60",
+		"RestartPreventExitStatus": "1 2", "KillMode": "process", "Delegate": "no", "WatchdogSec": "1h", "TimeoutStopSec": "5", "UMask": "0022",
+		"WantedBy": "graphical-session.target",
+	} {
+		all = append(all, drift{name: "changed " + key, code: doctor.UnitKeyDrift, key: key, do: loaded(line(key, key+"="+value+"\n"))})
+	}
+	for _, key := range []string{"Type", "Restart", "RestartSec", "WatchdogSec", "KillMode", "TimeoutStopSec", "WantedBy"} {
+		all = append(all, drift{name: "removed " + key, code: doctor.UnitKeyMissing, key: key, do: loaded(line(key, ""))})
+	}
+	return append(all,
+		drift{name: "removed ExecStart", code: doctor.UnitExecDrift, do: loaded(line("ExecStart", ""))},
+		drift{name: "all settings removed", code: doctor.UnitKeyMissing, key: "UMask", do: loaded(text(func(was string) string {
+			return was[:strings.Index(was, "[Unit]")] + "[Service]\nExecStart=/bin/true supervisor run --profile default\n"
+		}))},
+		drift{name: "a second KillMode", code: doctor.UnitKeyDrift, key: "KillMode", do: loaded(line("KillMode", "KillMode=mixed\nKillMode=process\n"))},
+		drift{name: "a second ExecStart", code: doctor.UnitExecDrift, do: loaded(text(func(was string) string {
+			return strings.Replace(was, "ExecStart=", "ExecStart=/bin/true\nExecStart=", 1)
+		}))},
+		drift{name: "a key under its old name", code: doctor.UnitKeyDrift, key: "StartLimitIntervalSec", do: loaded(line("StartLimitIntervalSec", "StartLimitInterval=10\n"))},
+		drift{name: "one TimeoutSec for both", code: doctor.UnitKeyDrift, key: "TimeoutStopSec", do: loaded(line("TimeoutStopSec", "TimeoutSec=3\n"))},
+		drift{name: "sleep", code: doctor.UnitExecDrift, do: line("ExecStart", "ExecStart=/usr/bin/sleep 1000\n")},
+		drift{name: "sleep, running", code: doctor.UnitExecDrift, do: func(m *machine) {
+			m.Helper()
+			loaded(line("ExecStart", "ExecStart=/usr/bin/sleep 1000\n"))(m)
+			m.systemctl("restart", "--no-block", m.name())
+			m.until("sleep runs", func() bool {
+				return strings.Contains(m.systemctl("show", "-p", "ExecStart,ActiveState", m.name()), "ActiveState=activating")
+			})
+		}},
+		drift{name: "a port in ExecStart", code: doctor.UnitExecDrift, do: text(func(was string) string {
+			return strings.Replace(was, "--profile default", "--profile default --port 4711", 1)
+		})},
+		drift{name: "another profile", code: doctor.UnitWrongProfile, do: loaded(text(func(was string) string {
+			return strings.Replace(was, "--profile default", "--profile rescue", 1)
+		}))},
+		drift{name: "program gone", code: doctor.UnitExecDrift, do: func(m *machine) {
+			m.Helper()
+			loaded(line("ExecStart", "ExecStart=/home/claw/.nvm/versions/v1/bin/coderclaw supervisor run --profile default\n"))(m)
+			if out, code := m.run("systemctl", "--user", "restart", m.name()); code == 0 {
+				m.Errorf("it started:\n%s", out)
+			}
+		}},
+		drift{name: "token in the unit", code: doctor.UnitEnvExtra, key: "Environment[CODERCLAW_GATEWAY_TOKEN]", do: restarted(text(func(was string) string {
+			return strings.Replace(was, "[Service]\n", "[Service]\nEnvironment=CODERCLAW_GATEWAY_TOKEN=stale\n", 1)
+		}))},
+		drift{name: "a variable added", code: doctor.UnitEnvExtra, key: "Environment[CODERCLAW_GATEWAY_PORT]", do: text(func(was string) string {
+			return strings.Replace(was, "[Service]\n", "[Service]\nEnvironment=CODERCLAW_GATEWAY_PORT=1\n", 1)
+		})},
+		drift{name: "a variable changed", code: doctor.UnitEnvDrift, key: "Environment[CODERCLAW_REGISTRY]",
+			do: loaded(line("Environment", "Environment=CODERCLAW_REGISTRY=/home/claw/other.toml\n"))},
+		drift{name: "a variable removed", code: doctor.UnitEnvDrift, key: "Environment[CODERCLAW_REGISTRY]", do: loaded(line("Environment", ""))},
+	)
+}

@@ -1,0 +1,107 @@
+package main
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"github.com/coderclaw/coderclaw/doctor"
+)
+
+// wants is the link by which a target starts the victim's service.
+func (m *machine) wants(target string) string {
+	return filepath.Join(m.units, target+".wants", m.name())
+}
+
+// enableDrifts are what keeps the service from starting by itself.
+func enableDrifts() []drift {
+	return []drift{
+		{name: "disabled", code: doctor.UnitDisabled, do: func(m *machine) { m.Helper(); m.systemctl("disable", m.name()) }},
+		{name: "link removed by hand", code: doctor.UnitDisabled, do: func(m *machine) { m.Helper(); m.try(os.Remove(m.wants("default.target"))) }},
+		{name: "link removed by hand, loaded", code: doctor.UnitDisabled,
+			do: loaded(func(m *machine) { m.Helper(); m.try(os.Remove(m.wants("default.target"))) })},
+		{name: "link of another target", code: doctor.UnitDisabled, do: loaded(func(m *machine) {
+			m.Helper()
+			m.try(os.Mkdir(filepath.Dir(m.wants("graphical-session.target")), 0o755))
+			m.try(os.Rename(m.wants("default.target"), m.wants("graphical-session.target")))
+		}), then: func(m *machine) {
+			m.Helper()
+			m.run("rm", "-r", filepath.Dir(m.wants("graphical-session.target")))
+			m.systemctl("daemon-reload")
+		}},
+	}
+}
+
+// processDrifts are what the manager has loaded and what runs of it.
+func processDrifts() []drift {
+	return []drift{
+		{name: "edited, not loaded", code: doctor.UnitStale, do: text(func(was string) string { return was + "# a note\n" })},
+		{name: "an older copy loaded", code: doctor.UnitStale, do: func(m *machine) {
+			m.Helper()
+			loaded(line("KillMode", "KillMode=process\n"))(m)
+			line("KillMode", "KillMode=mixed\n")(m)
+		}},
+		{name: "an older process", code: doctor.UnitOldProcess, do: func(m *machine) {
+			m.Helper()
+			was := string(m.read(m.unit()))
+			restarted(text(func(was string) string { return strings.Replace(was, "--profile default", "--profile=default", 1) }))(m)
+			m.write(m.unit(), was)
+			m.systemctl("daemon-reload")
+		}},
+		{name: "program replaced", code: doctor.BinaryReplaced, do: func(m *machine) {
+			m.Helper()
+			program, err := exec.LookPath("coderclaw")
+			m.try(err)
+			place(m.T, program, program)
+		}},
+		{name: "stopped behind its back", code: doctor.UnitStopped, do: func(m *machine) { m.Helper(); m.systemctl("stop", m.name()) }},
+		{name: "stopped and disabled", code: doctor.UnitStopped, do: func(m *machine) { m.Helper(); m.systemctl("disable", "--now", m.name()) }},
+		{name: "failed", code: doctor.UnitFailed, do: func(m *machine) {
+			m.Helper()
+			// A registry that cannot be read ends a supervisor for good.
+			registry := m.registry.Path()
+			m.try(os.MkdirAll(filepath.Dir(registry), 0o700))
+			m.write(registry, "[profiles")
+			m.run("systemctl", "--"+string(m.scope), "restart", m.name())
+			m.try(os.Remove(registry))
+			if m.active() != "failed" {
+				m.Fatalf("the unit is %s", m.active())
+			}
+		}},
+		{name: "start limit hit", code: doctor.UnitFailed, do: func(m *machine) {
+			m.Helper()
+			for range 8 {
+				m.run("systemctl", "--"+string(m.scope), "restart", m.name())
+			}
+			if m.active() != "failed" {
+				m.Fatalf("the unit is %s", m.active())
+			}
+		}},
+		{name: "supervisor does not answer", code: doctor.SupervisorMute,
+			do: func(m *machine) { m.Helper(); m.try(syscall.Kill(m.pidsOf(m.victim())[0], syscall.SIGSTOP)) },
+			hand: func(m *machine) {
+				m.Helper()
+				was := m.pidsOf(m.victim())[0]
+				m.try(syscall.Kill(was, syscall.SIGKILL))
+				m.until("another supervisor runs", func() bool { return m.active() == "active" && m.ready() })
+			}},
+		{name: "drop-in", code: doctor.UnitDropIn, do: loaded(func(m *machine) {
+			m.Helper()
+			m.try(os.Mkdir(m.unit()+".d", 0o755))
+			m.write(filepath.Join(m.unit()+".d", "override.conf"), "[Service]\nTimeoutStopSec=5\n")
+		}), then: func(m *machine) {
+			m.Helper()
+			m.try(os.Remove(filepath.Join(m.unit()+".d", "override.conf"))) // it was kept
+			m.try(os.Remove(m.unit() + ".d"))
+			m.systemctl("daemon-reload")
+		}},
+	}
+}
+
+func (m *machine) active() string {
+	m.Helper()
+	out, _ := m.run("systemctl", "--"+string(m.scope), "is-active", m.name())
+	return strings.TrimSpace(out)
+}

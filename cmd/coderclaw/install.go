@@ -1,0 +1,130 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+
+	"github.com/urfave/cli/v3"
+
+	"github.com/coderclaw/coderclaw/doctor"
+	"github.com/coderclaw/coderclaw/internal/exitcode"
+	"github.com/coderclaw/coderclaw/servicegen"
+	"github.com/coderclaw/coderclaw/supervisor/control"
+)
+
+// serviceInstall makes the profile's service run, as one transaction: at its end
+// the service is proven to run what it should, or everything is as it was.
+//
+// A gateway that cannot become ready for a cause outside of its service, such as a
+// port that somebody holds, is no reason to undo: the supervisor stays up and starts
+// it when the cause is gone. The command then says so and fails. Only where the
+// gateway was ready before is the old service put back.
+func (a *app) serviceInstall(ctx context.Context, s unitService, c *cli.Command) (serviceResult, error) {
+	if err := a.mayInstall(ctx, s); err != nil {
+		return serviceResult{}, fmt.Errorf("nothing was installed: %w", err)
+	}
+	if err := a.prepare(ctx, s.profile); err != nil {
+		return serviceResult{}, err
+	}
+	check, err := a.checkProfile(ctx, s.profile)
+	if err == nil {
+		err = check.Problem
+	}
+	if err != nil {
+		return serviceResult{}, fmt.Errorf("nothing was installed: %w", err)
+	}
+	unlock, err := lockService(ctx, s.profile)
+	if err != nil {
+		return serviceResult{}, err
+	}
+	defer unlock()
+	before := control.Wanted(s.profile)
+	if err := wish(s.profile, control.WantRunning); err != nil {
+		return serviceResult{}, err
+	}
+	proof := a.prover(ctx, s, check)
+	report, err := a.installUnit(ctx, s, c.Bool("force"), proof)
+	if err != nil {
+		if before != "" {
+			_ = wish(s.profile, before) // the error of the installation says more
+		}
+		return serviceResult{}, err
+	}
+	return a.outcome(ctx, s, report, proof)
+}
+
+// installUnit has the files written and the manager told, with the rights for that.
+func (a *app) installUnit(ctx context.Context, s unitService, force bool, proof *prover) (report servicegen.InstallReport, err error) {
+	o := servicegen.InstallOptions{
+		Force: force, Offline: true,
+		Keep: func(path string, text []byte) error {
+			return s.site.asUser(func() error { return doctor.Backup(s.profile, path, text) })
+		},
+		Prove: func(ctx context.Context, state servicegen.State) error {
+			return s.site.asUser(func() error { return proof.prove(ctx, state) })
+		},
+	}
+	err = s.site.asRoot(func() error {
+		report, err = servicegen.Install(ctx, s.host, s.unit, s.spec, o)
+		return err
+	})
+	return report, err
+}
+
+// outcome is what install says when the service is there.
+func (a *app) outcome(ctx context.Context, s unitService, report servicegen.InstallReport, proof *prover) (serviceResult, error) {
+	where := firstOf(report.Path, s.unit.Name)
+	res := serviceResult{Result: "installed", Message: "Installed " + s.words().noun + " service: " + where}
+	if !report.Wrote && !report.Enabled && !report.Started {
+		res.Result, res.Message = "already-installed", "Gateway service already "+s.words().on+": "+where
+	}
+	if proof.renewed {
+		res.Result, res.Message = "renewed", "Renewed "+s.words().noun+" service: "+where
+		res.Hints = append(res.Hints, "It ran an older file of its program, and now runs this one; no client was refused.")
+	}
+	if report.TakenOver != "" {
+		res.Warnings = append(res.Warnings, "replaced a service file that was not ours; it is kept in "+filepath.Join(s.profile.StateDir, "backups"))
+	}
+	for _, d := range report.DropIns {
+		res.Warnings = append(res.Warnings, "kept the drop-in "+d+", which changes what the unit says")
+	}
+	if report.Pending {
+		res.Warnings = append(res.Warnings, a.whenItStarts(ctx, s))
+		return res, nil
+	}
+	res.Hints = append(res.Hints, "Logs: "+s.profile.LogDir())
+	res.Warnings = append(res.Warnings, proof.notes...)
+	return res, proof.unready
+}
+
+// mayInstall looks for what stands against a service in this place.
+func (a *app) mayInstall(ctx context.Context, s unitService) error {
+	if err := a.mayManage(s, "install"); err != nil {
+		return err
+	}
+	if err := a.onlyService(ctx, s); err != nil {
+		return err
+	}
+	if info, foreign := s.foreignSupervisor(ctx); foreign {
+		return exitcode.With(exitcode.Busy, fmt.Errorf("profile %s is run by supervisor pid %d%s; end it first with: %s",
+			s.profile.Name, info.PID, unitNote(info.Unit), stopHint(s.profile, info)))
+	}
+	if s.machines() {
+		return s.usable()
+	}
+	return nil
+}
+
+// foreignSupervisor tells of a supervisor of the profile that its unit did not start.
+func (s unitService) foreignSupervisor(ctx context.Context) (control.LockInfo, bool) {
+	_, info, err := control.Find(s.profile)
+	if err != nil {
+		return info, false
+	}
+	state, err := s.host.State(ctx, s.unit)
+	if err == nil && state.MainPID != 0 { // a user's unit and the machine's have one name
+		return info, state.MainPID != info.PID
+	}
+	return info, info.Unit != s.unit.Name || err == nil && s.host.Format() != servicegen.FormatKardianos
+}

@@ -1,0 +1,32 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"time"
+
+	"github.com/coderclaw/coderclaw/internal/exitcode"
+	"github.com/coderclaw/coderclaw/internal/lockfile"
+	"github.com/coderclaw/coderclaw/profiles"
+)
+
+// lockWait is how long a verb waits for another one, or a repair, to be done with
+// the same service.
+const lockWait = 30 * time.Second
+
+// lockService keeps others from changing the profile's service until unlock is
+// called. A repair by doctor takes the same lock. The state dir must exist.
+func lockService(ctx context.Context, p profiles.Profile) (unlock func(), err error) {
+	ctx, cancel := context.WithTimeout(ctx, lockWait)
+	defer cancel()
+	lock, err := lockfile.Acquire(ctx, filepath.Join(p.StateDir, "doctor.lock"))
+	if _, held := errors.AsType[*lockfile.HeldError](err); held {
+		return nil, exitcode.With(exitcode.Busy, fmt.Errorf("another command is changing the service of profile %s; waited %s for it: %w", p.Name, lockWait, err))
+	}
+	if err != nil {
+		return nil, err
+	}
+	return func() { _ = lock.Close() }, nil // nothing was written through it
+}

@@ -1,0 +1,70 @@
+package servicegen
+
+import (
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/godbus/dbus/v5"
+	"github.com/google/go-cmp/cmp"
+)
+
+// The manager of a user is found whatever the way in left in the environment.
+func TestBusesOfAUser(t *testing.T) {
+	t.Parallel()
+	root := t.TempDir()
+	uid := os.Geteuid()
+	usual := filepath.Join(root, strconv.Itoa(uid))
+	home, err := os.UserHomeDir()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, tc := range map[string]struct {
+		uid     int
+		env     Lookup
+		want    []string
+		skipped string
+	}{
+		"cron":            {uid, lookup("HOME", home), []string{usual}, ""},
+		"login":           {uid, lookup("HOME", home, "XDG_RUNTIME_DIR", usual), []string{usual}, ""},
+		"trailing slash":  {uid, lookup("HOME", home, "XDG_RUNTIME_DIR", usual+"/"), []string{usual}, ""},
+		"relative":        {uid, lookup("HOME", home, "XDG_RUNTIME_DIR", "run"), []string{usual}, ""},
+		"WSLg":            {uid, lookup("HOME", home, "XDG_RUNTIME_DIR", root), []string{root, usual}, ""},
+		"gone":            {uid, lookup("HOME", home, "XDG_RUNTIME_DIR", root+"/none"), []string{root + "/none", usual}, ""},
+		"su":              {uid + 1, lookup("XDG_RUNTIME_DIR", root), []string{filepath.Join(root, strconv.Itoa(uid+1))}, "belongs to user id"},
+		"session bus":     {uid, lookup("HOME", home, "DBUS_SESSION_BUS_ADDRESS", "unix:path=/elsewhere"), []string{usual}, ""},
+		"another home":    {uid, lookup("HOME", root), nil, ""},
+		"another, named":  {uid, lookup("HOME", root, "XDG_RUNTIME_DIR", usual), []string{usual}, ""},
+		"unknown account": {1 << 30, lookup("HOME", root), []string{filepath.Join(root, "1073741824")}, ""},
+	} {
+		places, skipped := HostOptions{UID: tc.uid, Env: tc.env, RuntimeRoot: root}.filled().buses()
+		var got []string
+		for _, p := range places {
+			got = append(got, strings.TrimSuffix(strings.TrimPrefix(p.bus, "unix:path="), "/bus"))
+		}
+		var want []string
+		for _, dir := range tc.want {
+			want = append(want, string(dbus.EscapeBusAddressValue(filepath.Clean(dir))))
+		}
+		if d := cmp.Diff(want, got); d != "" {
+			t.Errorf("%s: %s", name, d)
+		}
+		if (skipped != nil) != (tc.skipped != "") || (skipped != nil && !strings.Contains(skipped.Error(), tc.skipped)) {
+			t.Errorf("%s: skipped %v, want %q", name, skipped, tc.skipped)
+		}
+	}
+}
+
+// A desktop or an ssh session may have a bus without the manager on it.
+func TestBusWithoutManager(t *testing.T) {
+	t.Parallel()
+	address := startBus(t)
+	dir := filepath.Dir(strings.TrimPrefix(address, "unix:path="))
+	h := NewSystemd(HostOptions{UID: os.Geteuid(), Env: lookup("XDG_RUNTIME_DIR", dir), RuntimeRoot: dir})
+	_, err := h.State(t.Context(), Unit{Name: "x.service"})
+	if err == nil || !strings.Contains(err.Error(), "has no systemd on it") {
+		t.Errorf("got %v", err)
+	}
+}
