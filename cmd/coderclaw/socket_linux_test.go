@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/coderclaw/coderclaw/internal/systemdtest"
+	"github.com/coderclaw/coderclaw/servicegen"
 )
 
 // defaultPort is the base of the default profile.
@@ -69,6 +70,29 @@ func TestSocketUnit(t *testing.T) {
 	h.until("the socket that nobody wants is told of", func() bool {
 		return strings.Contains(h.must("journalctl", "--quiet", "--output=cat", "--user-unit="+service), "is closed, because no profile listens there")
 	})
+
+	for _, name := range []string{service, socket} {
+		text, err := os.ReadFile(filepath.Join(h.units, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var more [][]byte
+		if name == socket {
+			more = append(more, []byte("[Socket]\nListenStream="+other+"\n"))
+		}
+		onDisk, err := servicegen.ParseView(servicegen.FormatSystemd, servicegen.ScopeUser, text, more...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		manager := servicegen.NewSystemd(servicegen.HostOptions{UID: os.Getuid(), Env: os.LookupEnv})
+		state, err := manager.State(t.Context(), servicegen.Unit{Name: name})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := servicegen.Diff(onDisk, state.View); len(diff) > 0 {
+			t.Errorf("%s: disk and loaded differ: %v", name, diff)
+		}
+	}
 
 	s := &supervised{T: t, port: defaultPort, home: home, env: os.Environ()}
 	var o outcome
