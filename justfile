@@ -21,6 +21,10 @@ bench *ARGS:
 bench-supervisor *ARGS:
     go run ./cmd/bench supervisor {{ARGS}}
 
+# what systemd-analyze says of every shape of unit
+units:
+    go run ./cmd/units
+
 lint:
     go vet ./...
     go tool -modfile=tools.mod staticcheck ./...

@@ -61,3 +61,20 @@ func (s Spec) choices() []Choice {
 	}
 	return out
 }
+
+// Reason is why systemd-analyze goes on counting something against a service of
+// the machine; name is as it calls it, without a trailing "=". It is "" for what
+// nobody has given a reason for.
+func Reason(name string) string {
+	for _, p := range Partials() {
+		if strings.TrimSuffix(p.Name, "=") == name || strings.HasPrefix(p.Name, name+"=") && !strings.Contains(name, "=") {
+			return p.Why
+		}
+	}
+	for _, d := range Directives() {
+		if first, _, _ := strings.Cut(name, "="); d.Name == first && d.SystemOut != "" {
+			return d.SystemOut
+		}
+	}
+	return ""
+}

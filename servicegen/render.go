@@ -142,3 +142,27 @@ func toWindows(p string) string {
 	}
 	return "C:" + strings.ReplaceAll(p, "/", `\`)
 }
+
+// Meaning says in a few words what a target is.
+func (t Target) Meaning() string {
+	return map[Target]string{
+		TargetSystemdUser:   "a service of one user's systemd",
+		TargetSystemdSystem: "a hardened service of the machine's systemd that runs as one account",
+		TargetSystemdSocket: "the sockets of either, for a restart that refuses nobody; of the machine with `--user`",
+		TargetLaunchAgent:   "a job of one user's launchd",
+		TargetLaunchDaemon:  "a job of the machine's launchd that runs as one account",
+		TargetWindows:       "what github.com/kardianos/service is told of a Windows service, as JSON",
+	}[t]
+}
+
+// Place says where the manager reads the file.
+func (t Target) Place() string {
+	return map[Target]string{
+		TargetSystemdUser:   "`~/.config/systemd/user`",
+		TargetSystemdSystem: "`/etc/systemd/system`",
+		TargetSystemdSocket: "as the service",
+		TargetLaunchAgent:   "`~/Library/LaunchAgents`",
+		TargetLaunchDaemon:  "`/Library/LaunchDaemons`",
+		TargetWindows:       "no file: the service control manager keeps it",
+	}[t]
+}

@@ -25,7 +25,7 @@ func TestDocs(t *testing.T) {
 	const note = "<!-- Written by `just update`; do not edit. -->\n"
 	for name, text := range map[string]string{
 		"cli.md": cliReference(), "config.md": configReference(), "findings.md": findingsReference(), "protocol.md": protocolReference(), "states.md": statesReference(),
-		"metrics.md": metricsReference(),
+		"metrics.md": metricsReference(), "units.md": unitsReference(),
 	} {
 		path := filepath.Join("..", "..", "docs", name)
 		want := note + text
