@@ -113,7 +113,7 @@ func TestRenderSockets(t *testing.T) {
 		"default":    {profiles.Default, ScopeUser, []string{"127.0.0.1:18789", "[::1]:18789"}},
 		"network":    {profiles.Rescue, ScopeUser, []string{"192.0.2.7:19789", "127.0.0.1:19789"}},
 		"everything": {profiles.Default, ScopeSystem, []string{"0.0.0.0:80", "[::]:80"}},
-		"zone":       {profiles.Default, ScopeSystem, []string{"[fe80::1%eth0]:80"}},
+		"zone":       {profiles.Default, ScopeSystem, []string{"[fe80::1%lo]:80"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

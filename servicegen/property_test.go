@@ -77,7 +77,7 @@ func drawSocket(t *rapid.T) Spec {
 		Description: strings.TrimFunc(awkwardText().Draw(t, "description"), func(r rune) bool { return unicode.IsSpace(r) || r == '\\' }),
 		Version:     rapid.SampledFrom([]string{"", "0.1.0", "dev"}).Draw(t, "version"),
 	}
-	addr := rapid.SampledFrom([]string{"127.0.0.1", "::1", "0.0.0.0", "::", "192.0.2.1", "fe80::1%eth0"})
+	addr := rapid.SampledFrom([]string{"127.0.0.1", "::1", "0.0.0.0", "::", "192.0.2.1", "fe80::1%lo"})
 	for _, text := range rapid.SliceOfNDistinct(addr, 1, -1, rapid.ID).Draw(t, "addresses") {
 		s.Listen = append(s.Listen, netip.AddrPortFrom(netip.MustParseAddr(text), rapid.Uint16Min(1).Draw(t, "port")))
 	}

@@ -2,7 +2,6 @@ package servicegen
 
 import (
 	"fmt"
-	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -129,7 +128,7 @@ func (s *Spec) readPlist(src []byte) error {
 // readSocket fills s from a socket unit.
 func (s *Spec) readSocket(u *UnitFile) error {
 	for _, text := range u.Values("Socket", "ListenStream") {
-		addr, err := netip.ParseAddrPort(unescapePercent(text))
+		addr, err := parseListen(unescapePercent(text))
 		if err != nil {
 			return err
 		}

@@ -65,7 +65,7 @@ func (s Spec) socketSettings() []setting {
 	out := []setting{{"Unit", "Description", escapePercent(s.Description)}}
 	late := false
 	for _, a := range s.Listen {
-		out = append(out, setting{"Socket", "ListenStream", escapePercent(a.String())})
+		out = append(out, setting{"Socket", "ListenStream", escapePercent(listenText(a))})
 		late = late || !a.Addr().IsLoopback() && !a.Addr().IsUnspecified()
 	}
 	out = append(out,
@@ -101,12 +101,31 @@ func (v *View) fillSocket(p properties) {
 	set["FreeBind"] = yesNo(p.flag("FreeBind"))
 }
 
-// canonicalAddr brings one ListenStream into the form of netip.AddrPort.
+// listenText writes an address as systemd reads it, with the zone at the end.
+func listenText(a netip.AddrPort) string {
+	zone := a.Addr().Zone()
+	if zone == "" {
+		return a.String()
+	}
+	return netip.AddrPortFrom(a.Addr().WithZone(""), a.Port()).String() + "%" + zone
+}
+
+// parseListen reads what listenText writes.
+func parseListen(text string) (netip.AddrPort, error) {
+	text, zone, _ := strings.Cut(text, "%")
+	a, err := netip.ParseAddrPort(text)
+	if err != nil || zone == "" {
+		return a, err
+	}
+	return netip.AddrPortFrom(a.Addr().WithZone(zone), a.Port()), nil
+}
+
+// canonicalAddr brings ListenStream into the form of listenText.
 func canonicalAddr(v string) string {
 	var out []string
 	for _, w := range strings.Fields(v) {
-		if a, err := netip.ParseAddrPort(unescapePercent(w)); err == nil {
-			w = escapePercent(a.String())
+		if a, err := parseListen(unescapePercent(w)); err == nil {
+			w = escapePercent(listenText(a))
 		}
 		out = append(out, w)
 	}

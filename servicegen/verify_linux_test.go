@@ -86,3 +86,52 @@ func needAnalyze(t *testing.T) {
 	}
 	t.Skip(why)
 }
+
+// systemd finds nothing to say of any golden file, but that this machine lacks the
+// program.
+func TestSystemdAnalyzeOfGoldenFiles(t *testing.T) {
+	t.Parallel()
+	analyze, err := exec.LookPath("systemd-analyze")
+	if err != nil {
+		needAnalyze(t)
+	}
+	files, err := filepath.Glob("testdata/render/*.s*")
+	if err != nil || len(files) == 0 {
+		t.Fatal(files, err)
+	}
+	for _, golden := range files {
+		t.Run(filepath.Base(golden), func(t *testing.T) {
+			t.Parallel()
+			text, err := os.ReadFile(golden)
+			if err != nil {
+				t.Fatal(err)
+			}
+			head, _, _ := strings.Cut(string(text), "\n")
+			fields := strings.Fields(head)
+			dir, name := t.TempDir(), fields[len(fields)-1] // the header ends in the unit's name
+			write(t, filepath.Join(dir, name), string(text))
+			base, suffix, _ := strings.Cut(name, ".")
+			switch {
+			case suffix == "socket":
+				write(t, filepath.Join(dir, base+".service"), "[Service]\nExecStart=/bin/true\n")
+			case strings.Contains(string(text), "\nSockets="):
+				write(t, filepath.Join(dir, base+".socket"), "[Socket]\nListenStream=1\n")
+			}
+			args := []string{"verify", "--man=no", filepath.Join(dir, name)}
+			if strings.Contains(head, " --user ") {
+				args = append([]string{"--user"}, args...)
+			}
+			cmd := exec.CommandContext(t.Context(), analyze, args...)
+			cmd.Env = []string{"HOME=" + dir, "XDG_RUNTIME_DIR=" + dir, "PATH=" + os.Getenv("PATH"), "LC_ALL=C.UTF-8"}
+			out, err := cmd.CombinedOutput()
+			for line := range strings.Lines(string(out)) {
+				if (strings.Contains(line, dir) || strings.Contains(line, name)) && !strings.Contains(line, "is not executable: No such file") {
+					t.Errorf("systemd-analyze: %s", line)
+				}
+			}
+			if err != nil && len(out) == 0 {
+				t.Errorf("systemd-analyze: %v", err)
+			}
+		})
+	}
+}
