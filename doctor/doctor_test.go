@@ -114,15 +114,16 @@ func TestPermissionsAreMended(t *testing.T) {
 	}
 	o := Observation{StateDirUID: os.Getuid(), Disk: servicegen.OnDisk{State: servicegen.FileMissing}, State: servicegen.State{LoadState: servicegen.LoadNotFound}}
 	observeConfig(t.Context(), g, &o)
+	observeForEdits(g, &o)
 	before := Examine(g, o)
 	if want := []Code{StateDirMode, ConfigMode, NotInstalled}; !slices.Equal(codes(before), want) {
 		t.Fatalf("found %v", codes(before))
 	}
-	steps, err := Plan(g, o, before)
-	if err != nil || len(steps) != 2 {
-		t.Fatalf("%d steps, %v", len(steps), err)
+	plan, err := MakePlan(g, o, before, PlanOptions{})
+	if err != nil || len(plan.Steps) != 2 {
+		t.Fatalf("%+v, %v", plan, err)
 	}
-	if err := Apply(t.Context(), g, steps); err != nil {
+	if err := Apply(t.Context(), g, plan); err != nil {
 		t.Fatal(err)
 	}
 	observeConfig(t.Context(), g, &o)
@@ -132,8 +133,8 @@ func TestPermissionsAreMended(t *testing.T) {
 			t.Errorf("left: %+v", f)
 		}
 	}
-	if steps, err := Plan(g, o, Examine(g, o)); err != nil || len(steps) != 0 {
-		t.Errorf("a second plan has %d steps, %v", len(steps), err)
+	if plan, err := MakePlan(g, o, Examine(g, o), PlanOptions{}); err != nil || !plan.Empty() {
+		t.Errorf("a second plan: %+v, %v", plan, err)
 	}
 }
 

@@ -42,6 +42,10 @@ type Observation struct {
 	MuteErr    error                // what came instead of an answer
 	Wish       string               // what a person last asked for, "" if nothing
 	Gateway    int                  // pid that holds the state dir's gateway lock, 0 if none
+
+	Places   map[string]Seen    // what remedies may change, by path; see Observation.at
+	Setup    []config.Placement // what setup would make
+	SetupErr error
 }
 
 // Observe looks at everything and changes nothing. What cannot be seen is part
@@ -76,6 +80,7 @@ func Observe(ctx context.Context, t Target) Observation {
 		port = o.Check.Port
 	}
 	o.Listeners, _ = proctable.Listeners(port) // a table that cannot be read shows nobody
+	observeForEdits(t, &o)
 	return o
 }
 

@@ -90,19 +90,19 @@ func (a *app) examine(ctx context.Context, p profiles.Profile, r *profiles.Regis
 	if !f.repair {
 		return found, nil
 	}
-	steps, err := doctor.Plan(t, seen, found)
-	if err != nil || len(steps) == 0 {
+	plan, err := doctor.MakePlan(t, seen, found, doctor.PlanOptions{})
+	if err != nil || plan.Empty() {
 		return found, err
 	}
 	people := a.stdout
 	if f.json {
 		people = a.stderr
 	}
-	printPlan(people, p, steps)
+	printPlan(people, p, plan.Steps)
 	if !f.yes && !f.nonInteractive && isTerminal(a.stdin) && !confirm(a.stdin, people, "Apply this to profile "+p.Name+"?") {
 		return found, nil
 	}
-	applied := doctor.Apply(ctx, t, steps)
+	applied := doctor.Apply(ctx, t, plan)
 	if applied != nil {
 		fmt.Fprintf(a.stderr, "coderclaw: profile %s: %v\n", p.Name, applied)
 	}
