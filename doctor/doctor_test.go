@@ -26,7 +26,8 @@ func target(t *testing.T) Target {
 	}
 	spec := servicegen.ForProfile(p, servicegen.SpecOptions{Format: servicegen.FormatSystemd, Exe: "/opt/coderclaw", RegistryPath: "/r.toml", Version: "1"})
 	host := servicegen.NewSystemd(servicegen.HostOptions{Scope: servicegen.ScopeUser, UID: os.Getuid(), Env: func(string) (string, bool) { return "", false }})
-	return Target{Profile: p, Host: host, Unit: spec.Unit(home), Spec: spec, Env: func(string) (string, bool) { return "", false }}
+	return Target{Profile: p, Host: host, Unit: spec.Unit(home), Spec: spec, Env: func(string) (string, bool) { return "", false },
+		KeyFile: filepath.Join(home, "key", "doctor.key")}
 }
 
 // healthy is what is seen when nothing is wrong.
@@ -123,8 +124,8 @@ func TestPermissionsAreMended(t *testing.T) {
 	if err != nil || len(plan.Steps) != 2 {
 		t.Fatalf("%+v, %v", plan, err)
 	}
-	if err := Apply(t.Context(), g, plan); err != nil {
-		t.Fatal(err)
+	if out, err := Apply(t.Context(), g, o, plan); err != nil || out.Result != Applied {
+		t.Fatalf("%+v, %v", out, err)
 	}
 	observeConfig(t.Context(), g, &o)
 	after := Compare(before, Examine(g, o))

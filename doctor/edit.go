@@ -57,6 +57,8 @@ type hidden struct {
 	// before in one place.
 	versions [][]byte
 	shown    []string // what each version sets, fit to be seen
+	// oneWay marks an edit that takes a secret away, of which no copy is kept.
+	oneWay bool
 }
 
 // Write is the edit after which a file with that content and exactly these

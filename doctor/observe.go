@@ -20,6 +20,7 @@ type Target struct {
 	Unit    servicegen.Unit
 	Spec    servicegen.Spec
 	Env     func(string) (string, bool) // for what pass_env names
+	KeyFile string                      // absolute; holds the key of the journals, where no gateway can read it; made when needed
 }
 
 // Observation is everything that was seen of a target at one moment.
@@ -46,6 +47,8 @@ type Observation struct {
 	Places   map[string]Seen    // what remedies may change, by path; see Observation.at
 	Setup    []config.Placement // what setup would make
 	SetupErr error
+
+	Unfinished []string // IDs of journals that were interrupted, or are under way
 }
 
 // Observe looks at everything and changes nothing. What cannot be seen is part

@@ -16,6 +16,9 @@ type Plan struct {
 	Steps   []Step `json:"steps"`
 	// Withheld are the aggressive steps that are taken only by force.
 	Withheld []Step `json:"withheld,omitempty"`
+
+	kind Kind   // "" for KindRepair
+	of   string // the journal that it undoes
 }
 
 // Step is one thing that a repair does: edits of files, then requests to the
@@ -112,7 +115,7 @@ func MakePlan(t Target, o Observation, findings []Finding, opt PlanOptions) (Pla
 			}
 		}
 	}
-	p.Steps = merged(p.Steps)
+	p.Steps, p.Withheld = merged(onePerPath(p.Steps)), merged(p.Withheld)
 	slices.SortStableFunc(p.Steps, func(a, b Step) int { return cmp.Compare(a.phase(), b.phase()) })
 	return p, errors.Join(errs...)
 }
@@ -127,11 +130,54 @@ func (s *Step) complete(r remedy, found []Finding) {
 			}
 		}
 	}
+}
+
+// describe sets what changes on disk.
+func (s *Step) describe() {
 	var b strings.Builder
 	for _, e := range s.Edits {
 		b.WriteString(e.Diff())
 	}
 	s.Diff = b.String()
+}
+
+// onePerPath joins the edits of one path where several remedies want one. The
+// content of a file can be what only one of them wants: the next waits for another plan.
+func onePerPath(steps []Step) []Step {
+	type place struct{ step, edit int }
+	first := map[string]place{}
+	for i := range steps {
+		var kept []Edit
+		for _, e := range steps[i].Edits {
+			at, again := first[e.Path]
+			if !again {
+				first[e.Path] = place{i, len(kept)}
+				kept = append(kept, e)
+				continue
+			}
+			edits := steps[at.step].Edits
+			if at.step == i {
+				edits = kept
+			}
+			edits[at.edit] = edits[at.edit].joined(e)
+		}
+		steps[i].Edits = kept
+	}
+	return steps
+}
+
+// joined is e with what other changes besides, both made from the same place.
+func (e Edit) joined(other Edit) Edit {
+	if e.Before != other.Before || e.After.Kind != other.After.Kind || e.After.Kind != e.Before.Kind {
+		return e
+	}
+	if e.After.Mode == e.Before.Mode {
+		e.After.Mode = other.After.Mode
+	}
+	if e.After.Hash == e.Before.Hash {
+		e.After.Hash, e.new, e.hidden = other.After.Hash, other.new, other.hidden
+	}
+	return e
 }
 
 // merged joins what several remedies want: the manager is asked for a thing once,
@@ -158,6 +204,7 @@ func merged(steps []Step) []Step {
 			}
 		}
 		s.Actions = actions
+		s.describe()
 		if len(s.Actions) > 0 || len(s.Edits) > 0 {
 			out = append(out, s)
 		}

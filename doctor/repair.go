@@ -319,7 +319,5 @@ func observeForEdits(t Target, o *Observation) {
 		}
 	}
 	o.Setup, o.SetupErr = config.Outline(t.Profile, config.SetupOptions{PassEnv: t.Env}, fresh)
+	o.Unfinished, _ = unfinished(t) // what cannot be read is said by Recover
 }
-
-// fresh stands in a plan for a secret that is made when the plan is applied.
-const fresh = "(made when this is applied)"

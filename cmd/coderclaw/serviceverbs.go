@@ -5,12 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/urfave/cli/v3"
 
-	"github.com/coderclaw/coderclaw/doctor"
 	"github.com/coderclaw/coderclaw/gateway/statelock"
 	"github.com/coderclaw/coderclaw/instance"
 	"github.com/coderclaw/coderclaw/internal/exitcode"
@@ -116,8 +114,7 @@ func (a *app) serviceInstall(ctx context.Context, s unitService, c *cli.Command)
 	if err := wish(s.profile, control.WantRunning); err != nil {
 		return serviceResult{}, err
 	}
-	report, err := servicegen.Install(ctx, s.host, s.unit, s.spec, servicegen.InstallOptions{Force: c.Bool("force"), Offline: true,
-		Keep: func(path string, text []byte) error { return doctor.Backup(s.profile, path, text) }})
+	report, taken, err := a.install(ctx, s, servicegen.InstallOptions{Force: c.Bool("force"), Offline: true})
 	if err != nil {
 		return serviceResult{}, err
 	}
@@ -126,7 +123,7 @@ func (a *app) serviceInstall(ctx context.Context, s unitService, c *cli.Command)
 		res.Result, res.Message = "already-installed", "Gateway service already "+s.words().on+": "+firstOf(report.Path, s.unit.Name)
 	}
 	if report.TakenOver != "" {
-		res.Warnings = append(res.Warnings, "replaced a service file that was not ours; it is kept in "+filepath.Join(s.profile.StateDir, "backups"))
+		res.Warnings = append(res.Warnings, "replaced a service file that was not ours; to give it back: "+hint(s.profile, "doctor undo "+taken))
 	}
 	for _, d := range report.DropIns {
 		res.Warnings = append(res.Warnings, "kept the drop-in "+d+", which changes what the unit says")
