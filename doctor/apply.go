@@ -107,7 +107,8 @@ func apply(ctx context.Context, t Target, o Observation, p Plan, h hook) (out Ou
 
 // serviceOf is what o shows of the service.
 func serviceOf(t Target, o Observation) Service {
-	s := Service{Known: o.StateErr == nil, File: o.State.UnitFileState, Enabled: o.State.Enabled(), Active: o.State.ActiveState, Up: up(o.State)}
+	s := Service{Known: o.StateErr == nil, File: o.State.UnitFileState, Enabled: o.State.Enabled(), Active: o.State.ActiveState, Up: up(o.State),
+		Stale: o.State.NeedReload}
 	s.Healthy = ready(t, o)
 	if t.Host.Format() == servicegen.FormatSystemd {
 		s.Enabled = s.Enabled && len(o.Disk.Targets) > 0

@@ -141,19 +141,24 @@ func (e Edit) Diff() string {
 	return b.String()
 }
 
-// Values of settings whose name says that they are secret, in unit files, files of
-// variables and plists.
-var (
-	secretLine = sync.OnceValue(func() *regexp.Regexp {
-		return regexp.MustCompile(`(?i)([A-Z0-9_]*(?:TOKEN|PASSWORD|PASSWD|SECRET|KEY|CREDENTIAL)[A-Z0-9_]*=)("[^"\n]*"|'[^'\n]*'|[^\s"']+)`)
-	})
-	secretPlist = sync.OnceValue(func() *regexp.Regexp {
-		return regexp.MustCompile(`(?i)(<key>[^<]*(?:TOKEN|PASSWORD|PASSWD|SECRET|KEY|CREDENTIAL)[^<]*</key>\s*<string>)[^<]+`)
-	})
-)
+// secretName is a name that says that its value is secret.
+const secretName = `[A-Za-z0-9_]*(?i:TOKEN|PASSWORD|PASSWD|SECRET|KEY|CREDENTIAL)[A-Za-z0-9_]*`
+
+// secretShapes are the assignments of such values in unit files and files of
+// variables, whole words in quotes first, and in plists.
+var secretShapes = sync.OnceValue(func() []*regexp.Regexp {
+	return []*regexp.Regexp{
+		regexp.MustCompile(`("` + secretName + `=)(?:[^"\\\n]|\\.)*`),
+		regexp.MustCompile(`('` + secretName + `=)(?:[^'\\\n]|\\.)*`),
+		regexp.MustCompile(`(` + secretName + `=["']?)[^\s"']+`),
+		regexp.MustCompile(`(<key>` + secretName + `</key>\s*<string>)[^<]+`),
+	}
+})
 
 // masked is a text as it may be shown.
 func masked(text []byte) []byte {
-	text = secretLine().ReplaceAll(text, []byte("${1}(secret)"))
-	return secretPlist().ReplaceAll(text, []byte("${1}(secret)"))
+	for _, shape := range secretShapes() {
+		text = shape.ReplaceAll(text, []byte("${1}(secret)"))
+	}
+	return text
 }

@@ -56,6 +56,7 @@ type Service struct {
 	Enabled bool   `json:"enabled"`
 	Active  string `json:"active"` // ActiveState
 	Up      bool   `json:"up"`     // it ran, whatever it was
+	Stale   bool   `json:"stale"`  // the manager had another copy of the file than the disk
 	Healthy bool   `json:"healthy"`
 }
 

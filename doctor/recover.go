@@ -34,7 +34,9 @@ func unfinished(t Target) (ids []string, err error) {
 // can still be finished is finished, any other is put back, and the outcome says
 // why. Where nothing is open it writes nothing. The error tells of journals that
 // cannot be read, too; those are left alone.
-func Recover(ctx context.Context, t Target) (out []Outcome, err error) {
+func Recover(ctx context.Context, t Target) ([]Outcome, error) { return recoverAll(ctx, t, nil) }
+
+func recoverAll(ctx context.Context, t Target, h hook) (out []Outcome, err error) {
 	if ids, err := unfinished(t); len(ids) == 0 {
 		return nil, err
 	}
@@ -49,7 +51,7 @@ func Recover(ctx context.Context, t Target) (out []Outcome, err error) {
 		if err != nil {
 			return out, errors.Join(unreadable, err)
 		}
-		r := &run{t: t, j: j}
+		r := &run{t: t, j: j, hook: h}
 		out = append(out, r.resume(ctx))
 	}
 	return out, unreadable
@@ -72,6 +74,9 @@ func (r *run) resume(ctx context.Context) Outcome {
 	}
 	if changed := r.changed(); len(changed) > 0 {
 		return r.putBack(ctx, was+", and cannot be finished: changed since: "+strings.Join(changed, ", "))
+	}
+	if lost := r.lostFiles(); len(lost) > 0 && r.j.Kind == KindUndo {
+		return r.putBack(ctx, was+", and cannot be finished: there is no copy of what was to be in "+strings.Join(lost, ", "))
 	}
 	out := r.finish(ctx)
 	if out.Result == Applied {
@@ -123,6 +128,18 @@ func (r *run) changed() []string {
 				have = e.After
 			}
 			done[e.Path] = have
+		}
+	}
+	return out
+}
+
+// lostFiles names the files of edits yet to be made whose content is lost.
+func (r *run) lostFiles() (out []string) {
+	for i, s := range r.j.Steps {
+		for k, e := range s.Edits {
+			if have, _, err := swapfile.Look(e.Path); r.lost(e) && !r.j.made(i, k) && (err != nil || have != e.After) {
+				out = append(out, e.Path)
+			}
 		}
 	}
 	return out

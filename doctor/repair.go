@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/coderclaw/coderclaw/gateway/config"
 	"github.com/coderclaw/coderclaw/internal/swapfile"
@@ -176,24 +177,33 @@ func (t Target) write(o Observation, text []byte, what string) ([]Step, error) {
 			step.Edits = append(step.Edits, seen.Mkdir(0o700))
 		}
 	}
-	return append([]Step{step}, t.reloaded(o, true)...), nil
+	o.Disk.State, o.Disk.Raw = servicegen.FileText, text
+	view, err := t.onDisk(o)
+	return append([]Step{step}, t.reloaded(o, view)...), err
 }
 
-// reloaded makes the manager know what is on disk, and what runs be started from
-// that.
-func (t Target) reloaded(o Observation, changed bool) []Step {
+// reloaded makes the manager know of the service file as it will be then, want.
+// What runs is restarted when it was started from something that says anything
+// else about a managed key.
+func (t Target) reloaded(o Observation, want servicegen.View) []Step {
 	if o.StateErr != nil {
 		return nil // it reads the files when it comes
 	}
 	steps := []Step{{What: "have the service manager read " + t.Unit.Name + " again", Reversible: true, Actions: []Action{t.do(VerbReload)}}}
-	if !changed || o.Wish == control.WantStopped || !up(o.State) {
-		return steps
+	launchd := t.Host.Format() == servicegen.FormatLaunchd // there a reload ends what runs
+	switch {
+	case o.Wish == control.WantStopped || !up(o.State):
+	case launchd:
+		steps = append(steps, t.runStep(VerbStart))
+	case len(servicegen.Diff(want, o.State.View)) > 0:
+		steps = append(steps, t.runStep(VerbRestart))
 	}
-	verb := VerbRestart
-	if t.Host.Format() == servicegen.FormatLaunchd {
-		verb = VerbStart // a reload has ended it already
-	}
-	return append(steps, t.runStep(verb))
+	return steps
+}
+
+// onDisk is what the manager will load from the disk as it is.
+func (t Target) onDisk(o Observation) (servicegen.View, error) {
+	return o.Disk.View(t.Host.Format(), t.Unit.Scope, false, o.State.DropIns...)
 }
 
 func up(s servicegen.State) bool {
@@ -229,7 +239,10 @@ func enable(t Target, o Observation, _ []Finding) ([]Step, error) {
 	if o.StateErr == nil && o.State.LoadState == servicegen.LoadMasked && o.Disk.State != servicegen.FileMasked {
 		step.Actions = []Action{t.do(VerbEnable)} // the mask is not in the unit's own place
 	}
-	return append([]Step{step}, t.reloaded(o, false)...), nil
+	if o.StateErr == nil {
+		step.Actions = append(step.Actions, t.do(VerbReload))
+	}
+	return []Step{step}, nil
 }
 
 // wantLink is the link by which systemd starts the unit.
@@ -245,7 +258,8 @@ func reload(t Target, o Observation, _ []Finding) ([]Step, error) {
 	if t.blocked(o) {
 		return nil, nil
 	}
-	return t.reloaded(o, true), nil
+	view, err := t.onDisk(o)
+	return t.reloaded(o, view), err
 }
 
 func start(t Target, o Observation, _ []Finding) ([]Step, error) {
@@ -279,7 +293,7 @@ func takeOver(t Target, o Observation, _ []Finding) ([]Step, error) {
 	if err != nil {
 		return nil, err
 	}
-	o.Disk.Raw = text // what the next remedy is to see
+	o.Disk.Raw = text // which is what is enabled
 	more, err := enable(t, o, nil)
 	return append(steps, more...), err
 }
@@ -296,11 +310,14 @@ func dropDropIns(t Target, o Observation, found []Finding) ([]Step, error) {
 			return nil, err
 		}
 		step.Edits = append(step.Edits, s.Remove())
+		o.Disk.DropIns = slices.DeleteFunc(slices.Clone(o.Disk.DropIns), func(d servicegen.DropIn) bool { return d.Path == f.Path })
+		o.State.DropIns = slices.DeleteFunc(slices.Clone(o.State.DropIns), func(path string) bool { return path == f.Path })
 	}
 	if t.blocked(o) || len(step.Edits) == 0 {
 		return nil, nil
 	}
-	return append([]Step{step}, t.reloaded(o, true)...), nil
+	view, err := t.onDisk(o)
+	return append([]Step{step}, t.reloaded(o, view)...), err
 }
 
 // observeForEdits looks at every path that a remedy may change, which the rest of

@@ -98,18 +98,23 @@ func (r *run) edit(e journalEdit) error {
 		return err
 	}
 	switch {
+	case r.lost(e):
+		return nil // it is planned anew
 	case e.Hidden:
-		data, ok := r.made[e.Spare]
-		if !ok {
-			return nil // died with the process that had made it; it is planned anew
-		}
-		c.Data = data
+		c.Data = r.made[e.Spare]
 	case e.New != "":
 		if c.Data, err = r.j.blob(e.New, e.After); err != nil {
 			return err
 		}
 	}
 	return r.note(c.Do())
+}
+
+// lost tells whether the content that a file was to have died with the process that
+// had made it.
+func (r *run) lost(e journalEdit) bool {
+	_, ok := r.made[e.Spare]
+	return e.Hidden && e.After.Kind == swapfile.File && !ok
 }
 
 // note keeps in mind where a version lies that somebody wrote meanwhile.
@@ -206,7 +211,7 @@ func (r *run) serviceBack(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, a := range r.t.serviceActions(r.j, now) {
+	for _, a := range r.t.serviceActions(r.j, now, false) {
 		if err := r.t.act(ctx, a); err != nil {
 			return err
 		}
@@ -215,33 +220,55 @@ func (r *run) serviceBack(ctx context.Context) error {
 }
 
 // serviceActions are what brings the service from now to how it was when the
-// journal began, once its files are back.
-func (t Target) serviceActions(j *journal, now servicegen.State) []Action {
-	out := []Action{t.do(VerbReload)}
-	asked := func(verbs ...Verb) bool {
-		return slices.ContainsFunc(j.Steps, func(s journalStep) bool {
-			return slices.ContainsFunc(s.Actions, func(a Action) bool { return slices.Contains(verbs, a.Verb) })
-		})
+// journal began, once its files are back. With undo what runs in order is left
+// alone where it can be.
+func (t Target) serviceActions(j *journal, now servicegen.State, undo bool) []Action {
+	var out []Action
+	was, launchd := j.Service, t.Host.Format() == servicegen.FormatLaunchd
+	// The manager had another copy than the disk, and has it again.
+	asItWas := undo && was.Stale && !launchd
+	if !asItWas {
+		out = append(out, t.do(VerbReload))
 	}
 	// What enables a systemd unit is a link, which is a file that is put back.
-	if t.Host.Format() != servicegen.FormatSystemd || asked(VerbEnable, VerbDisable) {
+	if t.Host.Format() != servicegen.FormatSystemd || j.asked(VerbEnable, VerbDisable) {
 		switch {
-		case j.Service.Enabled && !now.Enabled():
+		case was.Enabled && !now.Enabled():
 			out = append(out, t.do(VerbEnable))
-		case !j.Service.Enabled && now.Enabled():
+		case !was.Enabled && now.Enabled():
 			out = append(out, t.do(VerbDisable))
 		}
 	}
-	launchd := t.Host.Format() == servicegen.FormatLaunchd
-	switch was := j.Service; {
-	case was.Up && (!up(now) || launchd): // there a reload begins with an end
-		out = append(out, t.do(VerbStart))
-	case was.Up && (asked(VerbStart, VerbRestart, VerbReexec) || j.Kind == KindInstall):
-		out = append(out, t.do(VerbRestart))
+	switch {
 	case !was.Up && was.Known && up(now):
 		out = append(out, t.do(VerbStop), t.do(VerbReset))
+	case !was.Up || asItWas || !t.startable(j):
+	case !up(now) || launchd: // there a reload begins with an end
+		out = append(out, t.do(VerbStart))
+	case j.asked(VerbStart, VerbRestart, VerbReexec) || j.Kind == KindInstall:
+		out = append(out, t.do(VerbRestart))
 	}
 	return out
+}
+
+// asked tells whether one of the journal's actions is one of these.
+func (j *journal) asked(verbs ...Verb) bool {
+	return slices.ContainsFunc(j.Steps, func(s journalStep) bool {
+		return slices.ContainsFunc(s.Actions, func(a Action) bool { return slices.Contains(verbs, a.Verb) })
+	})
+}
+
+// startable tells whether the service could be started from its file as it was
+// before: where it was gone, empty or masked, what runs of it cannot be had again.
+func (t Target) startable(j *journal) bool {
+	for _, s := range j.Steps {
+		for _, e := range s.Edits {
+			if e.Path == t.Unit.Path {
+				return e.Before.Kind == swapfile.File && e.Before.Hash != swapfile.Hash(nil)
+			}
+		}
+	}
+	return true
 }
 
 // end closes the journal.

@@ -220,7 +220,7 @@ func (t Target) undoService(j *journal, o Observation) Step {
 	s := Step{What: "bring " + t.Unit.Name + " back to how it was", Reversible: true}
 	touched := j.Kind == KindInstall || slices.ContainsFunc(j.Steps, func(s journalStep) bool { return len(s.Actions) > 0 })
 	if touched && o.StateErr == nil && j.Service.Known {
-		s.Actions = t.serviceActions(j, o.State)
+		s.Actions = t.serviceActions(j, o.State, true)
 	}
 	return s
 }
