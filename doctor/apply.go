@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/coderclaw/coderclaw/internal/lockfile"
@@ -64,6 +65,13 @@ func Apply(ctx context.Context, t Target, o Observation, p Plan) (Outcome, error
 	return apply(ctx, t, o, p, nil)
 }
 
+// touches tells whether the plan edits the file at path.
+func (p Plan) touches(path string) bool {
+	return slices.ContainsFunc(p.Steps, func(s Step) bool {
+		return slices.ContainsFunc(s.Edits, func(e Edit) bool { return path != "" && e.Path == SeeThrough(path).Path })
+	})
+}
+
 // hook is called at the points of a run where a crash may come; only tests have one.
 type hook func(point string)
 
@@ -87,6 +95,13 @@ func apply(ctx context.Context, t Target, o Observation, p Plan, h hook) (out Ou
 		return out, err
 	}
 	defer func() { err = errors.Join(err, lock.Close()) }()
+	if p.touches(t.Registry) {
+		registry, lockErr := lockfile.Acquire(ctx, t.Registry+".lock")
+		if lockErr != nil {
+			return out, fmt.Errorf("registry: %w", lockErr)
+		}
+		defer func() { err = errors.Join(err, registry.Close()) }()
+	}
 	r := &run{t: t, hook: h, j: &journal{record: record{
 		Version: recordVersion, ID: newID(journalDir(t.Profile), time.Now()), Kind: p.kind, Of: p.of, Made: time.Now().UTC(),
 		Profile: t.Profile.Name, Program: t.Spec.Version, Service: serviceOf(t, o),

@@ -396,6 +396,32 @@ func TestTake(t *testing.T) {
 	}
 }
 
+// TestTornLog: a line that a crash cut off in the log neither counts nor spoils the next.
+func TestTornLog(t *testing.T) {
+	t.Parallel()
+	m := newMachine(t)
+	if err := rewritten(m, "KillMode=mixed", "KillMode=process"); err != nil {
+		t.Fatal(err)
+	}
+	id := m.applied(t, false).ID
+	log := filepath.Join(journalDir(m.Profile), id, "log")
+	text, err := os.ReadFile(log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	torn := text[:bytes.IndexByte(text, '\n')+20]
+	if err := os.WriteFile(log, torn, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out, err := Recover(t.Context(), m.Target)
+	if err != nil || len(out) != 1 || out[0].Result != Applied || out[0].ID != id {
+		t.Errorf("%+v, %v", out, err)
+	}
+	if out, err := Recover(t.Context(), m.Target); err != nil || len(out) != 0 {
+		t.Errorf("again: %+v, %v", out, err)
+	}
+}
+
 func FuzzReadLog(f *testing.F) {
 	f.Add([]byte(`{"time":"2026-11-29T00:00:00Z","step":0,"edit":0}` + "\n" + `{"step":1`))
 	f.Add([]byte("\n\n{}\n"))

@@ -222,9 +222,16 @@ func (j *journal) add(l line) error {
 	if err != nil {
 		return fmt.Errorf("journal %s: %w", j.ID, err)
 	}
-	f, err := os.OpenFile(filepath.Join(j.dir, "log"), os.O_APPEND|os.O_WRONLY, 0o600)
+	f, err := os.OpenFile(filepath.Join(j.dir, "log"), os.O_APPEND|os.O_RDWR, 0o600)
 	if err != nil {
 		return fmt.Errorf("journal %s: %w", j.ID, err)
+	}
+	last := []byte("\n")
+	if info, err := f.Stat(); err == nil && info.Size() > 0 {
+		_, _ = f.ReadAt(last, info.Size()-1) // unread, it counts as a whole line
+	}
+	if last[0] != '\n' { // cut off by a crash
+		text = append([]byte("\n"), text...)
 	}
 	_, err = f.Write(append(text, '\n'))
 	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
@@ -237,8 +244,7 @@ func (j *journal) add(l line) error {
 // maxJournalFile bounds what is read of a journal's own files.
 const maxJournalFile = 8 << 20
 
-// openJournal reads the journal of t with that ID. A last line that a crash cut off
-// does not count.
+// openJournal reads the journal of t with that ID.
 func openJournal(t Target, id string) (*journal, error) {
 	j := &journal{dir: filepath.Join(journalDir(t.Profile), id)}
 	fail := func(err error) (*journal, error) { return nil, fmt.Errorf("journal %s: %w", id, err) }
@@ -273,19 +279,17 @@ func openJournal(t Target, id string) (*journal, error) {
 	return j, nil
 }
 
+// readLog passes over lines that a crash has cut off: what they were to note is
+// looked at anew.
 func readLog(text []byte) ([]line, error) {
 	var out []line
 	s := bufio.NewScanner(bytes.NewReader(text))
 	s.Buffer(nil, maxJournalFile)
 	for s.Scan() {
 		var l line
-		if err := json.Unmarshal(s.Bytes(), &l); err != nil {
-			if !s.Scan() && !bytes.HasSuffix(text, []byte("\n")) {
-				break
-			}
-			return nil, err
+		if json.Unmarshal(s.Bytes(), &l) == nil {
+			out = append(out, l)
 		}
-		out = append(out, l)
 	}
 	return out, s.Err()
 }

@@ -20,7 +20,9 @@ type Target struct {
 	Unit    servicegen.Unit
 	Spec    servicegen.Spec
 	Env     func(string) (string, bool) // for what pass_env names
-	KeyFile string                      // absolute; holds the key of the journals, where no gateway can read it; made when needed
+	// Registry is the path of the registry; an edit of it is made under its lock.
+	Registry string
+	KeyFile  string // absolute; holds the key of the journals, where no gateway can read it; made when needed
 }
 
 // Observation is everything that was seen of a target at one moment.

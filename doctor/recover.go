@@ -17,15 +17,16 @@ import (
 // cannot be read are named in the error, and never used.
 func unfinished(t Target) (ids []string, err error) {
 	var errs []error
-	for _, id := range journalIDs(journalDir(t.Profile)) {
-		j, err := openJournal(t, id)
-		if err != nil {
+	parent := journalDir(t.Profile)
+	for _, id := range journalIDs(parent) {
+		if ended(filepath.Join(parent, id)) {
+			continue
+		}
+		if _, err := openJournal(t, id); err != nil {
 			errs = append(errs, err)
 			continue
 		}
-		if res, _ := j.result(); res == Interrupted {
-			ids = append(ids, id)
-		}
+		ids = append(ids, id)
 	}
 	return ids, errors.Join(errs...)
 }
@@ -188,12 +189,12 @@ func sizeOf(dir string) (n int64) {
 	return n
 }
 
-// ended tells whether a journal has an end, or cannot be read.
+// ended tells whether a journal has an end, or has no log that can be read.
 func ended(dir string) bool {
 	text, err := readAtMost(filepath.Join(dir, "log"), maxJournalFile)
 	if err != nil {
 		return true
 	}
 	lines, err := readLog(text)
-	return err != nil || slices.ContainsFunc(lines, func(l line) bool { return l.End != "" })
+	return err != nil || len(lines) > 0 && lines[len(lines)-1].End != ""
 }

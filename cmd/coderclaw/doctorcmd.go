@@ -124,7 +124,7 @@ func (a *app) doctor(ctx context.Context, f doctorFlags) error {
 // doctorTarget is what doctor looks at for p.
 func (a *app) doctorTarget(p profiles.Profile, r *profiles.Registry) (doctor.Target, error) {
 	s, err := a.service(p, r)
-	return doctor.Target{Profile: p, Host: s.host, Unit: s.unit, Spec: s.spec, Env: a.env, KeyFile: doctorKey(r)}, err
+	return doctor.Target{Profile: p, Host: s.host, Unit: s.unit, Spec: s.spec, Env: a.env, Registry: r.Path(), KeyFile: doctorKey(r)}, err
 }
 
 // doctorKey lies beside the registry: gateways cannot read it there.

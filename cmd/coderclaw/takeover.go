@@ -23,7 +23,7 @@ func (a *app) install(ctx context.Context, s unitService, o servicegen.InstallOp
 	defer func() { err = errors.Join(err, lock.Close()) }()
 	var taking *doctor.Taking
 	o.Keep = func(path string, _ []byte) (err error) {
-		t := doctor.Target{Profile: s.profile, Host: s.host, Unit: s.unit, Spec: s.spec, Env: a.env, KeyFile: doctorKey(r)}
+		t := doctor.Target{Profile: s.profile, Host: s.host, Unit: s.unit, Spec: s.spec, Env: a.env, Registry: r.Path(), KeyFile: doctorKey(r)}
 		taking, err = doctor.Take(ctx, t, "take over "+path)
 		return err
 	}
