@@ -27,7 +27,8 @@ func target(t *testing.T) Target {
 	}
 	spec := servicegen.ForProfile(p, servicegen.SpecOptions{Format: servicegen.FormatSystemd, Exe: "/opt/coderclaw", RegistryPath: "/r.toml", Version: "1"})
 	host := servicegen.NewSystemd(servicegen.HostOptions{Scope: servicegen.ScopeUser, UID: os.Getuid(), Env: func(string) (string, bool) { return "", false }})
-	return Target{Profile: p, Host: host, Unit: spec.Unit(home), Spec: spec, Env: func(string) (string, bool) { return "", false }}
+	return Target{Profile: p, Host: host, Unit: spec.Unit(home), Spec: spec, Env: func(string) (string, bool) { return "", false },
+		KeyFile: filepath.Join(home, "key", "doctor.key")}
 }
 
 // healthy is what is seen when nothing is wrong.
@@ -120,16 +121,17 @@ func TestPermissionsAreMended(t *testing.T) {
 	}
 	o := Observation{StateDirUID: os.Getuid(), Disk: servicegen.OnDisk{State: servicegen.FileMissing}, State: servicegen.State{LoadState: servicegen.LoadNotFound}}
 	observeConfig(t.Context(), g, &o)
+	observeForEdits(g, &o)
 	before := Examine(g, o)
 	if want := []Code{StateDirMode, ConfigMode, NotInstalled}; !slices.Equal(codes(before), want) {
 		t.Fatalf("found %v", codes(before))
 	}
-	steps, err := Plan(g, o, before)
-	if err != nil || len(steps) != 2 {
-		t.Fatalf("%d steps, %v", len(steps), err)
+	plan, err := MakePlan(g, o, before, PlanOptions{})
+	if err != nil || len(plan.Steps) != 2 {
+		t.Fatalf("%+v, %v", plan, err)
 	}
-	if err := Apply(t.Context(), g, steps); err != nil {
-		t.Fatal(err)
+	if out, err := Apply(t.Context(), g, o, plan); err != nil || out.Result != Applied {
+		t.Fatalf("%+v, %v", out, err)
 	}
 	observeConfig(t.Context(), g, &o)
 	after := Compare(before, Examine(g, o))
@@ -138,8 +140,8 @@ func TestPermissionsAreMended(t *testing.T) {
 			t.Errorf("left: %+v", f)
 		}
 	}
-	if steps, err := Plan(g, o, Examine(g, o)); err != nil || len(steps) != 0 {
-		t.Errorf("a second plan has %d steps, %v", len(steps), err)
+	if plan, err := MakePlan(g, o, Examine(g, o), PlanOptions{}); err != nil || !plan.Empty() {
+		t.Errorf("a second plan: %+v, %v", plan, err)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"os"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -22,6 +23,7 @@ func Examine(t Target, o Observation) []Finding {
 	e.loaded()
 	e.running()
 	e.port()
+	e.journals()
 	return e.found
 }
 
@@ -284,6 +286,13 @@ func (e *examiner) port() {
 		e.add(PortHeld, ViewPort, Finding{Key: fmt.Sprint(l.Addr.Port()), Have: proctable.Describe(l), Want: "free, or held by this profile",
 			Message: fmt.Sprintf("port %d is held by %s", l.Addr.Port(), proctable.Describe(l))})
 		return
+	}
+}
+
+// journals looks for repairs that have not ended.
+func (e *examiner) journals() {
+	for _, id := range e.o.Unfinished {
+		e.add(RepairOpen, ViewConfig, Finding{Path: filepath.Join(journalDir(e.t.Profile), id), Key: id, Have: string(Interrupted), Want: "ended"})
 	}
 }
 

@@ -20,6 +20,9 @@ type Target struct {
 	Unit    servicegen.Unit
 	Spec    servicegen.Spec
 	Env     func(string) (string, bool) // for what pass_env names
+	// Registry is the path of the registry; an edit of it is made under its lock.
+	Registry string
+	KeyFile  string // absolute; holds the key of the journals, where no gateway can read it; made when needed
 }
 
 // Observation is everything that was seen of a target at one moment.
@@ -42,6 +45,12 @@ type Observation struct {
 	MuteErr    error                // what came instead of an answer
 	Wish       string               // what a person last asked for, "" if nothing
 	Gateway    int                  // pid that holds the state dir's gateway lock, 0 if none
+
+	Places   map[string]Seen    // what remedies may change, by path; see Observation.at
+	Setup    []config.Placement // what setup would make
+	SetupErr error
+
+	Unfinished []string // IDs of journals that were interrupted, or are under way
 }
 
 // Observe looks at everything and changes nothing. What cannot be seen is part
@@ -76,6 +85,7 @@ func Observe(ctx context.Context, t Target) Observation {
 		port = o.Check.Port
 	}
 	o.Listeners, _ = proctable.Listeners(port) // a table that cannot be read shows nobody
+	observeForEdits(t, &o)
 	return o
 }
 

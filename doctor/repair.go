@@ -1,146 +1,161 @@
 package doctor
 
 import (
-	"bytes"
-	"context"
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
-	"time"
-
-	"github.com/rogpeppe/go-internal/diff"
 
 	"github.com/coderclaw/coderclaw/gateway/config"
-	"github.com/coderclaw/coderclaw/internal/atomicfile"
-	"github.com/coderclaw/coderclaw/internal/lockfile"
-	"github.com/coderclaw/coderclaw/profiles"
+	"github.com/coderclaw/coderclaw/internal/swapfile"
 	"github.com/coderclaw/coderclaw/servicegen"
 	"github.com/coderclaw/coderclaw/supervisor/control"
 )
 
-// Step is one thing that a repair does. Diff is what it changes in a file, ""
-// when it changes none.
-type Step struct {
-	What string
-	Diff string
-	do   func(context.Context) error
+// at is what was seen at a path that Observe looks at for edits.
+func (o Observation) at(path string) (Seen, error) {
+	s, ok := o.Places[path]
+	switch {
+	case !ok:
+		return Seen{}, fmt.Errorf("%s was not looked at", path)
+	case s.Err != nil:
+		return Seen{}, s.Err
+	}
+	return s, nil
 }
 
-// Plan lists what would make the repairable findings go away. It changes nothing.
-func Plan(t Target, o Observation, findings []Finding) ([]Step, error) {
-	var steps []Step
-	has := func(codes ...Code) bool {
-		return slices.ContainsFunc(findings, func(f Finding) bool { return f.Repairable && slices.Contains(codes, f.Code) })
+// see looks at what the paths lead to.
+func (o *Observation) see(paths ...string) {
+	if o.Places == nil {
+		o.Places = map[string]Seen{}
 	}
-	p := t.Profile
-	if has(StateDirMode) {
-		steps = append(steps, chmod(p.StateDir, 0o700))
+	for _, path := range paths {
+		o.Places[path] = SeeThrough(path)
 	}
-	if has(ConfigMode) {
-		steps = append(steps, chmod(p.ConfigPath, 0o600))
+}
+
+// fileRemedies are those against what is wrong with the profile's own files.
+func fileRemedies() []remedy {
+	return []remedy{
+		{codes: []Code{StateDirMode}, steps: func(t Target, o Observation, _ []Finding) ([]Step, error) {
+			return closeToOthers(o, t.Profile.StateDir, 0o700)
+		}},
+		{codes: []Code{ConfigMode}, steps: func(t Target, o Observation, _ []Finding) ([]Step, error) {
+			return closeToOthers(o, t.Profile.ConfigPath, 0o600)
+		}},
+		{codes: []Code{ConfigMissing, ConfigIncomplete}, steps: func(t Target, o Observation, _ []Finding) ([]Step, error) {
+			return setUp(t, o)
+		}},
 	}
-	if has(ConfigMissing, ConfigIncomplete) {
-		step, err := t.setUp()
-		if err != nil {
-			return nil, err
-		}
-		steps = append(steps, step)
-	}
-	if blocked(findings) {
-		return steps, nil
-	}
-	if !slices.ContainsFunc(findings, func(f Finding) bool { return f.Repairable && isUnit(f) }) {
-		return steps, nil
-	}
-	step, err := t.mendUnit(o)
+}
+
+// closeToOthers makes a path accessible to its owner alone.
+func closeToOthers(o Observation, path string, mode os.FileMode) ([]Step, error) {
+	s, err := o.at(path)
 	if err != nil {
 		return nil, err
 	}
-	steps = append(steps, step)
-	if has(UnitOldProcess, BinaryReplaced) {
-		steps = append(steps, Step{What: "restart " + t.Unit.Name, do: func(ctx context.Context) error {
-			return t.restartIfOld(ctx)
-		}})
-	}
-	return steps, nil
+	return []Step{{What: fmt.Sprintf("make %s private (%04o)", path, mode), Reversible: true, Edits: []Edit{s.Chmod(mode)}}}, nil
 }
 
-// setUp adds to the config what it lacks, after a backup. What is added is named;
-// the values are secrets.
-func (t Target) setUp() (Step, error) {
-	o := config.SetupOptions{PassEnv: t.Env}
-	preview, err := config.Preview(t.Profile, o)
-	if err != nil {
-		return Step{}, err
+// setUp adds to the config what it lacks, and makes the directories and files that
+// a new profile has. What is set is named; the values are secrets.
+func setUp(t Target, o Observation) ([]Step, error) {
+	if o.SetupErr != nil {
+		return nil, o.SetupErr
 	}
-	s := Step{What: "set up " + t.Profile.ConfigPath}
-	for _, e := range preview.Entries {
-		if e.Path == t.Profile.ConfigPath && e.Note != "" {
-			s.What += " (" + e.Note + ")"
+	step := Step{What: "set up " + t.Profile.ConfigPath, Reversible: true}
+	for _, p := range o.Setup {
+		s := Seen{Path: p.Path, Place: swapfile.Place{Kind: swapfile.Missing}}
+		switch {
+		case p.Path == t.Profile.StateDir: // the journal lies there, so it is made before
+		case p.Dir:
+			step.Edits = append(step.Edits, s.Mkdir(0o700))
+		case p.Versions == nil:
+			step.Edits = append(step.Edits, s.Write(p.Data, 0o600))
+		default:
+			s, err := o.at(p.Path)
+			if err != nil {
+				return nil, err
+			}
+			e := s.Write(p.Data, 0o600)
+			e.hidden = &hidden{versions: p.Versions, shown: p.Set}
+			step.Edits = append(step.Edits, e)
 		}
 	}
-	s.do = func(ctx context.Context) error {
-		raw, err := os.ReadFile(t.Profile.ConfigPath)
-		if err == nil {
-			err = Backup(t.Profile, t.Profile.ConfigPath, raw)
+	return []Step{step}, nil
+}
+
+// unitRemedies are those against what is wrong with the service.
+func unitRemedies() []remedy {
+	return []remedy{
+		{codes: []Code{UnitForeign}, force: true, steps: takeOver},
+		{codes: []Code{UnitDropIn}, force: true, steps: dropDropIns},
+		{codes: []Code{UnitDeleted, UnitEmpty, UnitMasked, UnitDangling, UnitExecDrift, UnitWrongProfile, UnitEnvExtra,
+			UnitEnvDrift, UnitKeyMissing, UnitKeyExtra, UnitKeyDrift}, steps: writeUnit},
+		{codes: []Code{UnitDisabled, UnitDeleted, UnitEmpty, UnitMasked, UnitDangling}, steps: enable},
+		{codes: []Code{UnitStale}, steps: reload},
+		{codes: []Code{UnitFailed, UnitStopped}, steps: start},
+		{codes: []Code{UnitOldProcess}, steps: func(t Target, o Observation, _ []Finding) ([]Step, error) { return restart(t, o, VerbRestart) }},
+		{codes: []Code{BinaryReplaced}, steps: func(t Target, o Observation, _ []Finding) ([]Step, error) { return restart(t, o, VerbReexec) }},
+	}
+}
+
+// blocked tells whether something stands in the unit's place that only force, or
+// nobody, may touch.
+func (t Target) blocked(o Observation) bool {
+	switch o.Disk.State {
+	case servicegen.FileDirectory, servicegen.FileSpecial, servicegen.FileUnreadable:
+		return true
+	case servicegen.FileText:
+		kind := servicegen.OriginOf(t.Host.Format(), o.Disk.Raw).Kind
+		return kind == servicegen.OriginNode || kind == servicegen.OriginOther
+	}
+	return false
+}
+
+// unitSeen is what stands in the place of the unit file, as an edit needs it.
+func (t Target) unitSeen(o Observation) (Seen, error) {
+	d := o.Disk
+	s := Seen{Path: t.Unit.Path}
+	switch d.State {
+	case servicegen.FileMissing:
+		s.Place.Kind = swapfile.Missing
+	case servicegen.FileMasked, servicegen.FileDangling:
+		s.Place = swapfile.Place{Kind: swapfile.Link, Target: d.Link}
+	case servicegen.FileText, servicegen.FileEmpty:
+		if d.Link != "" {
+			real, err := o.at(t.Unit.Path)
+			if err != nil {
+				return s, err
+			}
+			s.Path = real.Path
 		}
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return err
-		}
-		_, err = config.Setup(ctx, t.Profile, o)
-		return err
+		s.Place, s.Raw = swapfile.Holds(d.Raw, swapfile.ModeOf(d.Mode)), d.Raw
+	default:
+		return s, fmt.Errorf("%s is not a file; move it away", d.Path)
 	}
 	return s, nil
 }
 
-// blocked tells whether something stands in the unit's place that a repair must not touch.
-func blocked(findings []Finding) bool {
-	return slices.ContainsFunc(findings, func(f Finding) bool {
-		return f.Code == UnitForeign || f.Code == UnitNotFile || f.Code == UnitUnreadable
-	})
+// unitMode is what WriteUnit gives a service file.
+func (t Target) unitMode() os.FileMode {
+	if t.Unit.Scope == servicegen.ScopeSystem {
+		return 0o644
+	}
+	return 0o600
 }
 
-func isUnit(f Finding) bool {
-	return f.View == ViewDisk || f.View == ViewLoaded || f.View == ViewRunning
-}
-
-func chmod(path string, mode os.FileMode) Step {
-	return Step{What: fmt.Sprintf("make %s private (%04o)", path, mode), do: func(context.Context) error { return os.Chmod(path, mode) }}
-}
-
-// mendUnit backs the unit file up, then has the installer make everything about
-// the service as it should be: file, enablement, loaded copy, running process.
-func (t Target) mendUnit(o Observation) (Step, error) {
+// writeUnit gives the unit file the managed settings; the rest of it stays.
+func writeUnit(t Target, o Observation, _ []Finding) ([]Step, error) {
+	if t.blocked(o) {
+		return nil, nil
+	}
 	want, err := t.wanted(o)
 	if err != nil {
-		return Step{}, err
+		return nil, err
 	}
-	s := Step{What: "mend " + t.Unit.Name}
-	if !bytes.Equal(want, o.Disk.Raw) {
-		s.Diff = string(diff.Diff(t.Unit.Path+" (now)", o.Disk.Raw, t.Unit.Path+" (then)", want))
-	}
-	s.do = func(ctx context.Context) error {
-		now := servicegen.Observe(t.Host.Format(), t.Unit.Path)
-		if now.State != o.Disk.State || !bytes.Equal(now.Raw, o.Disk.Raw) {
-			return fmt.Errorf("%s was changed since it was looked at; nothing was written, run doctor again", t.Unit.Path)
-		}
-		if now.State == servicegen.FileText {
-			if err := Backup(t.Profile, now.Path, now.Raw); err != nil {
-				return err
-			}
-		}
-		if o.Wish != control.WantStopped && o.StateErr == nil {
-			if err := t.Host.ResetFailed(ctx, t.Unit); err != nil {
-				return err
-			}
-		}
-		_, err := servicegen.Install(ctx, t.Host, t.Unit, t.Spec, servicegen.InstallOptions{NoStart: o.Wish == control.WantStopped, Offline: true})
-		return err
-	}
-	return s, nil
+	return t.write(o, want, "write "+t.Unit.Path)
 }
 
 // wanted is the text that the unit file gets.
@@ -151,77 +166,175 @@ func (t Target) wanted(o Observation) ([]byte, error) {
 	return servicegen.Rewrite(o.Disk.Raw, t.Spec)
 }
 
-// Backup keeps the text of a file that is about to be changed, below the state
-// dir of p, where only its owner can read it.
-func Backup(p profiles.Profile, path string, text []byte) error {
-	dir := filepath.Join(p.StateDir, "backups")
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return fmt.Errorf("backup: %w", err)
-	}
-	name := filepath.Join(dir, filepath.Base(path)+"."+time.Now().UTC().Format("20060102T150405.000")+".bak")
-	return atomicfile.WriteFile(name, text, 0o600)
-}
-
-// restartIfOld restarts the service unless mending it has done so. Where only the
-// program file is another one, a supervisor that can is replaced in its place, and
-// of its gateways only that of the profile is restarted.
-func (t Target) restartIfOld(ctx context.Context) error {
-	o := Observe(ctx, t)
-	found := Examine(t, o)
-	has := func(c Code) bool {
-		return slices.ContainsFunc(found, func(f Finding) bool { return f.Code == c })
-	}
-	switch {
-	case has(UnitOldProcess):
-	case !has(BinaryReplaced):
-		return nil
-	default:
-		if client, _, err := control.Find(t.Profile); err == nil {
-			if _, _, err = client.Reexec(ctx); err == nil {
-				return client.Restart(ctx, t.Profile.Name)
-			}
-		}
-	}
-	return t.Host.Restart(ctx, t.Unit)
-}
-
-// Apply carries out the steps, one repair of a profile at a time. It stops at
-// the first that fails.
-func Apply(ctx context.Context, t Target, steps []Step) (err error) {
-	if err := os.MkdirAll(t.Profile.StateDir, 0o700); err != nil {
-		return fmt.Errorf("state dir: %w", err)
-	}
-	lock, err := lockfile.Acquire(ctx, filepath.Join(t.Profile.StateDir, "doctor.lock"))
-	if _, held := errors.AsType[*lockfile.HeldError](err); held {
-		return fmt.Errorf("another repair of profile %s is under way: %w", t.Profile.Name, err)
-	}
+func (t Target) write(o Observation, text []byte, what string) ([]Step, error) {
+	s, err := t.unitSeen(o)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	defer func() { err = errors.Join(err, lock.Close()) }()
-	for _, s := range steps {
-		if err := s.do(ctx); err != nil {
-			return fmt.Errorf("%s: %w", s.What, err)
+	step := Step{What: what, Reversible: true, Edits: []Edit{s.Write(text, t.unitMode())}}
+	if dir := t.Spec.LogDir; dir != "" { // launchd does not make it, and fails to start without it
+		if seen, err := o.at(dir); err == nil && seen.Place.Kind == swapfile.Missing {
+			step.Edits = append(step.Edits, seen.Mkdir(0o700))
 		}
 	}
-	return nil
+	o.Disk.State, o.Disk.Raw = servicegen.FileText, text
+	view, err := t.onDisk(o)
+	return append([]Step{step}, t.reloaded(o, view)...), err
 }
 
-// Left tells whether a finding counts as something left.
-func (f Finding) Left() bool { return !f.Repaired && f.Severity != Info }
-
-// Compare joins what was found before a repair with what is found after it:
-// what is gone counts as repaired, what is new is appended.
-func Compare(before, after []Finding) []Finding {
-	same := func(a, b Finding) bool { return a.Code == b.Code && a.Key == b.Key && a.Path == b.Path }
-	out := slices.Clone(before)
-	for i, f := range out {
-		out[i].Repaired = f.Severity != Info && !slices.ContainsFunc(after, func(g Finding) bool { return same(f, g) })
+// reloaded makes the manager know of the service file as it will be then, want.
+// What runs is restarted when it was started from something that says anything
+// else about a managed key.
+func (t Target) reloaded(o Observation, want servicegen.View) []Step {
+	if o.StateErr != nil {
+		return nil // it reads the files when it comes
 	}
-	for _, g := range after {
-		if !slices.ContainsFunc(before, func(f Finding) bool { return same(f, g) }) {
-			out = append(out, g)
+	steps := []Step{{What: "have the service manager read " + t.Unit.Name + " again", Reversible: true, Actions: []Action{t.do(VerbReload)}}}
+	launchd := t.Host.Format() == servicegen.FormatLaunchd // there a reload ends what runs
+	switch {
+	case o.Wish == control.WantStopped || !up(o.State):
+	case launchd:
+		steps = append(steps, t.runStep(VerbStart))
+	case len(servicegen.Diff(want, o.State.View)) > 0:
+		steps = append(steps, t.runStep(VerbRestart))
+	}
+	return steps
+}
+
+// onDisk is what the manager will load from the disk as it is.
+func (t Target) onDisk(o Observation) (servicegen.View, error) {
+	return o.Disk.View(t.Host.Format(), t.Unit.Scope, false, o.State.DropIns...)
+}
+
+func up(s servicegen.State) bool {
+	return s.Running() || s.ActiveState != "inactive" && s.ActiveState != "failed" && s.ActiveState != ""
+}
+
+func (t Target) runStep(v Verb) Step {
+	what := map[Verb]string{VerbStart: "start ", VerbRestart: "restart ", VerbReexec: "replace the supervisor of "}
+	return Step{What: what[v] + t.Unit.Name, Reversible: true, Actions: []Action{t.do(v)}}
+}
+
+// enable has the service start by itself. For systemd that is a link, which is
+// made here so that no manager need be there.
+func enable(t Target, o Observation, _ []Finding) ([]Step, error) {
+	if t.blocked(o) || t.Host.Format() == servicegen.FormatSystemd && len(o.Disk.Targets) > 0 && o.State.Enabled() {
+		return nil, nil
+	}
+	step := Step{What: "enable " + t.Unit.Name, Reversible: true}
+	if t.Host.Format() != servicegen.FormatSystemd {
+		if o.StateErr == nil {
+			step.Actions = []Action{t.do(VerbEnable)}
+		}
+		return []Step{step}, nil
+	}
+	link := t.wantLink()
+	s, err := o.at(link)
+	if err != nil {
+		return nil, err
+	}
+	if s.Place.Kind == swapfile.Missing {
+		step.Edits = []Edit{s.Link(t.Unit.Path)}
+	}
+	if o.StateErr == nil && o.State.LoadState == servicegen.LoadMasked && o.Disk.State != servicegen.FileMasked {
+		step.Actions = []Action{t.do(VerbEnable)} // the mask is not in the unit's own place
+	}
+	if o.StateErr == nil {
+		step.Actions = append(step.Actions, t.do(VerbReload))
+	}
+	return []Step{step}, nil
+}
+
+// wantLink is the link by which systemd starts the unit.
+func (t Target) wantLink() string {
+	target := "default.target"
+	if t.Unit.Scope == servicegen.ScopeSystem {
+		target = "multi-user.target"
+	}
+	return filepath.Join(filepath.Dir(t.Unit.Path), target+".wants", t.Unit.Name)
+}
+
+func reload(t Target, o Observation, _ []Finding) ([]Step, error) {
+	if t.blocked(o) {
+		return nil, nil
+	}
+	view, err := t.onDisk(o)
+	return t.reloaded(o, view), err
+}
+
+func start(t Target, o Observation, _ []Finding) ([]Step, error) {
+	if t.blocked(o) || o.StateErr != nil {
+		return nil, nil
+	}
+	s := t.runStep(VerbStart)
+	if o.State.ActiveState == "failed" {
+		s.Actions = append([]Action{t.do(VerbReset)}, s.Actions...)
+	}
+	return []Step{s}, nil
+}
+
+func restart(t Target, o Observation, v Verb) ([]Step, error) {
+	if t.blocked(o) || o.StateErr != nil {
+		return nil, nil
+	}
+	return []Step{t.runStep(v)}, nil
+}
+
+// takeOver puts our service file in the place of somebody else's.
+func takeOver(t Target, o Observation, _ []Finding) ([]Step, error) {
+	if o.Disk.State != servicegen.FileText {
+		return nil, nil
+	}
+	text, err := t.Spec.Render()
+	if err != nil {
+		return nil, err
+	}
+	steps, err := t.write(o, text, "take over "+t.Unit.Path)
+	if err != nil {
+		return nil, err
+	}
+	o.Disk.Raw = text // which is what is enabled
+	more, err := enable(t, o, nil)
+	return append(steps, more...), err
+}
+
+// dropDropIns removes the drop-ins that lie beside the unit file.
+func dropDropIns(t Target, o Observation, found []Finding) ([]Step, error) {
+	step := Step{What: "remove the drop-ins of " + t.Unit.Name, Reversible: true}
+	for _, f := range found {
+		if filepath.Dir(f.Path) != t.Unit.Path+".d" {
+			continue // of the machine, for all users
+		}
+		s, err := o.at(f.Path)
+		if err != nil {
+			return nil, err
+		}
+		step.Edits = append(step.Edits, s.Remove())
+		o.Disk.DropIns = slices.DeleteFunc(slices.Clone(o.Disk.DropIns), func(d servicegen.DropIn) bool { return d.Path == f.Path })
+		o.State.DropIns = slices.DeleteFunc(slices.Clone(o.State.DropIns), func(path string) bool { return path == f.Path })
+	}
+	if t.blocked(o) || len(step.Edits) == 0 {
+		return nil, nil
+	}
+	view, err := t.onDisk(o)
+	return append([]Step{step}, t.reloaded(o, view)...), err
+}
+
+// observeForEdits looks at every path that a remedy may change, which the rest of
+// an observation does not show whole.
+func observeForEdits(t Target, o *Observation) {
+	o.see(t.Profile.StateDir, t.Profile.ConfigPath)
+	if t.Spec.LogDir != "" {
+		o.see(t.Spec.LogDir)
+	}
+	if t.Unit.Path != "" {
+		o.see(t.Unit.Path)
+		link := t.wantLink()
+		o.Places[link] = See(link)
+		for _, d := range o.Disk.DropIns {
+			o.Places[d.Path] = See(d.Path)
 		}
 	}
-	return out
+	o.Setup, o.SetupErr = config.Outline(t.Profile, config.SetupOptions{PassEnv: t.Env}, fresh)
+	o.Unfinished, _ = unfinished(t) // what cannot be read is said by Recover
 }

@@ -1,48 +1,88 @@
 package main
 
 import (
-	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v3"
 
 	"github.com/coderclaw/coderclaw/doctor"
 	"github.com/coderclaw/coderclaw/internal/exitcode"
+	"github.com/coderclaw/coderclaw/internal/swapfile"
 	"github.com/coderclaw/coderclaw/profiles"
-	"github.com/coderclaw/coderclaw/supervisor/control"
 )
 
 // doctorReport is the machine form of `doctor --json`.
 type doctorReport struct {
 	OK       bool             `json:"ok"`
 	Findings []doctor.Finding `json:"findings"`
+	// Plans are what --dry-run would do, and --repair has done unless Outcomes tell
+	// otherwise; one for each profile that has one.
+	Plans    []doctor.Plan    `json:"plans,omitempty"`
+	Outcomes []doctor.Outcome `json:"outcomes,omitempty"`
 }
 
 // doctorFlags are the options of one run.
-type doctorFlags struct{ repair, json, yes, nonInteractive, all bool }
+type doctorFlags struct {
+	repair, dryRun, json, yes, nonInteractive, all, force bool
+	only                                                  []doctor.Code
+}
 
 func (a *app) doctorCommand() *cli.Command {
 	var f doctorFlags
 	return &cli.Command{
 		Name:  "doctor",
 		Usage: "say what is not as it should be, and mend it with --repair",
+		Description: "Without --repair nothing is ever written. On a terminal --repair shows its plan and asks; elsewhere it applies it, without the\n" +
+			"steps that take --force. What it did can be put back with: coderclaw doctor undo",
 		Flags: []cli.Flag{
-			&cli.BoolFlag{Name: "repair", Aliases: []string{"fix"}, Usage: "mend what can be mended", Destination: &f.repair},
-			&cli.BoolFlag{Name: "json", Usage: "print JSON", Destination: &f.json},
-			&cli.BoolFlag{Name: "yes", Usage: "do not ask before mending", Destination: &f.yes},
-			&cli.BoolFlag{Name: "non-interactive", Usage: "ask nothing; mend without asking if --repair is given", Destination: &f.nonInteractive},
-			&cli.BoolFlag{Name: "all", Usage: "look at every profile of the registry", Destination: &f.all},
+			&cli.BoolFlag{Name: "repair", Aliases: []string{"fix"}, Usage: "mend what can be mended", Destination: &f.repair, Local: true},
+			&cli.BoolFlag{Name: "dry-run", Usage: "show what --repair would change, line by line, and change nothing", Destination: &f.dryRun, Local: true},
+			&cli.BoolFlag{Name: "json", Usage: "print JSON", Destination: &f.json, Local: true},
+			&cli.BoolFlag{Name: "yes", Usage: "do not ask before mending", Destination: &f.yes, Local: true},
+			&cli.BoolFlag{Name: "non-interactive", Usage: "ask nothing; mend without asking if --repair is given", Destination: &f.nonInteractive, Local: true},
+			&cli.BoolFlag{Name: "force", Usage: "also do what takes away what somebody made on purpose: drop-ins, service files of other programs", Destination: &f.force, Local: true},
+			&cli.StringSliceFlag{Name: "only", Usage: "look at, and mend, nothing but findings of `CODE`; may be repeated", Local: true},
+			&cli.BoolFlag{Name: "all", Usage: "look at every profile of the registry", Destination: &f.all, Local: true},
 		},
-		Action: func(ctx context.Context, _ *cli.Command) error {
+		Commands: []*cli.Command{a.doctorUndoCommand()},
+		Action: func(ctx context.Context, c *cli.Command) error {
+			var err error
+			if f.only, err = doctorCodes(c.StringSlice("only")); err != nil {
+				return err
+			}
+			if f.force && !f.repair && !f.dryRun {
+				return usageError("--force goes with --repair or --dry-run")
+			}
+			if f.all && (a.profileFlag != "" || a.devFlag) {
+				return usageError("--all and a profile contradict each other; leave one out")
+			}
 			if err := a.takeVars(); err != nil {
 				return err
 			}
 			return a.doctor(ctx, f)
 		},
 	}
+}
+
+// doctorCodes reads the values of --only, which may hold several codes each.
+func doctorCodes(values []string) ([]doctor.Code, error) {
+	var out []doctor.Code
+	for _, v := range values {
+		for word := range strings.SplitSeq(v, ",") {
+			code := doctor.Code(strings.TrimSpace(word))
+			if !slices.ContainsFunc(doctor.Codes(), func(d doctor.CodeDoc) bool { return d.Code == code }) {
+				return nil, usageError("--only %s: there is no such finding; they are listed in docs/findings.md", word)
+			}
+			out = append(out, code)
+		}
+	}
+	return out, nil
 }
 
 func (a *app) doctor(ctx context.Context, f doctorFlags) error {
@@ -56,11 +96,9 @@ func (a *app) doctor(ctx context.Context, f doctorFlags) error {
 	}
 	report := doctorReport{OK: true, Findings: []doctor.Finding{}}
 	for _, p := range ps {
-		found, err := a.examine(ctx, p, r, f)
-		if err != nil {
+		if err := a.examine(ctx, p, r, f, &report); err != nil {
 			return fmt.Errorf("profile %s: %w", p.Name, err)
 		}
-		report.Findings = append(report.Findings, found...)
 	}
 	for _, finding := range report.Findings {
 		report.OK = report.OK && !finding.Left()
@@ -71,6 +109,11 @@ func (a *app) doctor(ctx context.Context, f doctorFlags) error {
 		}
 	} else {
 		a.printFindings(report, f)
+		if f.dryRun {
+			for _, plan := range report.Plans {
+				printPlan(a.stdout, plan)
+			}
+		}
 	}
 	if !report.OK {
 		return quiet(exitcode.Failed)
@@ -78,99 +121,107 @@ func (a *app) doctor(ctx context.Context, f doctorFlags) error {
 	return nil
 }
 
-// examine looks at one profile and, if asked to, mends it and looks again.
-func (a *app) examine(ctx context.Context, p profiles.Profile, r *profiles.Registry, f doctorFlags) ([]doctor.Finding, error) {
+// doctorTarget is what doctor looks at for p.
+func (a *app) doctorTarget(p profiles.Profile, r *profiles.Registry) (doctor.Target, error) {
 	s, err := a.service(p, r)
+	return a.lookAt(s, r), err
+}
+
+// lookAt is what doctor looks at for the profile of s.
+func (a *app) lookAt(s unitService, r *profiles.Registry) doctor.Target {
+	return doctor.Target{Profile: s.profile, Host: s.host, Unit: s.unit, Spec: s.spec, Env: a.env, Registry: r.Path(), KeyFile: doctorKey(r)}
+}
+
+// doctorKey lies beside the registry: gateways cannot read it there.
+func doctorKey(r *profiles.Registry) string {
+	return filepath.Join(filepath.Dir(r.Path()), "doctor.key")
+}
+
+// examine looks at one profile and, if asked to, mends it and looks again.
+func (a *app) examine(ctx context.Context, p profiles.Profile, r *profiles.Registry, f doctorFlags, report *doctorReport) error {
+	t, err := a.doctorTarget(p, r)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	t := doctor.Target{Profile: p, Host: s.host, Unit: s.unit, Spec: s.spec, Env: a.env}
+	if f.repair && !f.dryRun {
+		ended, err := doctor.Recover(ctx, t)
+		a.outcomes(report, f, ended...)
+		if err != nil {
+			fmt.Fprintf(a.stderr, "coderclaw: profile %s: %v\n", p.Name, err)
+		}
+	}
+	for tries := 1; ; tries++ {
+		err := a.mend(ctx, t, f, report)
+		if _, changed := errors.AsType[*swapfile.ChangedError](err); changed && tries < doctorTries && a.unattended(f) {
+			continue // somebody is editing; what they wrote is looked at anew
+		}
+		return err
+	}
+}
+
+// doctorTries bounds how often a plan is made anew because files changed under it.
+const doctorTries = 3
+
+// unattended tells whether nobody is asked before a repair.
+func (a *app) unattended(f doctorFlags) bool {
+	return f.yes || f.nonInteractive || !isTerminal(a.stdin)
+}
+
+// mend is one round of looking, planning and applying. A *swapfile.ChangedError
+// says that nothing was written, and nothing was added to the report.
+func (a *app) mend(ctx context.Context, t doctor.Target, f doctorFlags, report *doctorReport) error {
 	seen := doctor.Observe(ctx, t)
-	found := doctor.Examine(t, seen)
-	if !f.repair {
-		return found, nil
+	found := selected(doctor.Examine(t, seen), f.only)
+	if !f.repair && !f.dryRun {
+		report.Findings = append(report.Findings, found...)
+		return nil
 	}
-	steps, err := doctor.Plan(t, seen, found)
-	if err != nil || len(steps) == 0 {
-		return found, err
+	plan, err := doctor.MakePlan(t, seen, found, doctor.PlanOptions{Only: f.only, Force: f.force})
+	if err != nil {
+		return err
 	}
-	people := a.stdout
+	planned := !plan.Empty() || len(plan.Withheld) > 0
+	people := a.forPeople(f)
+	if planned && !f.dryRun {
+		printPlan(people, plan)
+	}
+	if f.dryRun || plan.Empty() || !a.unattended(f) && !confirm(a.stdin, people, "Apply this to profile "+plan.Profile+"?") {
+		report.Findings = append(report.Findings, found...)
+		if planned {
+			report.Plans = append(report.Plans, plan)
+		}
+		return nil
+	}
+	out, err := doctor.Apply(ctx, t, seen, plan)
+	if err != nil {
+		return err
+	}
+	report.Plans = append(report.Plans, plan)
+	a.outcomes(report, f, out)
+	report.Findings = append(report.Findings, doctor.Compare(found, selected(doctor.Examine(t, *out.After), f.only))...)
+	return nil
+}
+
+// forPeople is where words for people go: stdout, unless that is for JSON.
+func (a *app) forPeople(f doctorFlags) io.Writer {
 	if f.json {
-		people = a.stderr
+		return a.stderr
 	}
-	printPlan(people, p, steps)
-	if !f.yes && !f.nonInteractive && isTerminal(a.stdin) && !confirm(a.stdin, people, "Apply this to profile "+p.Name+"?") {
-		return found, nil
-	}
-	applied := doctor.Apply(ctx, t, steps)
-	if applied != nil {
-		fmt.Fprintf(a.stderr, "coderclaw: profile %s: %v\n", p.Name, applied)
-	}
-	return doctor.Compare(found, doctor.Examine(t, a.settle(ctx, t))), nil
+	return a.stdout
 }
 
-// settle observes after a repair, once what was started has come up or failed to.
-func (a *app) settle(ctx context.Context, t doctor.Target) doctor.Observation {
-	if o := doctor.Observe(ctx, t); o.Wish == control.WantStopped {
-		return o
+func selected(found []doctor.Finding, only []doctor.Code) []doctor.Finding {
+	if len(only) == 0 {
+		return found
 	}
-	_ = unitService{profile: t.Profile}.untilReady(ctx) // what is left is found by looking
-	return doctor.Observe(ctx, t)
+	return slices.DeleteFunc(found, func(f doctor.Finding) bool { return !slices.Contains(only, f.Code) })
 }
 
-func printPlan(w io.Writer, p profiles.Profile, steps []doctor.Step) {
-	fmt.Fprintf(w, "Plan for profile %s:\n", p.Name)
-	for _, s := range steps {
-		fmt.Fprintf(w, "- %s\n", s.What)
-		if s.Diff != "" {
-			fmt.Fprintf(w, "%s\n", s.Diff)
-		}
+// outcomes adds them to the report, and shows them to people.
+func (a *app) outcomes(report *doctorReport, f doctorFlags, list ...doctor.Outcome) {
+	for _, out := range list {
+		report.Outcomes = append(report.Outcomes, out)
+		report.OK = report.OK && out.Result == doctor.Applied
+		printOutcome(a.forPeople(f), out)
 	}
-}
-
-// confirm asks a yes-or-no question; anything but yes is no.
-func confirm(in io.Reader, w io.Writer, question string) bool {
-	fmt.Fprintf(w, "%s [y/N] ", question)
-	line, err := bufio.NewReader(in).ReadString('\n')
-	answer := strings.ToLower(strings.TrimSpace(line))
-	return err == nil && (answer == "y" || answer == "yes")
-}
-
-func (a *app) printFindings(report doctorReport, f doctorFlags) {
-	left := 0
-	for _, x := range report.Findings {
-		state := string(x.Severity)
-		if x.Repaired {
-			state = "mended"
-		} else if x.Left() {
-			left++
-		}
-		fmt.Fprintf(a.stdout, "%-7s  %s  %s: %s\n", state, x.Profile, x.Code, x.Message)
-		if x.Path != "" {
-			fmt.Fprintf(a.stdout, "         %s%s\n", x.Path, keyNote(x.Key))
-		}
-		if x.Have != "" || x.Want != "" {
-			fmt.Fprintf(a.stdout, "         have %q, want %q\n", x.Have, x.Want)
-		}
-		if !x.Repaired {
-			fmt.Fprintf(a.stdout, "         fix: %s\n", x.Fix)
-		}
-	}
-	switch {
-	case len(report.Findings) == 0:
-		fmt.Fprintln(a.stdout, "Nothing found.")
-	case left == 0:
-		fmt.Fprintln(a.stdout, "Nothing left to mend.")
-	case f.repair:
-		fmt.Fprintf(a.stdout, "%d left.\n", left)
-	default:
-		fmt.Fprintf(a.stdout, "%d found. Mend what can be mended with --repair.\n", left)
-	}
-}
-
-func keyNote(key string) string {
-	if key == "" {
-		return ""
-	}
-	return " (" + key + ")"
 }

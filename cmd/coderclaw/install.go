@@ -2,8 +2,8 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"path/filepath"
 
 	"github.com/urfave/cli/v3"
 
@@ -44,22 +44,31 @@ func (a *app) serviceInstall(ctx context.Context, s unitService, c *cli.Command)
 		return serviceResult{}, err
 	}
 	proof := a.prover(ctx, s, check)
-	report, err := a.installUnit(ctx, s, c.Bool("force"), proof)
+	report, taken, err := a.installUnit(ctx, s, c.Bool("force"), proof)
 	if err != nil {
 		if before != "" {
 			_ = wish(s.profile, before) // the error of the installation says more
 		}
 		return serviceResult{}, err
 	}
-	return a.outcome(ctx, s, report, proof)
+	return a.outcome(ctx, s, report, taken, proof)
 }
 
 // installUnit has the files written and the manager told, with the rights for that.
-func (a *app) installUnit(ctx context.Context, s unitService, force bool, proof *prover) (report servicegen.InstallReport, err error) {
+// taken is the ID of the journal of what was taken over by force, "" when nothing was.
+func (a *app) installUnit(ctx context.Context, s unitService, force bool, proof *prover) (report servicegen.InstallReport, taken string, err error) {
+	r, err := a.registry()
+	if err != nil {
+		return report, "", err
+	}
+	var taking *doctor.Taking
 	o := servicegen.InstallOptions{
 		Force: force, Offline: true,
-		Keep: func(path string, text []byte) error {
-			return s.site.asUser(func() error { return doctor.Backup(s.profile, path, text) })
+		Keep: func(path string, _ []byte) error {
+			return s.site.asUser(func() (err error) {
+				taking, err = doctor.Take(ctx, a.lookAt(s, r), "take over "+path)
+				return err
+			})
 		},
 		Prove: func(ctx context.Context, state servicegen.State) error {
 			return s.site.asUser(func() error { return proof.prove(ctx, state) })
@@ -69,11 +78,15 @@ func (a *app) installUnit(ctx context.Context, s unitService, force bool, proof 
 		report, err = servicegen.Install(ctx, s.host, s.unit, s.spec, o)
 		return err
 	})
-	return report, err
+	if taking == nil {
+		return report, "", err
+	}
+	closed := s.site.asUser(func() error { return taking.Close(context.WithoutCancel(ctx)) })
+	return report, taking.ID(), errors.Join(err, closed)
 }
 
 // outcome is what install says when the service is there.
-func (a *app) outcome(ctx context.Context, s unitService, report servicegen.InstallReport, proof *prover) (serviceResult, error) {
+func (a *app) outcome(ctx context.Context, s unitService, report servicegen.InstallReport, taken string, proof *prover) (serviceResult, error) {
 	where := firstOf(report.Path, s.unit.Name)
 	res := serviceResult{Result: "installed", Message: "Installed " + s.words().noun + " service: " + where}
 	if !report.Wrote && !report.Enabled && !report.Started {
@@ -84,7 +97,7 @@ func (a *app) outcome(ctx context.Context, s unitService, report servicegen.Inst
 		res.Hints = append(res.Hints, "It ran an older file of its program, and now runs this one; no client was refused.")
 	}
 	if report.TakenOver != "" {
-		res.Warnings = append(res.Warnings, "replaced a service file that was not ours; it is kept in "+filepath.Join(s.profile.StateDir, "backups"))
+		res.Warnings = append(res.Warnings, "replaced a service file that was not ours; to give it back: "+hint(s.profile, "doctor undo "+taken))
 	}
 	for _, d := range report.DropIns {
 		res.Warnings = append(res.Warnings, "kept the drop-in "+d+", which changes what the unit says")

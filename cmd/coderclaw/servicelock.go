@@ -4,9 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"time"
 
+	"github.com/coderclaw/coderclaw/doctor"
 	"github.com/coderclaw/coderclaw/internal/exitcode"
 	"github.com/coderclaw/coderclaw/internal/lockfile"
 	"github.com/coderclaw/coderclaw/profiles"
@@ -17,11 +17,11 @@ import (
 const lockWait = 30 * time.Second
 
 // lockService keeps others from changing the profile's service until unlock is
-// called. A repair by doctor takes the same lock. The state dir must exist.
+// called. A repair by doctor takes the same lock.
 func lockService(ctx context.Context, p profiles.Profile) (unlock func(), err error) {
 	ctx, cancel := context.WithTimeout(ctx, lockWait)
 	defer cancel()
-	lock, err := lockfile.Acquire(ctx, filepath.Join(p.StateDir, "doctor.lock"))
+	lock, err := doctor.Lock(ctx, p)
 	if _, held := errors.AsType[*lockfile.HeldError](err); held {
 		return nil, exitcode.With(exitcode.Busy, fmt.Errorf("another command is changing the service of profile %s; waited %s for it: %w", p.Name, lockWait, err))
 	}

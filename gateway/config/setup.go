@@ -18,6 +18,8 @@ type SetupOptions struct {
 	Workspace string                           // written as agents.defaults.workspace; made absolute
 	Port      int                              // written as gateway.port
 	PassEnv   func(name string) (string, bool) // for variables of the config that the profile passes on; nil for none
+
+	secret func() string // makes a credential; nil: newToken
 }
 
 // Action says what Setup did about one thing.
@@ -135,7 +137,8 @@ func Preview(p profiles.Profile, o SetupOptions) (SetupReport, error) {
 // step is one thing that is there or has to be made.
 type step struct {
 	SetupEntry
-	do func() error // nil when there is nothing to do
+	do     func() error // nil when there is nothing to do
+	placed Placement    // what do makes
 }
 
 func (s step) apply() error {
@@ -225,6 +228,7 @@ func planDir(h host, what, path string) (step, error) {
 	case missing(err):
 		s.Action = Made
 		s.do = func() error { return os.MkdirAll(path, 0o700) }
+		s.placed = Placement{Path: path, Dir: true}
 		return s, h.creatable(what, path)
 	case err != nil:
 		return s, fmt.Errorf("%s: %w", what, err)
@@ -248,6 +252,7 @@ func planFile(h host, f plannedFile) (step, error) {
 		return s, fmt.Errorf("%s: %w", f.what, err)
 	}
 	s.Action = Made
+	s.placed = Placement{Path: f.path, Data: f.data}
 	s.do = func() error {
 		if err := os.MkdirAll(filepath.Dir(f.path), 0o700); err != nil {
 			return err

@@ -52,6 +52,10 @@ func planConfig(p profiles.Profile, o SetupOptions) (step, Config, error) {
 	if err := snap.Err(); err != nil {
 		return s, Config{}, err
 	}
+	secret := o.secret
+	if secret == nil {
+		secret = newToken
+	}
 	before := snap.Raw
 	var edits []edit
 	if snap.Exists {
@@ -61,15 +65,16 @@ func planConfig(p profiles.Profile, o SetupOptions) (step, Config, error) {
 		}
 		s.Note = wideNote(info)
 		haveToken, havePassword := haveCredentials(snap.Config.Gateway.Auth, lookup)
-		edits = missingValues(snap.Config.Gateway, haveToken, havePassword)
+		edits = missingValues(snap.Config.Gateway, haveToken, havePassword, secret)
 	} else {
-		before = Skeleton(newToken())
+		before = Skeleton(secret())
 	}
 	edits = append(edits, askedValues(snap.Config, o)...)
 	if snap.Exists && len(edits) == 0 {
 		return s, snap.Config, nil
 	}
-	after, names, err := applyEdits(before, edits)
+	versions, names, err := applyEdits(before, edits)
+	after := versions[len(versions)-1]
 	if err != nil {
 		return s, Config{}, exitcode.With(exitcode.Config, fmt.Errorf("config %s: %w", p.ConfigPath, err))
 	}
@@ -88,6 +93,11 @@ func planConfig(p profiles.Profile, o SetupOptions) (step, Config, error) {
 		s.Note = "set " + strings.Join(names, ", ")
 	}
 	s.do = func() error { return replaceConfig(p.ConfigPath, snap.Raw, after) }
+	s.placed = Placement{Path: p.ConfigPath, Data: after, Versions: versions, Set: names}
+	if !snap.Exists {
+		s.placed.Versions = append([][]byte{nil}, versions...)
+		s.placed.Set = append([]string{"gateway.mode", "gateway.auth.mode", "gateway.auth.token"}, names...)
+	}
 	return s, checked.Config, nil
 }
 
@@ -113,16 +123,16 @@ func editOf(literal string, path ...string) edit { return edit{path, literal} }
 
 // missingValues are the values without which a gateway does not start. A credential
 // is made of the kind that the file asks for; auth mode none needs none.
-func missingValues(gw Gateway, haveToken, havePassword bool) []edit {
+func missingValues(gw Gateway, haveToken, havePassword bool, secret func() string) []edit {
 	var edits []edit
 	if gw.Mode == "" {
 		edits = append(edits, editOf(`"local"`, "gateway", "mode"))
 	}
 	switch mode := ResolveAuthMode(gw.Auth, haveToken, havePassword); {
 	case mode == AuthPassword && !havePassword:
-		edits = append(edits, editOf(json5.Quote(newToken()), "gateway", "auth", "password"))
+		edits = append(edits, editOf(json5.Quote(secret()), "gateway", "auth", "password"))
 	case mode == AuthToken && !haveToken, mode == "":
-		edits = append(edits, editOf(json5.Quote(newToken()), "gateway", "auth", "token"))
+		edits = append(edits, editOf(json5.Quote(secret()), "gateway", "auth", "token"))
 	}
 	return edits
 }
@@ -139,12 +149,14 @@ func askedValues(cfg Config, o SetupOptions) []edit {
 	return edits
 }
 
-func applyEdits(src []byte, edits []edit) (out []byte, names []string, err error) {
+// applyEdits returns src and what it is after each edit, at least src.
+func applyEdits(src []byte, edits []edit) (versions [][]byte, names []string, err error) {
+	versions = [][]byte{src}
 	for _, e := range edits {
 		if src, err = json5.Set(src, e.path, e.literal); err != nil {
-			return nil, nil, err
+			return versions, nil, err
 		}
-		names = append(names, strings.Join(e.path, "."))
+		versions, names = append(versions, src), append(names, strings.Join(e.path, "."))
 	}
-	return src, names, nil
+	return versions, names, nil
 }

@@ -71,7 +71,7 @@ func write(path string, perm os.FileMode, sync bool, fill func(*os.File) error) 
 	if !sync {
 		return nil
 	}
-	return syncDir(dir)
+	return SyncDir(dir)
 }
 
 // resolve follows symlinks to the file that is to be replaced, which need not exist.

@@ -7,8 +7,8 @@ import (
 	"os"
 )
 
-// syncDir makes a rename in dir last through a power cut.
-func syncDir(dir string) error {
+// SyncDir makes what was made, renamed or removed in dir last through a power cut.
+func SyncDir(dir string) error {
 	d, err := os.Open(dir)
 	if err != nil {
 		return err

@@ -1,4 +1,4 @@
 package atomicfile
 
-// syncDir does nothing: this system writes directory entries through.
-func syncDir(string) error { return nil }
+// SyncDir does nothing: this system writes directory entries through.
+func SyncDir(string) error { return nil }

@@ -219,7 +219,7 @@ func Reserved(name string) bool {
 		return true
 	}
 	switch top {
-	case "desired", "identity", "devices", "backups", "logs", "crashes":
+	case "desired", "identity", "devices", "backups", "doctor", "logs", "crashes":
 		return true
 	case AgentsDir: // agents/NAME.json5 would be a likely name, and below are the agents' own files
 		return strings.Count(name, "/") > 1

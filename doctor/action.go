@@ -1,0 +1,48 @@
+package doctor
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/coderclaw/coderclaw/servicegen"
+	"github.com/coderclaw/coderclaw/supervisor/control"
+)
+
+// act carries out one action. It returns when that has happened or failed.
+func (t Target) act(ctx context.Context, a Action) error {
+	u := t.Unit
+	if a.Unit != u.Name || a.Scope != "" && a.Scope != u.Scope {
+		u = servicegen.Unit{Name: a.Unit, Path: a.Path, Scope: a.Scope}
+	}
+	switch a.Verb {
+	case VerbReload:
+		return t.Host.Reload(ctx, u)
+	case VerbEnable:
+		return t.Host.Enable(ctx, u)
+	case VerbDisable:
+		return t.Host.Disable(ctx, u)
+	case VerbReset:
+		return t.Host.ResetFailed(ctx, u)
+	case VerbStart:
+		return t.Host.Start(ctx, u)
+	case VerbStop:
+		return t.Host.Stop(ctx, u)
+	case VerbRestart:
+		return t.Host.Restart(ctx, u)
+	case VerbReexec:
+		return t.reexec(ctx, u)
+	}
+	return fmt.Errorf("%s %s: no such verb", a.Verb, a.Unit)
+}
+
+// reexec has what the program file holds now take the place of the supervisor,
+// and of its gateways restarts only that of the profile. A supervisor that cannot
+// be replaced is restarted.
+func (t Target) reexec(ctx context.Context, u servicegen.Unit) error {
+	if client, _, err := control.Find(t.Profile); err == nil {
+		if _, _, err = client.Reexec(ctx); err == nil {
+			return client.Restart(ctx, t.Profile.Name)
+		}
+	}
+	return t.Host.Restart(ctx, u)
+}
