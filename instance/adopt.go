@@ -27,7 +27,7 @@ func (a *Adopted) snapshot() Snapshot {
 }
 
 // adopt goes on where the predecessor was. A child that is gone is replaced.
-func (m *machine) adopt(ctx context.Context, a Adopted) {
+func (m *machine) adopt(ctx context.Context, a *Adopted) {
 	m.want, m.backoff.count, m.deaths = a.Want, a.Backoff, deaths{a.Hash, a.Deaths}
 	if a.State.HasChild() && (a.Process == nil || a.Child == nil) {
 		m.o.Log.Warn("the gateway of the supervisor's predecessor is gone", "profile", m.o.Name)

@@ -60,12 +60,14 @@ func (m *machine) spawn(ctx context.Context, l Launch, notify string) (_ *child,
 		return nil, errors.Join(fmt.Errorf("output pipe: %w", err), ours.Close())
 	}
 	defer printer.Close()
-	null, err := os.Open(os.DevNull)
-	if err != nil {
-		return nil, errors.Join(err, ours.Close(), printed.Close())
+	// Where the message fits, the child finds it when it begins, and need not wait for us.
+	told := len(message) <= pipeHolds
+	if told {
+		if _, err := ours.Write(message); err != nil {
+			return nil, errors.Join(fmt.Errorf("hand-off: %w", err), ours.Close(), printed.Close())
+		}
 	}
-	defer null.Close()
-	files := slices.Concat([]*os.File{null, printer, printer}, l.Files, []*os.File{theirs})
+	files := slices.Concat([]*os.File{nil, printer, printer}, l.Files, []*os.File{theirs})
 	env := slices.Concat(l.Env, []string{
 		handoff.EnvParentFD + "=" + strconv.Itoa(handoff.FirstFD+len(l.Files)),
 		"NOTIFY_SOCKET=" + notify,
@@ -79,12 +81,16 @@ func (m *machine) spawn(ctx context.Context, l Launch, notify string) (_ *child,
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("cannot start %s: %w", l.Path, err), ours.Close(), printed.Close())
 	}
-	closeTheirs()                                                                                    // so that a write to a child that has died fails
-	c.launch.Env, c.launch.Args, c.launch.Files, c.launch.Handoff = nil, nil, nil, handoff.Message{} // of no use any more
+	closeTheirs() // so that a write to a child that has died fails
+	// The rest of the launch is of no use any more.
+	c.launch = Launch{Hash: l.Hash, Degraded: l.Degraded, Live: l.Live, Serving: l.Serving, OnReady: l.OnReady}
 	m.consume(c, printed, nil)
 	m.await(c)
-	// The pipe may hold less than the message, and a child that hangs reads none of it. What
-	// ends the child closes the pipe, so this ends too.
+	if told {
+		close(c.handed)
+		return c, nil
+	}
+	// A child that hangs reads none of it. What ends the child closes the pipe, so this ends too.
 	m.outputs.Go(func() {
 		defer close(c.handed)
 		if _, err := ours.Write(message); err != nil {
@@ -133,8 +139,8 @@ func (c *child) close(background *sync.WaitGroup, begun <-chan struct{}, then fu
 	if c.unwatch != nil {
 		c.unwatch()
 	}
-	_ = c.pipe.Close() // the child is gone, so nothing can be lost
 	background.Go(func() {
+		_ = c.pipe.Close() // the child is gone, so nothing can be lost
 		timer := time.NewTimer(outputGrace)
 		defer timer.Stop()
 		select {

@@ -41,6 +41,7 @@ func (m *machine) hopeless(e Exit) string {
 
 // quarantine gives a child up until its config or program changes, or a person starts it.
 func (m *machine) quarantine(why string) {
+	m.say()
 	m.o.Log.Error("quarantined until its config or program changes or it is started", "profile", m.o.Name, "reason", why)
 	m.to(Quarantined, why)
 	m.tell(&m.waiters, fmt.Errorf("profile %s is quarantined: %s", m.o.Name, why))

@@ -253,7 +253,7 @@ func (r *rig) run() {
 	r.i, r.stop, r.done = i, cancel, done
 	go func() {
 		defer close(done)
-		_ = i.Run(ctx) // it fails in no way
+		i.Run(ctx)
 	}()
 }
 

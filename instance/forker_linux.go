@@ -25,6 +25,7 @@ type Forker struct {
 	ended    chan struct{}
 	adopted  atomic.Bool // some children are the first thread's
 	waits    pollset.Set
+	null     *os.File // of Run
 }
 
 type forkRequest struct {
@@ -52,6 +53,12 @@ func (f *Forker) Run(ctx context.Context) error {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread() // no child is left whose death signal depends on the thread
 	defer close(f.ended)
+	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	defer null.Close()
+	f.null = null
 	waiting := make(chan error, 1)
 	go func() { waiting <- f.waits.Run(ctx) }()
 	if f.adopted.Load() {
@@ -103,8 +110,11 @@ type process struct {
 
 func (f *Forker) fork(spec StartSpec) (*process, error) {
 	fds := make([]uintptr, len(spec.Files))
-	for i, f := range spec.Files {
-		raw, err := f.SyscallConn() // unlike Fd, it leaves the descriptor non-blocking
+	for i, file := range spec.Files {
+		if file == nil {
+			file = f.null
+		}
+		raw, err := file.SyscallConn() // unlike Fd, it leaves the descriptor non-blocking
 		if err != nil {
 			return nil, err
 		}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"sync"
 
 	"github.com/coderclaw/coderclaw/internal/pollset"
@@ -27,7 +28,18 @@ func (f *Forker) Run(ctx context.Context) error { return f.waits.Run(ctx) }
 
 // Start starts one process.
 func (f *Forker) Start(_ context.Context, spec StartSpec) (Process, error) {
-	p, err := os.StartProcess(spec.Path, spec.Args, &os.ProcAttr{Dir: spec.Dir, Env: spec.Env, Files: spec.Files, Sys: ownGroup()})
+	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer null.Close()
+	files := slices.Clone(spec.Files)
+	for i := range files {
+		if files[i] == nil {
+			files[i] = null
+		}
+	}
+	p, err := os.StartProcess(spec.Path, spec.Args, &os.ProcAttr{Dir: spec.Dir, Env: spec.Env, Files: files, Sys: ownGroup()})
 	if err != nil {
 		return nil, err
 	}

@@ -26,6 +26,7 @@ type machine struct {
 	backoff backoff
 	deaths  deaths
 	probed  chan probeResult
+	news    news
 
 	timer   *time.Timer    // runs out when the state has lasted too long, see limit
 	due     time.Time      // when that is, zero if never
@@ -33,12 +34,13 @@ type machine struct {
 	stops   []command      // told when no child is left or one is wanted again
 	outputs sync.WaitGroup // everything that goes on beside the loop for its children
 	tails   sync.WaitGroup // of that, what has its end soon and must not be cut off
+	unsaid  func()         // writes a line into the log that must not keep a start waiting
 	begun   chan struct{}  // closed when a successor that is being started is ready, or will not be; nil without one
 }
 
-// Run keeps the child until ctx ends, then ends the child and returns nil.
-// Everything that it started has ended by then.
-func (i *Instance) Run(ctx context.Context) error {
+// Run keeps the child until ctx ends, then ends the child and returns. Everything
+// that it started has ended by then.
+func (i *Instance) Run(ctx context.Context) {
 	m := &machine{Instance: i, want: !i.o.WantStopped, backoff: backoff{rand: i.o.Rand},
 		probed: make(chan probeResult), timer: time.NewTimer(time.Hour)}
 	m.timer.Stop()
@@ -46,51 +48,115 @@ func (i *Instance) Run(ctx context.Context) error {
 	m.timer.Stop()
 	m.tails.Wait()
 	m.outputs.Wait()
-	return nil
 }
 
 // loop is where every state changes.
 func (m *machine) loop(ctx context.Context) {
 	defer close(m.done)
+	m.begin(ctx)
+	for !m.left && (!m.ending || m.child != nil) {
+		m.act(ctx, m.next(ctx))
+	}
+	m.dismiss()
+}
+
+// dismiss answers those who wait for the end.
+//
+//go:noinline
+func (m *machine) dismiss() {
+	if !m.left {
+		m.tell(&m.stops, nil)
+	}
+}
+
+// begin does what comes before the first event.
+//
+//go:noinline
+func (m *machine) begin(ctx context.Context) {
 	switch {
 	case m.o.Adopt != nil:
-		m.adopt(ctx, *m.o.Adopt)
+		m.adopt(ctx, m.o.Adopt)
 	case m.want:
 		m.start(ctx)
 	default:
 		m.to(Stopped, "it was stopped on request")
 	}
+}
+
+// event is what next has found.
+type event int
+
+const (
+	unwanted event = iota
+	commanded
+	reported
+	probed
+	exited
+	expired
+)
+
+// news is what came with an event.
+type news struct {
+	command command
+	probe   probeResult
+	exit    Exit
+}
+
+// next waits for what happens next. It does nothing about it: hundreds of instances
+// wait here, and a stack shrinks only to a few times of what is on it. So what needs
+// much is kept from being inlined above it.
+func (m *machine) next(ctx context.Context) event {
 	done := ctx.Done()
-	for {
-		var exited <-chan Exit
-		if m.child != nil {
-			exited = m.child.exited
-		}
-		select {
-		case <-done:
-			done = nil
-			m.ending, m.want = true, false
-			m.tell(&m.waiters, errEnded)
-			m.stopChild("the supervisor is ending")
-		case c := <-m.commands:
-			m.command(ctx, c)
-			if m.left {
-				return
-			}
-		case <-m.reported():
-			m.isReady(ctx)
-		case r := <-m.probed:
-			m.look(r)
-		case e := <-exited:
-			m.childEnded(ctx, e)
-		case <-m.timer.C:
-			m.tooLong(ctx)
-		}
-		if m.ending && m.child == nil {
-			m.tell(&m.stops, nil)
-			return
-		}
+	if m.ending {
+		done = nil
 	}
+	var ended chan Exit
+	if m.child != nil {
+		ended = m.child.exited
+	}
+	select {
+	case <-done:
+		return unwanted
+	case m.news.command = <-m.commands:
+		return commanded
+	case <-m.reported():
+		return reported
+	case m.news.probe = <-m.probed:
+		return probed
+	case m.news.exit = <-ended:
+		return exited
+	case <-m.timer.C:
+		return expired
+	}
+}
+
+// act does what is to be done about an event.
+//
+//go:noinline
+func (m *machine) act(ctx context.Context, e event) {
+	n := m.news
+	m.news = news{}
+	switch e {
+	case unwanted:
+		m.wind()
+	case commanded:
+		m.command(ctx, n.command)
+	case reported:
+		m.isReady(ctx)
+	case probed:
+		m.look(n.probe)
+	case exited:
+		m.childEnded(ctx, n.exit)
+	case expired:
+		m.tooLong(ctx)
+	}
+}
+
+// wind begins the end.
+func (m *machine) wind() {
+	m.ending, m.want = true, false
+	m.tell(&m.waiters, errEnded)
+	m.stopChild("the supervisor is ending")
 }
 
 // to is the one place where the state changes.
@@ -227,6 +293,7 @@ func (m *machine) start(ctx context.Context) {
 		}
 		m.child, err = m.spawn(ctx, launch, notify)
 	}
+	m.say()
 	if err != nil {
 		if m.state() != Blocked || m.Snapshot().Reason != err.Error() {
 			m.o.Log.Warn("blocked", "profile", m.o.Name, "reason", err)
@@ -236,6 +303,14 @@ func (m *machine) start(ctx context.Context) {
 		return
 	}
 	m.to(Starting, "waiting for it to be ready")
+}
+
+// say writes what was left for after a start.
+func (m *machine) say() {
+	if m.unsaid != nil {
+		m.unsaid()
+		m.unsaid = nil
+	}
 }
 
 func blockedCode(err error) exitcode.Code {
@@ -318,7 +393,10 @@ func (m *machine) childEnded(ctx context.Context, e Exit) {
 		m.start(ctx)
 		return
 	}
-	m.o.Log.Warn("the gateway died", "profile", m.o.Name, "pid", c.proc.PID(), "how", reason)
+	m.unsaid = func() {
+		m.o.Log.Warn("the gateway died", "profile", m.o.Name, "pid", c.proc.PID(), "how", reason)
+	}
+	defer m.say()
 	m.deaths.add(e)
 	if why := m.hopeless(e); why != "" {
 		m.quarantine(why)

@@ -100,5 +100,5 @@ func supervisorMain() {
 		},
 	})
 	go func() { _ = reports.Run(context.Background()) }()
-	_ = i.Run(context.Background())
+	i.Run(context.Background())
 }

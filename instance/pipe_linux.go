@@ -6,6 +6,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// pipeHolds is what an empty pipe takes at once, however little the system gives it.
+const pipeHolds = 4096
+
 // handoffPipe makes the pipe whose one end the child inherits. Both ends do not
 // block, from the start on: the flag belongs to the pipe and not to a process,
 // and a child that finds it changed takes "nothing there yet" for an error.

@@ -4,6 +4,9 @@ package instance
 
 import "os"
 
+// pipeHolds is what an empty pipe surely takes at once.
+const pipeHolds = 0
+
 // handoffPipe makes the pipe whose one end the child inherits.
 func handoffPipe() (theirs, ours *os.File, err error) { return os.Pipe() }
 

@@ -5,7 +5,7 @@ import (
 	"os"
 )
 
-// StartSpec is one process to start. Files become descriptors 0 and up.
+// StartSpec is one process to start. Files become descriptors 0 and up; nil is os.DevNull.
 type StartSpec struct {
 	Path  string
 	Args  []string

@@ -58,11 +58,7 @@ func newReal(t *testing.T, how string, change ...func(*real)) *real {
 			t.Error(err)
 		}
 	})
-	wg.Go(func() {
-		if err := r.i.Run(ctx); err != nil {
-			t.Error(err)
-		}
-	})
+	wg.Go(func() { r.i.Run(ctx) })
 	t.Cleanup(func() {
 		cancel()
 		wg.Wait()

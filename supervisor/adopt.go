@@ -83,7 +83,7 @@ func (in *Inherited) adoptTree() (*cgroup.Tree, error) {
 // adoptUnit fills in what the predecessor has left for u. A child that cannot be
 // taken over counts as gone.
 func (s *Supervisor) adoptUnit(ctx context.Context, u *unit, held *heldUnit) error {
-	u.addr, u.scheme = held.Addr, held.Scheme
+	u.setAddr(held.Addr, held.Scheme)
 	for _, l := range held.Listeners {
 		f, err := adoptListener(l.FD, l.Addr.String())
 		if err != nil {
@@ -197,7 +197,8 @@ func (s *Supervisor) end(u *unit) {
 	s.o.Log.Info("the registry has this profile no more; its gateway is ended", "profile", u.profile.Name)
 	ended, cancel := context.WithCancel(context.Background())
 	cancel()
-	if err := errors.Join(u.instance.Run(ended), u.Close()); err != nil {
+	u.instance.Run(ended)
+	if err := u.Close(); err != nil {
 		s.o.Log.Error("end of a profile that is gone", "profile", u.profile.Name, "err", err)
 	}
 }

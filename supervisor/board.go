@@ -15,19 +15,21 @@ type board struct {
 
 	mu      sync.Mutex // guards what follows
 	version int
-	wake    chan struct{} // closed and replaced at each change
+	wake    chan struct{} // closed at the next change; nil when nobody waits for that
 }
 
 func newBoard(status func() control.Status) *board {
-	return &board{status: status, wake: make(chan struct{})}
+	return &board{status: status}
 }
 
 func (b *board) changed() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.version++
-	close(b.wake)
-	b.wake = make(chan struct{})
+	if b.wake != nil {
+		close(b.wake)
+		b.wake = nil
+	}
 }
 
 // settle is how long after one status the next is built at the earliest: a storm of
@@ -39,7 +41,11 @@ func (b *board) watch(ctx context.Context, fn func(control.Status) error) error 
 	seen := -1
 	for {
 		b.mu.Lock()
-		version, wake := b.version, b.wake
+		version := b.version
+		if version == seen && b.wake == nil {
+			b.wake = make(chan struct{})
+		}
+		wake := b.wake
 		b.mu.Unlock()
 		if version != seen {
 			seen = version

@@ -20,11 +20,11 @@ type events struct {
 	list []control.Event
 	last map[string]instance.State
 	seq  int64
-	wake chan struct{} // closed and replaced at each event
+	wake chan struct{} // closed at the next event; nil when nobody waits for that
 }
 
 func newEvents() *events {
-	return &events{last: map[string]instance.State{}, wake: make(chan struct{})}
+	return &events{last: map[string]instance.State{}}
 }
 
 // add notes the state of a profile. The same state with another reason is an event as well.
@@ -44,8 +44,10 @@ func (e *events) add(profile string, s instance.Snapshot) {
 	if len(e.list) > 2*keptEvents {
 		e.list = append([]control.Event(nil), e.list[len(e.list)-keptEvents:]...)
 	}
-	close(e.wake)
-	e.wake = make(chan struct{})
+	if e.wake != nil {
+		close(e.wake)
+		e.wake = nil
+	}
 }
 
 // after returns the events with higher numbers, and what is closed when there are more.
@@ -55,6 +57,9 @@ func (e *events) after(seq int64) ([]control.Event, <-chan struct{}) {
 	i := len(e.list)
 	for i > 0 && e.list[i-1].Seq > seq {
 		i--
+	}
+	if e.wake == nil {
+		e.wake = make(chan struct{})
 	}
 	return append([]control.Event(nil), e.list[i:]...), e.wake
 }

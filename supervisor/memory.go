@@ -16,9 +16,6 @@ const memoryEvery = 5 * time.Second
 // enforces the hard one it is faster.
 func (s *Supervisor) watchMemory(ctx context.Context, u *unit) {
 	l := u.profile.Limits
-	if l.MemorySoft == 0 && l.MemoryHard == 0 {
-		return
-	}
 	tick := time.NewTicker(s.o.MemoryEvery)
 	defer tick.Stop()
 	for {

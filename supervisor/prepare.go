@@ -93,11 +93,9 @@ func (s *Supervisor) prepare(ctx context.Context, u *unit) (instance.Launch, err
 	if c.degraded != "" {
 		s.o.Log.Warn("degraded", "profile", p.Name, "reason", c.degraded)
 	}
-	u.mu.Lock()
-	u.addr, u.scheme = reachable(c.Checked), c.Scheme
-	u.mu.Unlock()
+	u.setAddr(reachable(c.Checked), c.Scheme)
 	return instance.Launch{
-		Path: s.o.Exe, Args: []string{s.o.Exe, "gateway", "run"}, Env: childEnv(s.o.Environ, p), Dir: p.StateDir, Files: files,
+		Path: s.o.Exe, Args: []string{s.o.Exe, "gateway", "run"}, Env: childEnv(s.environ, p), Dir: p.StateDir, Files: files,
 		Handoff: handoff.Message{Profile: p.Name, StateDir: p.StateDir, ConfigPath: c.path, Workspace: p.Workspace,
 			Port: c.Port, Drain: p.Drain, Degraded: c.degraded, Env: c.Env, Isolation: s.isolation(p), ControlSocket: s.socket},
 		Hash: s.hash(c), Degraded: c.degraded, Live: u.tally.timed(c.Live), Serving: c.Serving,
@@ -119,12 +117,18 @@ func (s *Supervisor) onReady(p profiles.Profile, c chosen) func() {
 
 // childEnv is the environment of the gateway of p. One that is walled off gets a
 // temporary directory of its own, for the machine's is outside of its walls.
-func childEnv(environ []string, p profiles.Profile) []string {
-	env := Environ(environ)
+// passed is what Environ lets through of our own.
+func childEnv(passed []string, p profiles.Profile) []string {
 	if p.Isolation == profiles.IsolationOff {
-		return env
+		return passed
 	}
-	return Environ(append(env, "TMPDIR="+p.TempDir()))
+	env := make([]string, 0, len(passed)+1)
+	for _, kv := range passed {
+		if !strings.HasPrefix(kv, "TMPDIR=") {
+			env = append(env, kv)
+		}
+	}
+	return append(env, "TMPDIR="+p.TempDir())
 }
 
 // keepGood keeps the text of a config with which the gateway became ready.

@@ -7,11 +7,11 @@ package supervisor
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net"
 	"net/netip"
 	"os"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -98,6 +98,7 @@ type Options struct {
 type Supervisor struct {
 	o       Options
 	started time.Time
+	environ []string // what children get of ours
 	set     set
 	board   *board
 	program program
@@ -138,7 +139,7 @@ func New(o Options) (*Supervisor, error) {
 	if o.MetricsRetry == 0 {
 		o.MetricsRetry = metricsRetry
 	}
-	s := &Supervisor{o: o, started: time.Now(), stop: make(chan struct{}), swaps: make(chan swapRequest), doctors: newDoctors()}
+	s := &Supervisor{o: o, started: time.Now(), environ: Environ(o.Environ), stop: make(chan struct{}), swaps: make(chan swapRequest), doctors: newDoctors()}
 	if a := o.Activated; a != nil {
 		a.profiles = len(o.Profiles)
 	}
@@ -152,6 +153,11 @@ func New(o Options) (*Supervisor, error) {
 // Run supervises until ctx ends or it is asked to end, then stops every gateway
 // and returns nil. Everything that it started has ended by then.
 func (s *Supervisor) Run(ctx context.Context) (err error) {
+	if before := debug.SetGCPercent(gcPercent); before >= 0 { // else somebody has turned the collector off
+		defer debug.SetGCPercent(before)
+	} else {
+		debug.SetGCPercent(before)
+	}
 	units, err := s.lockedUnits(s.o.Profiles, s.o.Inherited)
 	if err != nil {
 		return err
@@ -203,8 +209,11 @@ func (s *Supervisor) Run(ctx context.Context) (err error) {
 		defer stopForking()
 		result <- s.supervise(ctx, forker, left)
 	}()
-	_ = forker.Run(forking) // it fails in no way
-	return <-result
+	ferr := forker.Run(forking)
+	if ferr != nil {
+		s.Stop() // nothing can be started, and no end is noticed
+	}
+	return errors.Join(ferr, <-result)
 }
 
 // supervise runs the instances between the first and the last answer of the control socket.
@@ -223,11 +232,11 @@ func (s *Supervisor) supervise(ctx context.Context, forker *instance.Forker, lef
 		u.stop, u.done = stop, make(chan struct{})
 		children.Go(func() {
 			defer close(u.done)
-			if err := u.instance.Run(own); err != nil {
-				cancel(fmt.Errorf("profile %s: %w", u.profile.Name, err)) // one that cannot even run ends all: its state could not be told
-			}
+			u.instance.Run(own)
 		})
-		children.Go(func() { s.watchMemory(own, u) })
+		if u.profile.Limits.MemorySoft != 0 || u.profile.Limits.MemoryHard != 0 {
+			children.Go(func() { s.watchMemory(own, u) })
+		}
 	}
 	s.reports.Resume()
 	for _, u := range s.set.list() {
@@ -262,6 +271,7 @@ func (s *Supervisor) supervise(ctx context.Context, forker *instance.Forker, lef
 	s.o.Log.Info("stopping", "profiles", len(s.set.list()))
 	s.notify("STOPPING=1")
 	s.trees.ending()
+	debug.SetGCPercent(4 * gcPercent) // what becomes garbage now goes soon with the process
 	failed := context.Cause(ctx)
 	if ctx.Err() == nil || errors.Is(failed, context.Canceled) {
 		failed = nil

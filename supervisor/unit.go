@@ -40,6 +40,7 @@ type unit struct {
 	mu     sync.Mutex     // guards what follows
 	addr   netip.AddrPort // that clients are told, of the last check
 	scheme string         // of that address, "" for ws
+	url    string         // the same as a URL, once it was asked for
 	leaf   *cgroup.Leaf   // of the child that lives, nil without
 
 	deaths map[string]int // unasked, by exit class
@@ -107,6 +108,14 @@ func (s *Supervisor) newUnit(p profiles.Profile, lock *lockfile.Lock) (*unit, er
 		s.o.Log.Warn("ledger", "profile", p.Name, "err", err)
 	}
 	return &unit{profile: p, lock: lock, log: log, ledger: book, crashes: crashes.Open(p.CrashDir()), tally: counts, supervisor: os.Getpid(), addr: netip.AddrPortFrom(localhost(), uint16(p.Port))}, nil
+}
+
+func (u *unit) setAddr(addr netip.AddrPort, scheme string) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.addr != addr || u.scheme != scheme {
+		u.addr, u.scheme, u.url = addr, scheme, ""
+	}
 }
 
 func (u *unit) setLeaf(l *cgroup.Leaf) {
@@ -179,8 +188,10 @@ func (s *Supervisor) newInstance(u *unit, starter instance.Starter) *instance.In
 // status is the unit's line in `ps`.
 func (u *unit) status() control.Instance {
 	u.mu.Lock()
-	url := cmp.Or(u.scheme, "ws") + "://" + u.addr.String()
-	addr, leaf, deaths := u.addr, u.leaf, maps.Clone(u.deaths)
+	if u.url == "" {
+		u.url = cmp.Or(u.scheme, "ws") + "://" + u.addr.String()
+	}
+	addr, url, leaf, deaths := u.addr, u.url, u.leaf, maps.Clone(u.deaths)
 	u.mu.Unlock()
 	i := control.Instance{Profile: u.profile.Name, Port: int(addr.Port()), URL: url, Supervisor: u.supervisor}
 	snap := u.instance.Snapshot()

@@ -185,15 +185,19 @@ func (l *Ledger) Replace(e Entry) error {
 	return l.writeLocked()
 }
 
-// Clear removes the record: everything that it names has ended.
+// Clear empties the record: everything that it names has ended. The file stays for
+// the next start; none is made for that.
 func (l *Ledger) Clear() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.entries, l.size = nil, 0
-	if err := os.Remove(l.path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("ledger: %w", err)
+	l.entries = nil
+	if l.size == 0 {
+		return nil
 	}
-	return nil
+	if err := l.writeLocked(); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil // the directory has gone
 }
 
 // Remove takes out the entries of these instances, whose processes have ended.

@@ -56,7 +56,19 @@ type Record struct {
 // directory has one Store that adds.
 type Store struct {
 	dir string
-	mu  sync.Mutex // held while adding
+
+	mu    sync.Mutex // held while adding; guards what follows
+	known []kept     // what prune may remove, the newest first; nil before the first Add
+}
+
+// kept is what is remembered of a record.
+type kept struct {
+	id string
+	at time.Time
+}
+
+func (k kept) compare(o kept) int {
+	return cmp.Or(o.at.Compare(k.at), cmp.Compare(number(o.id), number(k.id)))
 }
 
 // Open returns the store below dir. It touches nothing: Add makes dir.
@@ -86,7 +98,7 @@ func (s *Store) Add(r Record) (id string, err error) {
 	if err := atomicfile.WriteFile(s.path(r.ID), text, 0o600); err != nil {
 		return "", err
 	}
-	return r.ID, s.prune(r.ID)
+	return r.ID, s.pruneLocked(kept{r.ID, r.At})
 }
 
 // lastLines cuts text to its last n bytes, and to whole lines if one fits.
@@ -129,21 +141,23 @@ func (s *Store) freeID(at time.Time) (string, error) {
 
 func (s *Store) path(id string) string { return filepath.Join(s.dir, id+suffix) }
 
-// prune removes the oldest records beyond Keep, but never the one just added:
-// the clock may have been set back.
-func (s *Store) prune(added string) error {
-	records, _ := s.List() // what cannot be read stays, and is for who lists to report
+// pruneLocked removes the oldest records beyond Keep, but never the one just added:
+// the clock may have been set back. The records are read once in the life of s.
+func (s *Store) pruneLocked(added kept) error {
+	if s.known == nil {
+		records, _ := s.List() // what cannot be read stays, and is for who lists to report
+		for _, r := range records {
+			if r.ID != added.id {
+				s.known = append(s.known, kept{r.ID, r.At})
+			}
+		}
+	}
+	old := s.known[min(len(s.known), Keep-1):]
+	s.known = append(slices.Clone(s.known[:len(s.known)-len(old)]), added)
+	slices.SortFunc(s.known, kept.compare)
 	var failed error
-	kept := 1
-	for _, r := range records {
-		if r.ID == added {
-			continue
-		}
-		if kept < Keep {
-			kept++
-			continue
-		}
-		if err := os.Remove(s.path(r.ID)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	for _, k := range old {
+		if err := os.Remove(s.path(k.id)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			failed = errors.Join(failed, fmt.Errorf("old crash: %w", err))
 		}
 	}
@@ -177,9 +191,7 @@ func (s *Store) List() ([]Record, error) {
 		}
 		out = append(out, r)
 	}
-	slices.SortFunc(out, func(a, b Record) int {
-		return cmp.Or(b.At.Compare(a.At), cmp.Compare(number(b.ID), number(a.ID)))
-	})
+	slices.SortFunc(out, func(a, b Record) int { return kept{a.ID, a.At}.compare(kept{b.ID, b.At}) })
 	return out, failed
 }
 

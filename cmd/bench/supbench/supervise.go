@@ -53,6 +53,7 @@ func Supervise(ctx context.Context, specFile string) (err error) {
 	if err := json.Unmarshal(raw, &sp); err != nil {
 		return fmt.Errorf("%s: %w", specFile, err)
 	}
+	runtime.MemProfileRate = 0 // as in the product, which links nothing that asks for it
 	if sp.Pprof != "" {
 		stop, err := profile(sp.Pprof)
 		if err != nil {
