@@ -123,6 +123,9 @@ func TestRenderSockets(t *testing.T) {
 				o.Listen = append(o.Listen, netip.MustParseAddrPort(a))
 			}
 			service, socket := ForProfile(profile(tc.profile), o), SocketFor(profile(tc.profile), o)
+			if got := service.Unit("/d").Socket(); got.Name != socket.Name || got.Path != socket.Unit("/d").Path || got.Scope != tc.scope {
+				t.Errorf("beside the service lies %+v", got)
+			}
 			if service.Socket != socket.Name || !socket.Unit("/d").IsSocket() || service.Unit("/d").IsSocket() {
 				t.Errorf("the service has %q, the socket is %q", service.Socket, socket.Name)
 			}

@@ -138,9 +138,29 @@ func TestRewriteConverges(t *testing.T) {
 		"Type=simple", "Restart=always", "RestartSec=5", "TimeoutSec=9", "StartLimitInterval=1", "StartLimitBurst=99", "KillMode=process",
 		"Environment=", "Environment=A=1 CODERCLAW_GATEWAY_PORT=1 \"B=2 3\"", "Environment=CODERCLAW_REGISTRY=/x", "Environment=A=1 \\\n# in between\n  CODERCLAW_X=y",
 		"WantedBy=multi-user.target", "WantedBy=", "Nice=5", "EnvironmentFile=/etc/x", "ExecStartPre=/bin/true", "UMask=22", "Foo=\\", "After=x.service",
+		"NoNewPrivileges=no", "SystemCallFilter=@known", "SystemCallFilter=~@swap @module", "SystemCallFilter=", "CapabilityBoundingSet=CAP_KILL",
+		"ReadWritePaths=/x \"-/y z\"", "ProtectSystem=1", "User=bob", "Group=bob", "Sockets=y.socket",
+		"[Socket]", "ListenStream=80", "ListenStream=", "ListenStream=[::1]:80%%lo", "NoDelay=off", "Backlog=010", "Accept=yes",
+	})
+	listen := []netip.AddrPort{netip.MustParseAddrPort("127.0.0.1:80"), netip.MustParseAddrPort("[::1]:80")}
+	wants := rapid.Custom(func(t *rapid.T) Spec {
+		o := options(FormatSystemd)
+		o.Scope = rapid.SampledFrom([]Scope{ScopeUser, ScopeSystem}).Draw(t, "scope")
+		if o.Scope == ScopeSystem {
+			o.User = rapid.SampledFrom([]string{"", "claw"}).Draw(t, "user")
+			o.RegistryPath = rapid.SampledFrom([]string{o.RegistryPath, "/etc/my claws/profiles.toml"}).Draw(t, "registry")
+		}
+		switch rapid.SampledFrom([]string{"service", "with socket", "socket"}).Draw(t, "kind") {
+		case "with socket":
+			o.Listen = listen
+		case "socket":
+			o.Listen = listen
+			return SocketFor(profile("default"), o)
+		}
+		return ForProfile(profile(rapid.SampledFrom([]string{"default", "free"}).Draw(t, "profile")), o)
 	})
 	rapid.Check(t, func(t *rapid.T) {
-		want := ForProfile(profile("default"), options(FormatSystemd))
+		want := wants.Draw(t, "want")
 		eol := rapid.SampledFrom([]string{"\n", "\r\n"}).Draw(t, "eol")
 		old := strings.Join(rapid.SliceOf(lines).Draw(t, "lines"), eol)
 		if rapid.Bool().Draw(t, "closed") {
@@ -154,14 +174,14 @@ func TestRewriteConverges(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		gotView, err := ParseView(FormatSystemd, ScopeUser, got)
+		gotView, err := ParseView(FormatSystemd, want.Scope, got)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if d := Diff(wantView, gotView); len(d) > 0 {
 			t.Fatalf("left %v in\n%s", d, got)
 		}
-		oldView, err := ParseView(FormatSystemd, ScopeUser, []byte(old))
+		oldView, err := ParseView(FormatSystemd, want.Scope, []byte(old))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -3,6 +3,7 @@ package servicegen
 import (
 	"fmt"
 	"net/netip"
+	"path/filepath"
 	"strconv"
 	"strings"
 
@@ -44,6 +45,17 @@ func (s Spec) isSocket() bool {
 
 // IsSocket tells whether the unit is a socket unit.
 func (u Unit) IsSocket() bool { return strings.HasSuffix(u.Name, socketSuffix) }
+
+// Socket is the socket unit that may lie beside a systemd service. Where its file
+// is there, the service is to be described with SpecOptions.Listen.
+func (u Unit) Socket() Unit {
+	name := strings.TrimSuffix(u.Name, ".service") + socketSuffix
+	out := Unit{Name: name, Scope: u.Scope}
+	if u.Path != "" {
+		out.Path = filepath.Join(filepath.Dir(u.Path), name)
+	}
+	return out
+}
 
 func (s Spec) validateSocket() error {
 	if len(s.Listen) == 0 {
