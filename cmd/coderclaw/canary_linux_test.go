@@ -102,12 +102,12 @@ func TestSecretsAreKept(t *testing.T) {
 	// Somebody writes a token into the unit by hand. What is undone may hold it, and nothing else.
 	const unit = "coderclaw-gateway.service"
 	path := filepath.Join(a.units, unit)
-	text, err := os.ReadFile(path)
+	service, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	a.lookAt("the unit", text)
-	spoilt := strings.Replace(string(text), "[Service]\n", "[Service]\nEnvironment=CODERCLAW_GATEWAY_TOKEN="+a.planted["unit"]+"\n", 1)
+	a.lookAt("the unit", service)
+	spoilt := strings.Replace(string(service), "[Service]\n", "[Service]\nEnvironment=CODERCLAW_GATEWAY_TOKEN="+a.planted["unit"]+"\n", 1)
 	if err := os.WriteFile(path, []byte(spoilt), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -115,7 +115,10 @@ func TestSecretsAreKept(t *testing.T) {
 	a.typed("doctor")
 	a.typed("doctor", "--json")
 	a.typed("gateway", "status", "--deep", "--json")
-	a.must("coderclaw", "doctor", "--repair", "--non-interactive")
+	a.typed("doctor", "--repair", "--dry-run", "--json")
+	a.typed("doctor", "--repair", "--non-interactive")
+	a.typed("doctor", "undo")
+	a.typed("doctor", "--repair", "--non-interactive", "--json")
 	a.ready()
 	a.typed("doctor", "--json")
 
@@ -196,13 +199,14 @@ func (a *aviary) lookAt(what string, text []byte) {
 
 // watch looks at the arguments and the environment of every process until the
 // function that it returns is called. What the person typed, and what the manager
-// was told to pass on, is theirs.
+// was told to pass on, by a variable or by a unit, is theirs.
 func (a *aviary) watch(ctx context.Context) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	var wg sync.WaitGroup
 	seen, suspects := map[string]bool{}, map[int]bool{}
 	own := maps.Clone(a.planted)
 	delete(own, "manager")
+	delete(own, "unit")
 	wg.Go(func() {
 		tick := time.NewTicker(2 * time.Millisecond)
 		defer tick.Stop()
