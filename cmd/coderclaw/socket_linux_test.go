@@ -116,6 +116,23 @@ func TestSocketUnit(t *testing.T) {
 		t.Errorf("%d answered, %d refused, %d broken", o.ok.Load(), o.refused.Load(), o.broken.Load())
 	}
 
+	// Not even the death of the supervisor refuses anybody; whom its gateway had accepted breaks.
+	var deaths outcome
+	ctx, cancel = context.WithCancel(t.Context())
+	wg = s.clients(ctx, 8, &deaths)
+	for range 2 {
+		last := h.pid("default")
+		h.must("systemctl", "--user", "kill", "--kill-whom=main", "--signal=KILL", service)
+		h.until("another gateway", func() bool { pid := h.pid("default"); return pid != 0 && pid != last })
+		h.ready()
+	}
+	cancel()
+	wg.Wait()
+	t.Logf("%d answered, %d refused, %d broken", deaths.ok.Load(), deaths.refused.Load(), deaths.broken.Load())
+	if deaths.refused.Load() != 0 || deaths.ok.Load() == 0 {
+		t.Errorf("%d answered, %d refused", deaths.ok.Load(), deaths.refused.Load())
+	}
+
 	// The sockets outlive the gateway and the supervisor's program.
 	h.must("coderclaw", "supervisor", "reexec")
 	h.must("coderclaw", "supervisor", "stop")
