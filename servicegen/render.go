@@ -78,7 +78,13 @@ func (t Target) Define(p profiles.Profile, o SpecOptions, env Lookup) (Definitio
 	if t == TargetWindows {
 		turn = toWindows
 	}
-	o.Exe, o.RegistryPath, o.Home = turn(o.Exe), turn(o.RegistryPath), turn(o.Home)
+	if exe := turn(o.Exe); exe != o.Exe { // programs of Windows are called so
+		o.Exe = strings.TrimSuffix(exe, ".exe")
+		if t == TargetWindows {
+			o.Exe += ".exe"
+		}
+	}
+	o.RegistryPath, o.Home = turn(o.RegistryPath), turn(o.Home)
 	p.StateDir, p.ConfigPath, p.Workspace = turn(p.StateDir), turn(p.ConfigPath), turn(p.Workspace)
 	s := ForProfile(p, o)
 	if t == TargetSystemdSocket {
