@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"testing/synctest"
 
 	"github.com/godbus/dbus/v5"
 	"github.com/google/go-cmp/cmp"
@@ -67,4 +68,29 @@ func TestBusWithoutManager(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "has no systemd on it") {
 		t.Errorf("got %v", err)
 	}
+}
+
+type gone struct{ after *int }
+
+func (g gone) Connected() bool {
+	*g.after--
+	return *g.after >= 0
+}
+
+// A job may take down the bus on which its end would be told.
+func TestJobWhoseBusGoesAway(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		looks := 3
+		_, err := await(t.Context(), gone{&looks}, nil)
+		if err == nil || !strings.Contains(err.Error(), "went away") || looks != -1 {
+			t.Errorf("got %v after %d looks", err, looks)
+		}
+		looks = 3
+		done := make(chan string, 1)
+		done <- jobDone
+		if result, err := await(t.Context(), gone{&looks}, done); err != nil || result != jobDone {
+			t.Errorf("got %q, %v", result, err)
+		}
+	})
 }

@@ -251,6 +251,11 @@ func TestInstallWithoutAManager(t *testing.T) {
 	if r, err = Install(t.Context(), m, u, s, InstallOptions{Offline: true}); err != nil || r.Wrote || r.Enabled {
 		t.Errorf("offline, second: got %+v, %v", r, err)
 	}
+	for _, by := range []string{"default.target.requires", "x.target.upholds"} { // by a hand
+		if err := errors.Join(os.Mkdir(filepath.Join(m.dir, by), 0o700), os.Symlink(u.Path, filepath.Join(m.dir, by, u.Name))); err != nil {
+			t.Fatal(err)
+		}
+	}
 	out, err := Uninstall(t.Context(), m, u, UninstallOptions{Offline: true})
 	if left := tree(t, m.dir); err != nil || !out.Removed || len(left) != 0 {
 		t.Errorf("offline uninstall: got %+v, %v, left %v", out, err, left)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"strings"
+	"time"
 
 	sd "github.com/coreos/go-systemd/v22/dbus"
 	"github.com/godbus/dbus/v5"
@@ -152,14 +153,9 @@ func (h *Systemd) job(ctx context.Context, u Unit, verb string, start func(*sd.C
 		if err := start(c, done); err != nil {
 			return err
 		}
-		var result string
-		select {
-		case result = <-done:
-		case <-ctx.Done():
-			return fmt.Errorf("still under way: %w", context.Cause(ctx))
-		}
-		if result == jobDone {
-			return nil
+		result, err := await(ctx, c, done)
+		if err != nil || result == jobDone {
+			return err
 		}
 		e := &JobError{Unit: u.Name, Verb: verb, Result: result}
 		if props, err := c.GetAllPropertiesContext(ctx, u.Name); err == nil {
@@ -168,6 +164,28 @@ func (h *Systemd) job(ctx context.Context, u Unit, verb string, start func(*sd.C
 		}
 		return e
 	})
+}
+
+// busPoll is how often a call that waits for a job looks whether its bus is still there.
+const busPoll = 250 * time.Millisecond
+
+// await returns the result of a job. The library never tells of one when the bus
+// has gone, as it does when the job takes the bus down with it.
+func await(ctx context.Context, c interface{ Connected() bool }, done <-chan string) (result string, err error) {
+	look := time.NewTicker(busPoll)
+	defer look.Stop()
+	for {
+		select {
+		case result := <-done:
+			return result, nil
+		case <-ctx.Done():
+			return "", fmt.Errorf("still under way: %w", context.Cause(ctx))
+		case <-look.C:
+			if !c.Connected() {
+				return "", errors.New("the bus of the manager went away before the job had ended; ask for the state of the service")
+			}
+		}
+	}
 }
 
 // do runs fn on a fresh connection and says in its error what failed for whom.

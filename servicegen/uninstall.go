@@ -102,7 +102,7 @@ func (r *UninstallReport) removeFiles(u Unit, onDisk bool) error {
 	if err := sweep(u.Path); err != nil {
 		return fmt.Errorf("service %s: %w", u.Name, err)
 	}
-	for _, link := range wantLinks(u.Path) {
+	for _, link := range startLinks(u.Path) {
 		if err := removeIfThere(link); err != nil {
 			return fmt.Errorf("service %s: %w", u.Name, err)
 		}
@@ -116,6 +116,27 @@ func (r *UninstallReport) removeFiles(u Unit, onDisk bool) error {
 	}
 	r.Removed = true
 	return nil
+}
+
+// startLinks are wantLinks and those by which targets need or uphold the unit,
+// which only a hand makes.
+func startLinks(unitPath string) []string {
+	dir, name := filepath.Split(unitPath)
+	entries, err := os.ReadDir(filepath.Clean(dir))
+	if err != nil {
+		return nil
+	}
+	var out []string
+	for _, e := range entries {
+		switch filepath.Ext(e.Name()) {
+		case ".wants", ".requires", ".upholds":
+			link := filepath.Join(dir, e.Name(), name)
+			if _, err := os.Lstat(link); err == nil {
+				out = append(out, link)
+			}
+		}
+	}
+	return out
 }
 
 func verifyGone(ctx context.Context, h Host, u Unit) error {

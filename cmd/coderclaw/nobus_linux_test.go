@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -53,6 +54,7 @@ func TestWaysIn(t *testing.T) {
 		}
 	}
 	t.Run("another home", h.anotherHome)
+	t.Run("manager out of reach", h.outOfReach)
 	h.must("coderclaw", "gateway", "uninstall")
 }
 
@@ -79,5 +81,27 @@ func (h host) anotherHome(t *testing.T) {
 	}
 	if after := h.must("systemctl", "--user", "show", "-p", "MainPID", "coderclaw-gateway.service"); after != before {
 		t.Errorf("the service of the account went from %s to %s", before, after)
+	}
+}
+
+// outOfReach: the files of a service that runs stay as long as nobody can stop it.
+func (h host) outOfReach(t *testing.T) {
+	h.T = t
+	dir := filepath.Join("/run/user", strconv.Itoa(os.Getuid()))
+	for _, name := range []string{"bus", "systemd/private"} {
+		path := filepath.Join(dir, name)
+		if err := os.Rename(path, path+".away"); err != nil {
+			t.Fatal(err)
+		}
+		defer os.Rename(path+".away", path)
+	}
+	for _, verb := range [][]string{{"gateway", "uninstall"}, {"uninstall", "--yes"}, {"uninstall", "--all", "--yes"}, {"reset", "--scope", "config", "--yes"}} {
+		out, code := h.with(nil, verb...)
+		if code != 75 || !strings.Contains(out, "manager cannot be told to stop it") {
+			t.Errorf("%v: exit %d\n%s", verb, code, out)
+		}
+	}
+	if _, err := os.Stat(filepath.Join(h.units, "coderclaw-gateway.service")); err != nil {
+		t.Error(err)
 	}
 }

@@ -48,7 +48,7 @@ func (a *app) serviceVerbs() []*cli.Command {
 	}
 	return []*cli.Command{
 		verb("install", "install the profile's service and start it", a.installWhereItCan, lingerFlag()),
-		verb("uninstall", "stop the profile's service and remove it", a.serviceUninstall),
+		verb("uninstall", "stop the profile's service and remove it", a.uninstallWhereItCan),
 		verb("start", "start the gateway, by its service where one is installed", a.serviceStart),
 		verb("stop", "stop the gateway, and its service where one is installed", a.serviceStop),
 		verb("restart", "replace the running gateway without refusing a client", a.serviceRestart),

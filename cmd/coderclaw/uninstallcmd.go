@@ -10,9 +10,11 @@ import (
 
 	"github.com/urfave/cli/v3"
 
+	"github.com/coderclaw/coderclaw/internal/exitcode"
 	"github.com/coderclaw/coderclaw/internal/proctable"
 	"github.com/coderclaw/coderclaw/profiles"
 	"github.com/coderclaw/coderclaw/servicegen"
+	"github.com/coderclaw/coderclaw/supervisor/control"
 )
 
 func (a *app) uninstallCommand() *cli.Command {
@@ -127,7 +129,7 @@ func (a *app) serviceRemoval(ctx context.Context, c *cli.Command, s unitService)
 		m.Note = fmt.Sprintf("runs as pid %d and is stopped", state.MainPID)
 	}
 	m.do = func(ctx context.Context) error {
-		_, err := a.serviceUninstall(ctx, s, c)
+		_, err := a.uninstallWhereItCan(ctx, s, c)
 		return err
 	}
 	out := []removal{m}
@@ -135,6 +137,16 @@ func (a *app) serviceRemoval(ctx context.Context, c *cli.Command, s unitService)
 		out = append(out, removal{Action: "keep", What: "drop-in", Profile: s.profile.Name, Path: d.Path, Note: "not written by coderclaw"})
 	}
 	return out, nil
+}
+
+// uninstallWhereItCan removes the service of s, unless it runs and its manager is
+// out of reach: the files would be gone, and the process would not.
+func (a *app) uninstallWhereItCan(ctx context.Context, s unitService, c *cli.Command) (serviceResult, error) {
+	_, err := s.host.State(ctx, s.unit)
+	if _, info, found := control.Find(s.profile); errors.Is(err, servicegen.ErrNoBus) && found == nil && info.Unit == s.unit.Name {
+		return serviceResult{}, exitcode.With(exitcode.Busy, fmt.Errorf("it runs as pid %d, and its manager cannot be told to stop it: %w", info.PID, err))
+	}
+	return a.serviceUninstall(ctx, s, c)
 }
 
 // registryPart removes the registry with the last profile, and the entry of a
