@@ -8,6 +8,8 @@ import (
 	"os/user"
 	"path/filepath"
 	"strconv"
+	"sync/atomic"
+	"time"
 
 	sd "github.com/coreos/go-systemd/v22/dbus"
 	"github.com/godbus/dbus/v5"
@@ -141,15 +143,32 @@ func systemBus(ctx context.Context, o HostOptions) (*dbus.Conn, error) {
 // library's own session bus would start a stray bus daemon where none runs. The
 // id is the caller's, since the kernel tells the other end so anyway.
 func dialBus(ctx context.Context, address string, hello bool) (*dbus.Conn, error) {
+	return dialWithin(ctx, greeting, address, hello)
+}
+
+// greeting is how long a bus may take to let somebody in: far more than a busy
+// machine needs, and short enough to try the next place.
+const greeting = 10 * time.Second
+
+func dialWithin(ctx context.Context, limit time.Duration, address string, hello bool) (*dbus.Conn, error) {
 	c, err := dbus.Dial(address, dbus.WithContext(ctx))
 	if err != nil {
 		return nil, err
 	}
+	var late atomic.Bool
+	timer := time.AfterFunc(limit, func() {
+		late.Store(true)
+		_ = c.Close() // which is how the library gives up
+	})
+	defer timer.Stop()
 	err = c.Auth([]dbus.Auth{dbus.AuthExternal(strconv.Itoa(os.Geteuid()))})
 	if err == nil && hello {
 		err = c.Hello()
 	}
-	if err != nil {
+	switch {
+	case late.Load():
+		return nil, fmt.Errorf("%s did not let us in within %s", address, limit)
+	case err != nil:
 		return nil, errors.Join(err, c.Close())
 	}
 	return c, nil

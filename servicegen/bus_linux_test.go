@@ -1,12 +1,14 @@
 package servicegen
 
 import (
+	"net"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/godbus/dbus/v5"
 	"github.com/google/go-cmp/cmp"
@@ -93,4 +95,19 @@ func TestJobWhoseBusGoesAway(t *testing.T) {
 			t.Errorf("got %q, %v", result, err)
 		}
 	})
+}
+
+// A bus that takes connections and says nothing is given up.
+func TestSilentBus(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "bus")
+	l, err := net.Listen("unix", path) // nobody accepts
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	_, err = dialWithin(t.Context(), 10*time.Millisecond, "unix:path="+path, true)
+	if err == nil || !strings.Contains(err.Error(), "did not let us in within 10ms") {
+		t.Errorf("got %v", err)
+	}
 }

@@ -87,7 +87,7 @@ func Linger(ctx context.Context, o HostOptions) (LingerState, error) {
 func (s *LingerState) on(why string) { s.Grade, s.Why, s.Command = LingerOn, why, "" }
 
 func (s *LingerState) off(g LingerGrade, why string) {
-	s.Grade, s.Why, s.Command = g, why, "loginctl enable-linger "+s.User
+	s.Grade, s.Why, s.Command = g, why, "loginctl enable-linger "+shellQuote(s.User)
 	if g == LingerRoot {
 		s.Command = "sudo " + s.Command
 	}

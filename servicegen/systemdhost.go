@@ -221,7 +221,7 @@ func (h *Systemd) hint() string {
 	if !h.o.atHome() {
 		return fmt.Sprintf("HOME is not the home of %s, whose manager reads no service files below it; to have it asked all the same: XDG_RUNTIME_DIR=%s/%d", name, h.o.RuntimeRoot, h.o.UID)
 	}
-	return "log in as the user (sudo and su do not), or let the manager run without a login: loginctl enable-linger " + name
+	return "log in as the user (sudo and su do not), or let the manager run without a login: loginctl enable-linger " + shellQuote(name)
 }
 
 // ignoreUnknown drops the error for a unit that the manager does not know.

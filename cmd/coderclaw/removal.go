@@ -51,6 +51,10 @@ var stateKinds = []struct{ pattern, kind string }{
 	{"setup.lock", isLock}, {"doctor.lock", isLock}, {"supervisor.lock", isLock}, {"gateway.lock", isLock},
 }
 
+// signs are files that only this program makes: the Node product of the same name
+// has a state dir in the same place.
+var signs = []string{"setup.lock", "supervisor.lock", "gateway.lock", "desired", "last-good.json", "ledger.json"}
+
 // kindInState tells what an entry of a state dir is, "" for what is not ours.
 func kindInState(name string) string {
 	for _, k := range stateKinds {
@@ -67,6 +71,7 @@ type remover struct {
 	r         *profiles.Registry
 	workspace string // that the config names, else the profile's
 	outside   bool   // a workspace outside of the state dir goes even with files that are not ours
+	force     bool   // the state dir counts as ours without a sign of it
 	exe       string
 }
 
@@ -88,6 +93,9 @@ func (x remover) data(want func(kind string) bool) ([]removal, error) {
 	entries, err := os.ReadDir(x.p.StateDir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("profile %s: %w", x.p.Name, err)
+	}
+	if len(entries) > 0 && !x.force && !slices.ContainsFunc(entries, func(e fs.DirEntry) bool { return slices.Contains(signs, e.Name()) }) {
+		return []removal{x.keep("state dir", x.p.StateDir, "this program never used it; to remove what it knows in there all the same: --force")}, nil
 	}
 	var plan, kept, locks []removal
 	all, left := want(isLock), 0 // entries that stay

@@ -28,6 +28,7 @@ func (a *app) resetCommand() *cli.Command {
 		Flags: append([]cli.Flag{
 			&cli.StringFlag{Name: "scope", Usage: "what to remove, `SCOPE`: " + strings.Join(resetScopes, ", ")},
 			&cli.BoolFlag{Name: "workspace", Usage: "with full: remove a workspace outside of the state dir even if it holds files that are not ours"},
+			&cli.BoolFlag{Name: "force", Usage: "treat a state dir as ours that this program never used"},
 		}, removalFlags()...),
 		Action: a.reset,
 	}
@@ -85,7 +86,7 @@ func (a *app) resetPart(ctx context.Context, c *cli.Command, p profiles.Profile,
 		return true
 	}
 	x := a.remover(p, r)
-	x.outside = c.Bool("workspace")
+	x.outside, x.force = c.Bool("workspace"), c.Bool("force")
 	var err error
 	if part.data, err = x.data(want); err != nil {
 		return part, err

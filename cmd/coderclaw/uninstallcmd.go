@@ -29,7 +29,7 @@ func (a *app) uninstallCommand() *cli.Command {
 			&cli.BoolFlag{Name: "state", Usage: "remove config, credentials, sessions, logs and the registry"},
 			&cli.BoolFlag{Name: "workspace", Usage: "remove the workspaces"},
 			&cli.BoolFlag{Name: "all", Usage: "all of these"},
-			&cli.BoolFlag{Name: "force", Usage: "remove also a service file that is not ours"},
+			&cli.BoolFlag{Name: "force", Usage: "treat a service file and a state dir as ours that this program did not make"},
 		}, removalFlags()...),
 		Action: a.uninstall,
 	}
@@ -88,7 +88,7 @@ func (a *app) uninstallPart(ctx context.Context, c *cli.Command, p profiles.Prof
 		return part, nil
 	}
 	x := a.remover(p, r)
-	x.outside = c.Bool("workspace")
+	x.outside, x.force = c.Bool("workspace"), c.Bool("force")
 	var err error
 	if part.data, err = x.data(want); err != nil {
 		return part, err
