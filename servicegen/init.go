@@ -21,7 +21,6 @@ type Init struct {
 	WSL       bool   // Windows Subsystem for Linux, outside of any container
 	Container string // docker, podman, …; "" outside of containers
 	Installed bool   // systemd is there, whether it runs or not
-	Reaper    bool   // InitBare: PID 1 is one that is made to reap, such as tini
 	Cron      bool   // there is a cron
 }
 
@@ -43,8 +42,6 @@ func (o HostOptions) Init() Init {
 		i.Kind = InitRunit
 	case first == "init" && i.Container == "" && o.Exists("/etc/inittab"):
 		i.Kind = InitSysV
-	case first == "tini", first == "docker-init", first == "dumb-init", first == "catatonit":
-		i.Reaper = true
 	}
 	return i
 }
@@ -127,6 +124,7 @@ func (i Init) KeepUp(s Spec, userName, home string) []string {
 	}
 	command := strings.Join(words, " ")
 	withEnv := strings.Join(append(vars, command), " ")
+	background := "nohup env " + withEnv + " >/dev/null 2>&1 &"
 	script := func(file, setUser string) []string {
 		return []string{"put these lines into " + file + " and make it executable:", "#!/bin/sh", "exec 2>&1", "exec " + setUser + " env " + withEnv}
 	}
@@ -140,15 +138,21 @@ func (i Init) KeepUp(s Spec, userName, home string) []string {
 	case i.Kind == InitRunit:
 		return append(append([]string{"runit runs this machine;"}, script("/etc/sv/"+name+"/run", "chpst -u "+userName)...),
 			"then: ln -s /etc/sv/"+name+" /var/service/")
-	case i.Container != "" && i.Reaper:
-		return []string{"in this container make the supervisor the command:", withEnv}
-	case i.Container != "":
+	case i.Container == "docker" || i.Container == "podman" || i.Container == "libpod":
+		engine := "docker"
+		if i.Container != "docker" {
+			engine = "podman"
+		}
 		return []string{"in a container make the supervisor the command, below an init that reaps:",
-			"docker run --init --restart unless-stopped " + envArgs(s.Env) + " IMAGE " + command}
+			engine + " run --init --restart unless-stopped " + envArgs(s.Env) + " IMAGE " + command,
+			"or in this one, until it ends:", background}
+	case i.Container != "":
+		return []string{"in a container make the supervisor the command, below an init that reaps (tini, for one):", withEnv,
+			"or in this one, until it ends:", background}
 	case i.Cron:
 		return []string{"cron can start it at every boot of this machine:",
 			"(crontab -l 2>/dev/null; echo " + shellQuote("@reboot "+strings.ReplaceAll(withEnv, "%", `\%`)) + ") | crontab -",
-			"and until then:", "nohup env " + withEnv + " >/dev/null 2>&1 &"}
+			"and until then:", background}
 	}
 	return []string{"have whatever starts this machine run, as user " + userName + ":", withEnv}
 }

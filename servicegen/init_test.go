@@ -23,7 +23,7 @@ func TestInit(t *testing.T) {
 		"WSL without":         {map[string]string{"/proc/version": "Linux version 5.15 (Microsoft@Microsoft.com)", "/proc/1/comm": "init(Debian)"}, nil, Init{Kind: InitBare, WSL: true}, true},
 		"WSL by its variable": {nil, []string{"WSL_DISTRO_NAME", "Debian"}, Init{Kind: InitBare, WSL: true}, true},
 		"Docker under WSL":    {map[string]string{"/.dockerenv": "", "/proc/version": "microsoft", "/proc/1/comm": "sh"}, nil, Init{Kind: InitBare, Container: "docker"}, false},
-		"docker --init":       {map[string]string{"/.dockerenv": "", "/proc/1/comm": "docker-init\n"}, nil, Init{Kind: InitBare, Container: "docker", Reaper: true}, false},
+		"docker --init":       {map[string]string{"/.dockerenv": "", "/proc/1/comm": "docker-init\n"}, nil, Init{Kind: InitBare, Container: "docker"}, false},
 		"podman":              {map[string]string{"/run/.containerenv": "", "/lib/systemd/systemd": ""}, nil, Init{Kind: InitBare, Container: "podman", Installed: true}, false},
 		"pod":                 {nil, []string{"KUBERNETES_SERVICE_HOST", "10.0.0.1"}, Init{Kind: InitBare, Container: "kubernetes"}, false},
 		"by its groups":       {map[string]string{"/proc/1/cgroup": "12:pids:/lxc/9\n"}, nil, Init{Kind: InitBare, Container: "lxc"}, false},
@@ -65,7 +65,8 @@ func TestKeepUp(t *testing.T) {
 		"s6":        {Init{Kind: InitS6, Container: "docker"}, []string{"#!/bin/sh", "exec s6-setuidgid ann env " + strings.Replace(run, " '/opt", " HOME=/home/ann '/opt", 1)}},
 		"runit":     {Init{Kind: InitRunit}, []string{"exec chpst -u ann env " + strings.Replace(run, " '/opt", " HOME=/home/ann '/opt", 1), "then: ln -s /etc/sv/coderclaw-gateway /var/service/"}},
 		"container": {Init{Kind: InitBare, Container: "docker"}, []string{`docker run --init --restart unless-stopped --env 'CODERCLAW_REGISTRY=/home/ann/50%/it'\''s.toml' IMAGE '/opt/my tools/coderclaw' supervisor run --profile default`}},
-		"tini":      {Init{Kind: InitBare, Container: "docker", Reaper: true}, []string{run}},
+		"pod":       {Init{Kind: InitBare, Container: "kubernetes"}, []string{run, "nohup env " + run + " >/dev/null 2>&1 &"}},
+		"podman":    {Init{Kind: InitBare, Container: "podman"}, []string{`podman run --init --restart unless-stopped --env 'CODERCLAW_REGISTRY=/home/ann/50%/it'\''s.toml' IMAGE '/opt/my tools/coderclaw' supervisor run --profile default`}},
 		"cron":      {Init{Kind: InitSysV, Cron: true}, []string{"nohup env " + strings.Replace(run, " '/opt", " HOME=/home/ann '/opt", 1) + " >/dev/null 2>&1 &"}},
 		"nothing":   {Init{Kind: InitBare}, []string{"have whatever starts this machine run, as user ann:", run}},
 	} {
