@@ -10,7 +10,9 @@ import (
 	"path"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
+	"unicode"
 
 	"github.com/coderclaw/coderclaw/internal/proctable"
 	"github.com/coderclaw/coderclaw/profiles"
@@ -265,14 +267,29 @@ func (c contents) note() string {
 	if len(c.foreign) == 0 {
 		return ""
 	}
-	names := c.foreign
+	var names []string
 	more := ""
-	if len(names) > 3 {
-		names, more = names[:3], ", …"
+	for i, name := range c.foreign {
+		if i == 3 {
+			more = ", …"
+			break
+		}
+		names = append(names, shown(name))
 	}
-	count := fmt.Sprint(len(c.foreign))
-	if c.files == maxCensus {
+	count := fmt.Sprintf("%d files", len(c.foreign))
+	switch {
+	case c.files == maxCensus:
 		count = "more than " + count
+	case len(c.foreign) == 1:
+		count = "1 file"
 	}
-	return fmt.Sprintf("holds %s files that setup did not write: %s%s", count, strings.Join(names, ", "), more)
+	return fmt.Sprintf("holds %s that setup did not write: %s%s", count, strings.Join(names, ", "), more)
+}
+
+// shown is the name of a file that anybody may have made, safe for a terminal.
+func shown(name string) string {
+	if strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) }) {
+		return strconv.Quote(name)
+	}
+	return name
 }

@@ -139,7 +139,7 @@ func (a *app) carryOut(ctx context.Context, plan removalPlan, say bool) error {
 			}
 			m.Done = true
 			if say {
-				fmt.Fprintf(a.stdout, "%s %s\n", map[string]string{"stop": "Stopped", "remove": "Removed"}[m.Action], m.Path)
+				fmt.Fprintf(a.stdout, "%s %s\n", map[string]string{"stop": "Stopped", "remove": "Removed"}[m.Action], shown(m.Path))
 			}
 		}
 		return nil
@@ -198,7 +198,7 @@ func (a *app) printRemovals(all []removal, dry bool) error {
 		if m.Note != "" {
 			note = "  (" + m.Note + ")"
 		}
-		fmt.Fprintf(tw, "%s%s\t%s\t%s\t%s%s\n", prefix, m.Action, firstOf(m.Profile, "-"), m.What, m.Path, note)
+		fmt.Fprintf(tw, "%s%s\t%s\t%s\t%s%s\n", prefix, m.Action, firstOf(m.Profile, "-"), m.What, shown(m.Path), note)
 	}
 	return tw.Flush()
 }

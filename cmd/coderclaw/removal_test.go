@@ -1,0 +1,140 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/coderclaw/coderclaw/profiles"
+)
+
+// emptyHome is a home with the built-in profiles and nothing else.
+func emptyHome(t *testing.T, home string) *profiles.Registry {
+	t.Helper()
+	r, err := profiles.Load(filepath.Join(home, ".config", "coderclaw", "profiles.toml"), home)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func TestPlacesThatAreNeverRemoved(t *testing.T) {
+	t.Parallel()
+	home := filepath.Join(t.TempDir(), "ann")
+	r := emptyHome(t, home)
+	p, err := r.Get(profiles.Default)
+	if err != nil {
+		t.Fatal(err)
+	}
+	x := remover{p: p, r: r, exe: filepath.Join(home, "bin", "coderclaw")}
+	for dir, why := range map[string]string{
+		"/":                                   "root of the file system",
+		home:                                  "home directory",
+		filepath.Dir(home):                    "home directory",
+		filepath.Join(home, ".config"):        "registry",
+		filepath.Join(home, "bin"):            "program",
+		filepath.Join(home, ".coderclaw-dev"): "profile dev",
+		filepath.Join(home, ".coderclaw-dev", "workspace"): "profile dev",
+		p.StateDir:                         "",
+		filepath.Join(home, "projects"):    "",
+		filepath.Join(home, ".coderclaw2"): "",
+	} {
+		if got := x.unsafe(dir); !strings.Contains(got, why) || (got == "") != (why == "") {
+			t.Errorf("%s: %q, want %q", dir, got, why)
+		}
+	}
+	// One that is called a state dir is no exception.
+	x.p.StateDir = home
+	plan, err := x.data(func(string) bool { return true })
+	if err != nil || len(plan) != 1 || plan[0].Action != "keep" || plan[0].do != nil {
+		t.Errorf("got %+v, %v", plan, err)
+	}
+}
+
+func TestCensus(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	for _, name := range append([]string{"a\x1b[2J", "b", "c/d", ".git/HEAD"}, seeds...) {
+		path := filepath.Join(dir, filepath.FromSlash(name))
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got, want := census(dir).note(), `holds 4 files that setup did not write: .git/HEAD, "a\x1b[2J", b, …`; got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+}
+
+// Whatever lies in a state dir: what is ours goes, all else stays as it was.
+func TestRemovalTakesOnlyOurs(t *testing.T) {
+	t.Parallel()
+	base := t.TempDir()
+	ours := []string{"coderclaw.json", "last-good.json", ".env", "identity/device.json", "devices/paired.json", "agents/main/sessions/x.jsonl",
+		"workspace/a", "logs/l", "crashes/c", "tmp/t", "desired", "ledger.json", ".coderclaw.json.123.tmp", "setup.lock", "gateway.lock", "supervisor.lock"}
+	foreign := []string{"notes.txt", "logs2", "workspace-old/a", "agents.bak", "coderclaw.json.mine", "env", "tmp.txt", "media/x", "my.lock", "canvas/index.html"}
+	rapid.Check(t, func(rt *rapid.T) {
+		home, err := os.MkdirTemp(base, "")
+		if err != nil {
+			rt.Fatal(err)
+		}
+		r := emptyHome(t, home)
+		p, err := r.Get(profiles.Default)
+		if err != nil {
+			rt.Fatal(err)
+		}
+		put := func(name string) {
+			path := filepath.Join(p.StateDir, filepath.FromSlash(name))
+			if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+				rt.Fatal(err)
+			}
+			if err := os.WriteFile(path, []byte(name), 0o600); err != nil {
+				rt.Fatal(err)
+			}
+		}
+		put("setup.lock") // it was used
+		mine := rapid.SliceOfDistinct(rapid.SampledFrom(ours), rapid.ID[string]).Draw(rt, "ours")
+		theirs := rapid.SliceOfDistinct(rapid.SampledFrom(foreign), rapid.ID[string]).Draw(rt, "foreign")
+		for _, name := range append(mine, theirs...) {
+			put(name)
+		}
+		x := remover{p: p, r: r, workspace: p.Workspace}
+		plan, err := x.data(func(string) bool { return true })
+		if err != nil {
+			rt.Fatal(err)
+		}
+		for _, m := range plan {
+			if !holds(p.StateDir, m.Path) {
+				rt.Errorf("%s %s is outside", m.Action, m.Path)
+			}
+			if m.do != nil {
+				if err := m.do(t.Context()); err != nil {
+					rt.Error(err)
+				}
+			}
+		}
+		left := 0
+		_ = filepath.WalkDir(p.StateDir, func(path string, d os.DirEntry, err error) error {
+			if err == nil && !d.IsDir() {
+				left++
+			}
+			return nil
+		})
+		if left != len(theirs) {
+			rt.Errorf("%d files are left, want %q", left, theirs)
+		}
+		for _, name := range theirs {
+			if text, err := os.ReadFile(filepath.Join(p.StateDir, filepath.FromSlash(name))); err != nil || string(text) != name {
+				rt.Errorf("%s: %q, %v", name, text, err)
+			}
+		}
+		if _, err := os.Lstat(p.StateDir); os.IsNotExist(err) != (len(theirs) == 0) {
+			rt.Errorf("the state dir: %v", err)
+		}
+	})
+}
