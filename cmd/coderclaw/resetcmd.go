@@ -29,8 +29,11 @@ func (a *app) resetCommand() *cli.Command {
 			&cli.StringFlag{Name: "scope", Usage: "what to remove, `SCOPE`: " + strings.Join(resetScopes, ", ")},
 			&cli.BoolFlag{Name: "workspace", Usage: "with full: remove a workspace outside of the state dir even if it holds files that are not ours"},
 			&cli.BoolFlag{Name: "force", Usage: "treat a state dir as ours that this program never used"},
+			systemFlags(false)[0],
 		}, removalFlags()...),
-		Action: a.reset,
+		Action: func(ctx context.Context, c *cli.Command) error {
+			return a.within(ctx, c, "reset", func() error { return a.reset(ctx, c) })
+		},
 	}
 }
 
@@ -112,6 +115,8 @@ func (a *app) resetPart(ctx context.Context, c *cli.Command, p profiles.Profile,
 			}}}
 		if !slices.ContainsFunc(part.data, func(m removal) bool { return m.do != nil }) {
 			part.services = nil // there is nothing for which to stop it
+		} else {
+			part.busy = a.mayManage(s, "stop")
 		}
 	}
 	part.claim = func() (func(), error) { return a.claimToRemove(p) }

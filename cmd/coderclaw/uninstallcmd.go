@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 
 	"github.com/urfave/cli/v3"
 
@@ -30,8 +31,11 @@ func (a *app) uninstallCommand() *cli.Command {
 			&cli.BoolFlag{Name: "workspace", Usage: "remove the workspaces"},
 			&cli.BoolFlag{Name: "all", Usage: "all of these"},
 			&cli.BoolFlag{Name: "force", Usage: "treat a service file and a state dir as ours that this program did not make"},
+			systemFlags(false)[0],
 		}, removalFlags()...),
-		Action: a.uninstall,
+		Action: func(ctx context.Context, c *cli.Command) error {
+			return a.within(ctx, c, "uninstall", func() error { return a.uninstall(ctx, c) })
+		},
 	}
 }
 
@@ -83,6 +87,9 @@ func (a *app) uninstallPart(ctx context.Context, c *cli.Command, p profiles.Prof
 		if part.services, err = a.serviceRemoval(ctx, c, s); err != nil {
 			return part, err
 		}
+		if slices.ContainsFunc(part.services, func(m removal) bool { return m.do != nil }) {
+			part.busy = a.mayManage(s, "uninstall")
+		}
 	}
 	if !want(isConfig) && !want(isWorkspace) {
 		return part, nil
@@ -95,6 +102,7 @@ func (a *app) uninstallPart(ctx context.Context, c *cli.Command, p profiles.Prof
 	}
 	byService, err := a.holder(ctx, p, r)
 	switch {
+	case part.busy != nil:
 	case err != nil:
 		part.busy = err
 	case byService && len(part.services) == 0:
