@@ -39,6 +39,7 @@ type Observation struct {
 	ConfigFile, StateDir fs.FileInfo // nil when missing
 	StateDirUID          int         // -1 when unknown
 
+	port       int                  // that a start would take
 	Listeners  []proctable.Listener // on the port that a start would take
 	Supervisor *control.Status      // nil when none runs the profile, or it does not answer
 	MutePID    int                  // of a supervisor that runs the profile and does not answer
@@ -55,7 +56,10 @@ type Observation struct {
 
 // Observe looks at everything and changes nothing. What cannot be seen is part
 // of the observation.
-func Observe(ctx context.Context, t Target) Observation {
+func Observe(ctx context.Context, t Target) Observation { return observe(ctx, t, proctable.Listeners) }
+
+// observe is Observe with another way to look at a port; nil leaves that to the caller.
+func observe(ctx context.Context, t Target, listeners func(port int) ([]proctable.Listener, error)) Observation {
 	o := Observation{StateDirUID: -1}
 	if t.Unit.Path != "" {
 		o.Disk = servicegen.Observe(t.Host.Format(), t.Unit.Path)
@@ -80,11 +84,13 @@ func Observe(ctx context.Context, t Target) Observation {
 	if h, ok := statelock.Find(t.Profile); ok {
 		o.Gateway = h.PID
 	}
-	port := t.Profile.Port
+	o.port = t.Profile.Port
 	if o.CheckErr == nil && o.Check.Port != 0 {
-		port = o.Check.Port
+		o.port = o.Check.Port
 	}
-	o.Listeners, _ = proctable.Listeners(port) // a table that cannot be read shows nobody
+	if listeners != nil {
+		o.Listeners, _ = listeners(o.port) // a table that cannot be read shows nobody
+	}
 	observeForEdits(t, &o)
 	return o
 }

@@ -102,7 +102,7 @@ func (h *Systemd) ResetFailed(ctx context.Context, u Unit) error {
 
 // State implements Host.
 func (h *Systemd) State(ctx context.Context, u Unit) (State, error) {
-	all, err := h.states(ctx, []Unit{u})
+	all, err := h.States(ctx, []Unit{u})
 	if err != nil {
 		return State{}, err
 	}
@@ -123,24 +123,6 @@ func (h *Systemd) Delegated(ctx context.Context, unit string) (group string, err
 		return nil
 	})
 	return group, err
-}
-
-func (h *Systemd) states(ctx context.Context, units []Unit) ([]State, error) {
-	out := make([]State, 0, len(units))
-	if len(units) == 0 {
-		return out, nil
-	}
-	err := h.do(ctx, units[0], "read the state of", func(c *sd.Conn) error {
-		for _, u := range units {
-			props, err := c.GetAllPropertiesContext(ctx, u.Name)
-			if err != nil {
-				return fmt.Errorf("unit %s: %w", u.Name, err)
-			}
-			out = append(out, stateOf(u.Scope, props))
-		}
-		return nil
-	})
-	return out, err
 }
 
 // jobDone is the result of a job that did what it should.

@@ -95,9 +95,24 @@ func (a *app) doctor(ctx context.Context, f doctorFlags) error {
 		ps = r.List()
 	}
 	report := doctorReport{OK: true, Findings: []doctor.Finding{}}
-	for _, p := range ps {
-		if err := a.examine(ctx, p, r, f, &report); err != nil {
+	targets := make([]doctor.Target, len(ps))
+	for i, p := range ps {
+		if targets[i], err = a.doctorTarget(p, r); err != nil {
 			return fmt.Errorf("profile %s: %w", p.Name, err)
+		}
+	}
+	if f.repair && !f.dryRun {
+		for _, t := range targets {
+			a.recover(ctx, t, f, &report)
+		}
+	}
+	seen := doctor.Survey(ctx, targets)
+	for i, t := range targets {
+		if i > 0 && len(report.Outcomes) > 0 {
+			seen[i] = doctor.Observe(ctx, t) // mending the others took its time
+		}
+		if err := a.examine(ctx, t, seen[i], f, &report); err != nil {
+			return fmt.Errorf("profile %s: %w", t.Profile.Name, err)
 		}
 	}
 	for _, finding := range report.Findings {
@@ -137,25 +152,23 @@ func doctorKey(r *profiles.Registry) string {
 	return filepath.Join(filepath.Dir(r.Path()), "doctor.key")
 }
 
-// examine looks at one profile and, if asked to, mends it and looks again.
-func (a *app) examine(ctx context.Context, p profiles.Profile, r *profiles.Registry, f doctorFlags, report *doctorReport) error {
-	t, err := a.doctorTarget(p, r)
+// recover ends what an earlier repair was interrupted in.
+func (a *app) recover(ctx context.Context, t doctor.Target, f doctorFlags, report *doctorReport) {
+	ended, err := doctor.Recover(ctx, t)
+	a.outcomes(report, f, ended...)
 	if err != nil {
-		return err
+		fmt.Fprintf(a.stderr, "coderclaw: profile %s: %v\n", t.Profile.Name, err)
 	}
-	if f.repair && !f.dryRun {
-		ended, err := doctor.Recover(ctx, t)
-		a.outcomes(report, f, ended...)
-		if err != nil {
-			fmt.Fprintf(a.stderr, "coderclaw: profile %s: %v\n", p.Name, err)
-		}
-	}
+}
+
+// examine says what of one profile is not as it should be and, if asked to, mends it.
+func (a *app) examine(ctx context.Context, t doctor.Target, seen doctor.Observation, f doctorFlags, report *doctorReport) error {
 	for tries := 1; ; tries++ {
-		err := a.mend(ctx, t, f, report)
-		if _, changed := errors.AsType[*swapfile.ChangedError](err); changed && tries < doctorTries && a.unattended(f) {
-			continue // somebody is editing; what they wrote is looked at anew
+		err := a.mend(ctx, t, seen, f, report)
+		if _, changed := errors.AsType[*swapfile.ChangedError](err); !changed || tries >= doctorTries || !a.unattended(f) {
+			return err
 		}
-		return err
+		seen = doctor.Observe(ctx, t) // somebody is editing; what they wrote is looked at anew
 	}
 }
 
@@ -167,10 +180,9 @@ func (a *app) unattended(f doctorFlags) bool {
 	return f.yes || f.nonInteractive || !isTerminal(a.stdin)
 }
 
-// mend is one round of looking, planning and applying. A *swapfile.ChangedError
+// mend is one round of examining, planning and applying. A *swapfile.ChangedError
 // says that nothing was written, and nothing was added to the report.
-func (a *app) mend(ctx context.Context, t doctor.Target, f doctorFlags, report *doctorReport) error {
-	seen := doctor.Observe(ctx, t)
+func (a *app) mend(ctx context.Context, t doctor.Target, seen doctor.Observation, f doctorFlags, report *doctorReport) error {
 	found := selected(doctor.Examine(t, seen), f.only)
 	if !f.repair && !f.dryRun {
 		report.Findings = append(report.Findings, found...)

@@ -92,7 +92,7 @@ func FuzzListening(f *testing.F) {
 	f.Add("  0: 0100007F:4965 00000000:0000 0A 00000000:00000000 00:00000000 00000000  1000        0 12345 1\n")
 	f.Add("  0: 00000000000000000000000001000000:4965 0:0 0A 0 0 0 0 0 9 1\n")
 	f.Fuzz(func(t *testing.T, table string) {
-		got, err := listening(strings.NewReader(table), 18789)
+		got, err := listening(strings.NewReader(table), []int{18789})
 		for _, s := range got {
 			if err == nil && s.addr.Port() != 18789 {
 				t.Errorf("port %d", s.addr.Port())

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/shirou/gopsutil/v4/net"
@@ -75,13 +76,20 @@ func parent(pid int) (int, error) {
 
 // Listeners returns who listens on the TCP port, on any address.
 func Listeners(port int) ([]Listener, error) {
+	all, err := ListenersOn([]int{port})
+	return all[port], err
+}
+
+// ListenersOn is Listeners for many ports, for which the tables are read once.
+func ListenersOn(ports []int) (map[int][]Listener, error) {
 	conns, err := net.Connections("tcp")
 	if err != nil {
 		return nil, err
 	}
-	var out []Listener
+	out := map[int][]Listener{}
 	for _, c := range conns {
-		if c.Status != "LISTEN" || int(c.Laddr.Port) != port {
+		port := int(c.Laddr.Port)
+		if c.Status != "LISTEN" || !slices.Contains(ports, port) {
 			continue
 		}
 		addr, err := netip.ParseAddr(c.Laddr.IP)
@@ -92,7 +100,7 @@ func Listeners(port int) ([]Listener, error) {
 		if p, err := Get(l.PID); err == nil {
 			l.UID = p.UID
 		}
-		out = append(out, l)
+		out[port] = append(out[port], l)
 	}
 	return out, nil
 }
