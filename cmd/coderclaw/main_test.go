@@ -32,7 +32,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"wait-ready": waitReady, "wait-state": waitState, "kill-child": killChild, "field": field, "occupy": occupy, "release": release,
 			"follow": follow, "unfollow": unfollow, "wait-match": waitMatch, "wait-http": waitHTTP,
-			"tool": tool, "outlast": outlast, "about": about, "wait-child": waitChild, "wait-gone": awaitGone,
+			"tool": tool, "outlast": outlast, "about": about, "wait-child": waitChild, "wait-gone": awaitGone, "exec-code": execCode,
 		},
 	})
 }
