@@ -34,10 +34,7 @@ func Lock(ctx context.Context, p profiles.Profile) (*lockfile.Lock, error) {
 	if err := usable(p.StateDir); err != nil {
 		return nil, fmt.Errorf("state dir: %w", err)
 	}
-	if err := ownDir(p.StateDir, "doctor"); err != nil {
-		return nil, err
-	}
-	lock, err := lockfile.Acquire(ctx, filepath.Join(p.StateDir, "doctor", "lock"))
+	lock, err := lockfile.Acquire(ctx, filepath.Join(p.StateDir, "doctor.lock"))
 	if _, held := errors.AsType[*lockfile.HeldError](err); held {
 		return nil, fmt.Errorf("another repair or installation of profile %s is under way: %w", p.Name, err)
 	}
@@ -103,7 +100,7 @@ func apply(ctx context.Context, t Target, o Observation, p Plan, h hook) (out Ou
 		defer func() { err = errors.Join(err, registry.Close()) }()
 	}
 	r := &run{t: t, hook: h, j: &journal{record: record{
-		Version: recordVersion, ID: newID(journalDir(t.Profile), time.Now()), Kind: p.kind, Of: p.of, Made: time.Now().UTC(),
+		Version: recordVersion, ID: newID(journalDir(t), time.Now()), Kind: p.kind, Of: p.of, Made: time.Now().UTC(),
 		Profile: t.Profile.Name, Program: t.Spec.Version, Service: serviceOf(t, o),
 	}}}
 	blobs, err := r.prepare(p)
@@ -116,7 +113,7 @@ func apply(ctx context.Context, t Target, o Observation, p Plan, h hook) (out Ou
 	}
 	h.at("journalled")
 	out = r.finish(ctx)
-	prune(t.Profile)
+	prune(t)
 	return out, nil
 }
 

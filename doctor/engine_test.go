@@ -307,7 +307,7 @@ func TestForeignJournal(t *testing.T) {
 		t.Fatal(err)
 	}
 	id := m.applied(t, false).ID
-	dir := filepath.Join(journalDir(m.Profile), id)
+	dir := filepath.Join(journalDir(m.Target), id)
 	plan, err := os.ReadFile(filepath.Join(dir, "plan.json"))
 	if err != nil {
 		t.Fatal(err)
@@ -344,11 +344,11 @@ func TestLinkInTheWay(t *testing.T) {
 	if err := errors.Join(rewritten(m, "KillMode=mixed", "KillMode=process"), os.Symlink(m.home, filepath.Join(m.Profile.StateDir, "doctor"))); err != nil {
 		t.Fatal(err)
 	}
-	before := m.tree(t, true)
+	before := m.tree(t, false)
 	if out, err := m.repair(t.Context(), false, nil); err == nil {
 		t.Errorf("%+v", out)
 	}
-	if d := differing(before, m.tree(t, true)); d != nil {
+	if d := differing(before, m.tree(t, false)); d != nil {
 		t.Errorf("written: %q", d)
 	}
 }
@@ -364,7 +364,7 @@ func TestPrune(t *testing.T) {
 		}
 		last = m.applied(t, false).ID
 	}
-	ids := journalIDs(journalDir(m.Profile))
+	ids := journalIDs(journalDir(m.Target))
 	if len(ids) != keepJournals || ids[len(ids)-1] != last {
 		t.Errorf("%d are kept, the last of them %s", len(ids), ids[len(ids)-1])
 	}
@@ -404,7 +404,7 @@ func TestTornLog(t *testing.T) {
 		t.Fatal(err)
 	}
 	id := m.applied(t, false).ID
-	log := filepath.Join(journalDir(m.Profile), id, "log")
+	log := filepath.Join(journalDir(m.Target), id, "log")
 	text, err := os.ReadFile(log)
 	if err != nil {
 		t.Fatal(err)

@@ -292,7 +292,7 @@ func (e *examiner) port() {
 // journals looks for repairs that have not ended.
 func (e *examiner) journals() {
 	for _, id := range e.o.Unfinished {
-		e.add(RepairOpen, ViewConfig, Finding{Path: filepath.Join(journalDir(e.t.Profile), id), Key: id, Have: string(Interrupted), Want: "ended"})
+		e.add(RepairOpen, ViewConfig, Finding{Path: filepath.Join(journalDir(e.t), id), Key: id, Have: string(Interrupted), Want: "ended"})
 	}
 }
 

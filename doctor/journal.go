@@ -17,7 +17,6 @@ import (
 
 	"github.com/coderclaw/coderclaw/internal/atomicfile"
 	"github.com/coderclaw/coderclaw/internal/swapfile"
-	"github.com/coderclaw/coderclaw/profiles"
 )
 
 // A journal is a directory <state>/doctor/journal/<ID>, private to its owner. It
@@ -125,8 +124,13 @@ type journal struct {
 	lines []line
 }
 
-// journalDir is where the journals of p lie.
-func journalDir(p profiles.Profile) string { return filepath.Join(p.StateDir, "doctor", "journal") }
+// journalDir is where the journals of t lie.
+func journalDir(t Target) string {
+	if t.JournalDir != "" {
+		return t.JournalDir
+	}
+	return filepath.Join(t.Profile.StateDir, "doctor", "journal")
+}
 
 var journalID = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[0-9]{8}-[0-9]{6}-[0-9]{3}$`) })
 
@@ -165,8 +169,12 @@ func journalIDs(dir string) []string {
 
 // create puts the journal on disk, whole or not at all. blobs are the files beside plan.json.
 func (j *journal) create(t Target, blobs map[string][]byte) (err error) {
-	parent := journalDir(t.Profile)
-	if err := ownDir(t.Profile.StateDir, "doctor", "journal"); err != nil {
+	parent := journalDir(t)
+	err = os.MkdirAll(t.JournalDir, 0o700)
+	if t.JournalDir == "" {
+		err = ownDir(t.Profile.StateDir, "doctor", "journal")
+	}
+	if err != nil {
 		return fmt.Errorf("journal: %w", err)
 	}
 	key, err := t.key(true)
@@ -246,7 +254,7 @@ const maxJournalFile = 8 << 20
 
 // openJournal reads the journal of t with that ID.
 func openJournal(t Target, id string) (*journal, error) {
-	j := &journal{dir: filepath.Join(journalDir(t.Profile), id)}
+	j := &journal{dir: filepath.Join(journalDir(t), id)}
 	fail := func(err error) (*journal, error) { return nil, fmt.Errorf("journal %s: %w", id, err) }
 	text, err := readAtMost(filepath.Join(j.dir, "plan.json"), maxJournalFile)
 	if err != nil {

@@ -20,6 +20,10 @@ type Target struct {
 	Unit    servicegen.Unit
 	Spec    servicegen.Spec
 	Env     func(string) (string, bool) // for what pass_env names
+	// JournalDir is where repairs keep their journals, "" for a directory in the state
+	// dir. For who has more rights than the owner of the state dir it must lie
+	// elsewhere, and KeyFile too.
+	JournalDir string
 	// Registry is the path of the registry; an edit of it is made under its lock.
 	Registry string
 	KeyFile  string // absolute; holds the key of the journals, where no gateway can read it; made when needed

@@ -10,14 +10,13 @@ import (
 	"strings"
 
 	"github.com/coderclaw/coderclaw/internal/swapfile"
-	"github.com/coderclaw/coderclaw/profiles"
 )
 
 // unfinished are the IDs of the journals of t that have not ended. Those that
 // cannot be read are named in the error, and never used.
 func unfinished(t Target) (ids []string, err error) {
 	var errs []error
-	parent := journalDir(t.Profile)
+	parent := journalDir(t)
 	for _, id := range journalIDs(parent) {
 		if ended(filepath.Join(parent, id)) {
 			continue
@@ -153,8 +152,8 @@ const (
 )
 
 // prune removes the oldest journals that have ended. The newest is kept whatever its size.
-func prune(p profiles.Profile) {
-	parent := journalDir(p)
+func prune(t Target) {
+	parent := journalDir(t)
 	entries, err := os.ReadDir(parent)
 	if err != nil {
 		return

@@ -21,7 +21,7 @@ type Taking struct{ r *run }
 func Take(ctx context.Context, t Target, what string) (*Taking, error) {
 	o := Observe(ctx, t)
 	r := &run{t: t, j: &journal{record: record{
-		Version: recordVersion, ID: newID(journalDir(t.Profile), time.Now()), Kind: KindInstall, Made: time.Now().UTC(),
+		Version: recordVersion, ID: newID(journalDir(t), time.Now()), Kind: KindInstall, Made: time.Now().UTC(),
 		Profile: t.Profile.Name, Program: t.Spec.Version, Service: serviceOf(t, o),
 	}}}
 	blobs := map[string][]byte{}
@@ -72,7 +72,7 @@ func (t *Taking) Close(ctx context.Context) error {
 	if out.Result == Partly {
 		return errors.New(out.Why)
 	}
-	prune(t.r.t.Profile)
+	prune(t.r.t)
 	return nil
 }
 

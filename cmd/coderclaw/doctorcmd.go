@@ -15,6 +15,7 @@ import (
 	"github.com/coderclaw/coderclaw/internal/exitcode"
 	"github.com/coderclaw/coderclaw/internal/swapfile"
 	"github.com/coderclaw/coderclaw/profiles"
+	"github.com/coderclaw/coderclaw/servicegen"
 )
 
 // doctorReport is the machine form of `doctor --json`.
@@ -142,14 +143,19 @@ func (a *app) doctorTarget(p profiles.Profile, r *profiles.Registry) (doctor.Tar
 	return a.lookAt(s, r), err
 }
 
-// lookAt is what doctor looks at for the profile of s.
-func (a *app) lookAt(s unitService, r *profiles.Registry) doctor.Target {
-	return doctor.Target{Profile: s.profile, Host: s.host, Unit: s.unit, Spec: s.spec, Env: a.env, Registry: r.Path(), KeyFile: doctorKey(r)}
-}
+// machineDir is where repairs of services of the machine keep their journals: the
+// state dirs are open to users, whom root must not trust.
+const machineDir = "/var/lib/coderclaw/doctor"
 
-// doctorKey lies beside the registry: gateways cannot read it there.
-func doctorKey(r *profiles.Registry) string {
-	return filepath.Join(filepath.Dir(r.Path()), "doctor.key")
+// lookAt is what doctor looks at for the profile of s. The key of the journals
+// lies beside the registry, where gateways cannot read it.
+func (a *app) lookAt(s unitService, r *profiles.Registry) doctor.Target {
+	t := doctor.Target{Profile: s.profile, Host: s.host, Unit: s.unit, Spec: s.spec, Env: a.env, Registry: r.Path(),
+		KeyFile: filepath.Join(filepath.Dir(r.Path()), "doctor.key")}
+	if s.unit.Scope == servicegen.ScopeSystem {
+		t.JournalDir, t.KeyFile = filepath.Join(machineDir, s.profile.Name), filepath.Join(machineDir, "key")
+	}
+	return t
 }
 
 // recover ends what an earlier repair was interrupted in.

@@ -64,11 +64,9 @@ func (a *app) installUnit(ctx context.Context, s unitService, force bool, proof 
 	var taking *doctor.Taking
 	o := servicegen.InstallOptions{
 		Force: force, Offline: true,
-		Keep: func(path string, _ []byte) error {
-			return s.site.asUser(func() (err error) {
-				taking, err = doctor.Take(ctx, a.lookAt(s, r), "take over "+path)
-				return err
-			})
+		Keep: func(path string, _ []byte) (err error) { // as root in system scope, whose journals are root's alone
+			taking, err = doctor.Take(ctx, a.lookAt(s, r), "take over "+path)
+			return err
 		},
 		Prove: func(ctx context.Context, state servicegen.State) error {
 			return s.site.asUser(func() error { return proof.prove(ctx, state) })
@@ -81,7 +79,7 @@ func (a *app) installUnit(ctx context.Context, s unitService, force bool, proof 
 	if taking == nil {
 		return report, "", err
 	}
-	closed := s.site.asUser(func() error { return taking.Close(context.WithoutCancel(ctx)) })
+	closed := s.site.asRoot(func() error { return taking.Close(context.WithoutCancel(ctx)) })
 	return report, taking.ID(), errors.Join(err, closed)
 }
 
