@@ -62,6 +62,16 @@ func Apply(ctx context.Context, t Target, o Observation, p Plan) (Outcome, error
 	return apply(ctx, t, o, p, nil)
 }
 
+// registry is the path of the registry that the service reads.
+func (t Target) registry() string {
+	for _, v := range t.Spec.Env {
+		if v.Name == "CODERCLAW_REGISTRY" {
+			return v.Value
+		}
+	}
+	return ""
+}
+
 // touches tells whether the plan edits the file at path.
 func (p Plan) touches(path string) bool {
 	return slices.ContainsFunc(p.Steps, func(s Step) bool {
@@ -92,8 +102,8 @@ func apply(ctx context.Context, t Target, o Observation, p Plan, h hook) (out Ou
 		return out, err
 	}
 	defer func() { err = errors.Join(err, lock.Close()) }()
-	if p.touches(t.Registry) {
-		registry, lockErr := lockfile.Acquire(ctx, t.Registry+".lock")
+	if path := t.registry(); p.touches(path) {
+		registry, lockErr := lockfile.Acquire(ctx, path+".lock")
 		if lockErr != nil {
 			return out, fmt.Errorf("registry: %w", lockErr)
 		}

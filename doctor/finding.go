@@ -126,7 +126,7 @@ func Codes() []CodeDoc {
 		{StateDirOwner, Error, false, "The state dir belongs to another user.", "Run as its owner, or change the owner."},
 		{PortHeld, Error, false, "Another program listens on the gateway's port.", "End it, or choose another gateway.port."},
 		{SupervisorMute, Error, false, "The supervisor's process lives, but does not answer on its control socket.", "End it with kill -9 PID; its gateways end with it, and a service starts it anew."},
-		{RepairOpen, Warning, true, "A repair or an undo was interrupted and has not ended.", "It is finished where its files are as it knew them, else put back."},
+		{RepairOpen, Warning, true, "A repair or an undo has not ended: it was interrupted, or is under way.", "It is finished where its files are as it knew them, else put back."},
 		{InstanceDown, Error, false, "The supervisor runs, but its gateway is not ready.", "See the reason."},
 	}
 }

@@ -24,9 +24,7 @@ type Target struct {
 	// dir. For who has more rights than the owner of the state dir it must lie
 	// elsewhere, and KeyFile too.
 	JournalDir string
-	// Registry is the path of the registry; an edit of it is made under its lock.
-	Registry string
-	KeyFile  string // absolute; holds the key of the journals, where no gateway can read it; made when needed
+	KeyFile    string // absolute; holds the key of the journals, where no gateway can read it; made when needed
 }
 
 // Observation is everything that was seen of a target at one moment.

@@ -150,7 +150,7 @@ const machineDir = "/var/lib/coderclaw/doctor"
 // lookAt is what doctor looks at for the profile of s. The key of the journals
 // lies beside the registry, where gateways cannot read it.
 func (a *app) lookAt(s unitService, r *profiles.Registry) doctor.Target {
-	t := doctor.Target{Profile: s.profile, Host: s.host, Unit: s.unit, Spec: s.spec, Env: a.env, Registry: r.Path(),
+	t := doctor.Target{Profile: s.profile, Host: s.host, Unit: s.unit, Spec: s.spec, Env: a.env,
 		KeyFile: filepath.Join(filepath.Dir(r.Path()), "doctor.key")}
 	if s.unit.Scope == servicegen.ScopeSystem {
 		t.JournalDir, t.KeyFile = filepath.Join(machineDir, s.profile.Name), filepath.Join(machineDir, "key")
