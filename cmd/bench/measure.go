@@ -276,6 +276,10 @@ func (b *bench) withSupervisor(ctx context.Context, reg *profiles.Registry, pid 
 	if err != nil {
 		return nil, err
 	}
+	many, err := b.doctorRow(ctx, bare)
+	if err != nil {
+		return nil, err
+	}
 	return []row{
 		{"supervisor PSS, 3 children", supPSS, 0, "MB", 14},
 		{"supervisor private dirty, 3 children", supPrivate, 0, "MB", 4},
@@ -284,6 +288,7 @@ func (b *bench) withSupervisor(ctx context.Context, reg *profiles.Registry, pid 
 		{"gateway status", status, bare, "ms", 40},
 		{"ps, 3 instances", ps, bare, "ms", 10},
 		{"doctor, 3 profiles", doctor, bare, "ms", 100},
+		many,
 	}, nil
 }
 

@@ -195,8 +195,9 @@ func (a *app) mend(ctx context.Context, t doctor.Target, seen doctor.Observation
 		return nil
 	}
 	plan, err := doctor.MakePlan(t, seen, found, doctor.PlanOptions{Only: f.only, Force: f.force})
-	if err != nil {
-		return err
+	if err != nil { // against some findings; the rest is mended all the same
+		fmt.Fprintf(a.stderr, "coderclaw: profile %s: %v\n", plan.Profile, err)
+		report.OK = false
 	}
 	planned := !plan.Empty() || len(plan.Withheld) > 0
 	people := a.forPeople(f)
