@@ -150,7 +150,9 @@ var secretShapes = sync.OnceValue(func() []*regexp.Regexp {
 	return []*regexp.Regexp{
 		regexp.MustCompile(`("` + secretName + `=)(?:[^"\\\n]|\\.)*`),
 		regexp.MustCompile(`('` + secretName + `=)(?:[^'\\\n]|\\.)*`),
-		regexp.MustCompile(`(` + secretName + `=["']?)[^\s"']+`),
+		regexp.MustCompile(`(` + secretName + `=")(?:[^"\\\n]|\\.)*`),
+		regexp.MustCompile(`(` + secretName + `=')(?:[^'\\\n]|\\.)*`),
+		regexp.MustCompile(`(` + secretName + `=)[^\s"']+`),
 		regexp.MustCompile(`(<key>` + secretName + `</key>\s*<string>)[^<]+`),
 	}
 })
