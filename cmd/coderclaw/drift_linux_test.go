@@ -1,8 +1,6 @@
 package main
 
 import (
-	"os"
-	"path/filepath"
 	"slices"
 	"testing"
 
@@ -32,12 +30,7 @@ func TestServicesDrift(t *testing.T) {
 	if !systemdtest.Inside(t) {
 		return
 	}
-	home, err := os.UserHomeDir()
-	if err != nil {
-		t.Fatal(err)
-	}
-	m := newMachine(host{t, filepath.Join(home, ".config", "systemd", "user")})
-	m.healthy()
+	m := newMachine(t)
 	for _, d := range slices.Concat(fileDrifts(), keyDrifts(), enableDrifts(), processDrifts(), configDrifts(), portDrifts()) {
 		t.Run(d.name, func(t *testing.T) {
 			m := *m

@@ -108,7 +108,7 @@ func portDrifts() []drift {
 		{name: "gateway run by hand", code: doctor.InstanceDown, do: func(m *machine) {
 			m.Helper()
 			stop(m)
-			byHand = exec.Command("coderclaw", "gateway")
+			byHand = exec.Command(m.program, "gateway")
 			m.try(byHand.Start())
 			m.until("it runs", func() bool { return m.pidsOf(m.victim())[1] == byHand.Process.Pid })
 			start(m)

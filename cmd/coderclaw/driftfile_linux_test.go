@@ -45,7 +45,7 @@ func moveAway(m *machine) {
 // takeOver is what a person does with the unit of another program.
 func takeOver(m *machine) {
 	m.Helper()
-	m.must("coderclaw", "--profile", victim, "gateway", "install", "--force")
+	m.coderclaw("gateway", "install", "--force")
 }
 
 // fileDrifts are what may stand in the place of the unit file.

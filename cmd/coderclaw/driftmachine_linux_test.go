@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+	"testing"
 
 	"github.com/coderclaw/coderclaw/doctor"
 	"github.com/coderclaw/coderclaw/gateway/protocol"
@@ -28,6 +29,7 @@ const victim = profiles.Default
 type machine struct {
 	host
 	scope    servicegen.Scope
+	program  string // coderclaw, where it may stay
 	registry *profiles.Registry
 	sound    map[string]string // what systemd shows of the victim's unit while nothing is wrong
 	unitText []byte            // and what its file and its config hold
@@ -35,27 +37,39 @@ type machine struct {
 }
 
 // newMachine installs the services and remembers how they are when nothing is wrong.
-func newMachine(h host) *machine {
-	h.Helper()
-	m := &machine{host: h, scope: servicegen.ScopeUser}
-	m.systemctl("is-system-running", "--wait")
-	for _, profile := range []string{"dev", "rescue", victim} {
-		h.must("coderclaw", "--profile", profile, "gateway", "install")
-	}
+func newMachine(t *testing.T) *machine {
+	t.Helper()
 	home, err := os.UserHomeDir()
 	if err != nil {
-		h.Fatal(err)
+		t.Fatal(err)
+	}
+	m := &machine{host: host{t, filepath.Join(home, ".config", "systemd", "user")}, scope: servicegen.ScopeUser,
+		program: filepath.Join(home, ".local", "bin", "coderclaw")}
+	m.systemctl("is-system-running", "--wait")
+	self, err := os.Executable()
+	m.try(err)
+	m.try(os.MkdirAll(filepath.Dir(m.program), 0o755))
+	place(t, self, m.program)
+	for _, profile := range []string{"dev", "rescue", victim} {
+		m.must(m.program, "--profile", profile, "gateway", "install")
 	}
 	path, err := profiles.RegistryPath(os.LookupEnv)
-	if err != nil {
-		h.Fatal(err)
-	}
-	if m.registry, err = profiles.Load(path, home); err != nil {
-		h.Fatal(err)
-	}
+	m.try(err)
+	m.registry, err = profiles.Load(path, home)
+	m.try(err)
 	m.sound = m.shown()
 	m.unitText, m.config = m.read(m.unit()), m.read(m.victim().ConfigPath)
+	m.healthy()
+	if found, code, text := m.diagnose(); code != 0 || len(found.Findings) > 0 {
+		m.Fatalf("something is wrong from the start: exit %d\n%s", code, text)
+	}
 	return m
+}
+
+// coderclaw acts on the victim, and must succeed.
+func (m *machine) coderclaw(args ...string) string {
+	m.Helper()
+	return m.must(m.program, append([]string{"--profile", victim}, args...)...)
 }
 
 func (m *machine) profile(name string) profiles.Profile {
@@ -150,7 +164,7 @@ func (m *machine) pidsOf(p profiles.Profile) [2]int {
 // diagnose runs doctor on the victim.
 func (m *machine) diagnose(flags ...string) (report doctorReport, code int, text string) {
 	m.Helper()
-	text, code = m.run("coderclaw", append([]string{"--profile", victim, "doctor", "--json", "--non-interactive"}, flags...)...)
+	text, code = m.run(m.program, append([]string{"--profile", victim, "doctor", "--json", "--non-interactive"}, flags...)...)
 	_, body, ok := strings.Cut("\n"+text, "\n{") // what is for people comes before
 	if err := json.Unmarshal([]byte("{"+body), &report); err != nil || !ok {
 		m.Fatalf("doctor %v: exit %d, %v\n%s", flags, code, err, text)
@@ -179,7 +193,7 @@ func (m *machine) healthy() {
 	var out string
 	m.until("the gateway answers", func() bool { // it may be about to take up a config that was mended
 		var code int
-		out, code = m.run("coderclaw", "--profile", victim, "health", "--json")
+		out, code = m.run(m.program, "--profile", victim, "health", "--json")
 		return code == 0
 	})
 	var h protocol.HealthSummary
@@ -269,5 +283,5 @@ func (m *machine) reset() {
 	m.run("systemctl", "--"+string(m.scope), "unmask", "--runtime", m.name())
 	m.systemctl("reenable", m.name())
 	m.run("systemctl", "--"+string(m.scope), "reset-failed", m.name())
-	m.must("coderclaw", "--profile", victim, "gateway", "start")
+	m.coderclaw("gateway", "start")
 }

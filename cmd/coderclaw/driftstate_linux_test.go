@@ -2,7 +2,6 @@ package main
 
 import (
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -50,12 +49,7 @@ func processDrifts() []drift {
 			m.write(m.unit(), was)
 			m.systemctl("daemon-reload")
 		}},
-		{name: "program replaced", code: doctor.BinaryReplaced, do: func(m *machine) {
-			m.Helper()
-			program, err := exec.LookPath("coderclaw")
-			m.try(err)
-			place(m.T, program, program)
-		}},
+		{name: "program replaced", code: doctor.BinaryReplaced, do: func(m *machine) { m.Helper(); place(m.T, m.program, m.program) }},
 		{name: "stopped behind its back", code: doctor.UnitStopped, do: func(m *machine) { m.Helper(); m.systemctl("stop", m.name()) }},
 		{name: "stopped and disabled", code: doctor.UnitStopped, do: func(m *machine) { m.Helper(); m.systemctl("disable", "--now", m.name()) }},
 		{name: "failed", code: doctor.UnitFailed, do: func(m *machine) {
