@@ -32,7 +32,7 @@ func putBack(want func(was []byte) []byte) func(*machine) {
 			m.Errorf("a repair changed the config:\n%s", now)
 		}
 		configured(func([]byte) []byte { return m.config })(m)
-		m.until("the gateway is ready", m.ready)
+		m.becomes(instance.Ready)
 	}
 }
 
@@ -50,8 +50,16 @@ func (m *machine) seen() control.Instance {
 	return st.Instances[0]
 }
 
-func (m *machine) ready() bool   { return m.seen().State == instance.Ready }
-func (m *machine) blocked() bool { return m.seen().State == instance.Blocked }
+// becomes waits until the victim's gateway is in that state.
+func (m *machine) becomes(want instance.State) {
+	m.Helper()
+	defer func() {
+		if m.Failed() {
+			m.Logf("its supervisor says %+v", m.seen())
+		}
+	}()
+	m.until("the gateway is "+string(want), func() bool { return m.seen().State == want })
+}
 
 // tokenOf is the credential of a config.
 var tokenOf = regexp.MustCompile(`("?token"?: *)"[^"]*"`)
@@ -73,13 +81,13 @@ func configDrifts() []drift {
 			m.Helper()
 			configured(func(was []byte) []byte { return tokenOf.ReplaceAll(was, []byte(`$1"two words, 100%h %% $$HOME"`)) })(m)
 			m.systemctl("restart", m.name())
-			m.until("the gateway is ready", m.ready)
+			m.becomes(instance.Ready)
 		}, then: func(m *machine) {
 			m.Helper()
 			m.healthy()
 			configured(func([]byte) []byte { return m.config })(m)
 			m.systemctl("restart", m.name())
-			m.until("the gateway is ready", m.ready)
+			m.becomes(instance.Ready)
 		}},
 	}
 }
@@ -92,9 +100,9 @@ func portDrifts() []drift {
 	start := func(m *machine) {
 		m.Helper()
 		m.systemctl("start", m.name())
-		m.until("the gateway is blocked", m.blocked)
+		m.becomes(instance.Blocked)
 	}
-	freed := func(m *machine) { m.Helper(); m.until("the gateway is ready", m.ready) }
+	freed := func(m *machine) { m.Helper(); m.becomes(instance.Ready) }
 	rescuePort := func(was []byte) []byte { return gatewayOf.ReplaceAll(was, []byte("${1} port: 19789,")) }
 	return []drift{
 		{name: "port held by a stranger", code: doctor.PortHeld, do: func(m *machine) {
@@ -122,7 +130,7 @@ func portDrifts() []drift {
 			m.Helper()
 			configured(rescuePort)(m)
 			m.run("systemctl", "--"+string(m.scope), "restart", m.name())
-			m.until("the gateway is blocked", m.blocked)
+			m.becomes(instance.Blocked)
 		}, hand: putBack(rescuePort)},
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"syscall"
 
 	"github.com/coderclaw/coderclaw/doctor"
+	"github.com/coderclaw/coderclaw/instance"
 )
 
 // wants is the link by which a target starts the victim's service.
@@ -79,7 +80,8 @@ func processDrifts() []drift {
 				m.Helper()
 				was := m.pidsOf(m.victim())[0]
 				m.try(syscall.Kill(was, syscall.SIGKILL))
-				m.until("another supervisor runs", func() bool { return m.active() == "active" && m.ready() })
+				m.until("another supervisor runs", func() bool { return m.active() == "active" })
+				m.becomes(instance.Ready)
 			}},
 		{name: "drop-in", code: doctor.UnitDropIn, do: loaded(func(m *machine) {
 			m.Helper()
