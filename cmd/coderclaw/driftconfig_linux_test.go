@@ -80,13 +80,13 @@ func configDrifts() []drift {
 		{name: "a token with a space and %", do: func(m *machine) {
 			m.Helper()
 			configured(func(was []byte) []byte { return tokenOf.ReplaceAll(was, []byte(`$1"two words, 100%h %% $$HOME"`)) })(m)
-			m.systemctl("restart", m.name())
+			m.startAnew()
 			m.becomes(instance.Ready)
 		}, then: func(m *machine) {
 			m.Helper()
 			m.healthy()
 			configured(func([]byte) []byte { return m.config })(m)
-			m.systemctl("restart", m.name())
+			m.startAnew()
 			m.becomes(instance.Ready)
 		}},
 	}
@@ -99,7 +99,7 @@ func portDrifts() []drift {
 	stop := func(m *machine) { m.Helper(); m.systemctl("stop", m.name()) }
 	start := func(m *machine) {
 		m.Helper()
-		m.systemctl("start", m.name())
+		m.startAnew()
 		m.becomes(instance.Blocked)
 	}
 	freed := func(m *machine) { m.Helper(); m.becomes(instance.Ready) }
@@ -129,7 +129,7 @@ func portDrifts() []drift {
 		{name: "the port of another profile", code: doctor.InstanceDown, do: func(m *machine) {
 			m.Helper()
 			configured(rescuePort)(m)
-			m.run("systemctl", "--"+string(m.scope), "restart", m.name())
+			m.startAnew()
 			m.becomes(instance.Blocked)
 		}, hand: putBack(rescuePort)},
 	}

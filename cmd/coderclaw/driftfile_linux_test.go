@@ -117,7 +117,7 @@ func fileDrifts() []drift {
 					return strings.NewReplacer("# mine\n", "", "Nice=7\n", "", "Environment=MINE=1\n", "").Replace(was)
 				})(m)
 				m.systemctl("daemon-reload")
-				m.systemctl("restart", m.name())
+				m.startAnew()
 			}},
 	}
 }

@@ -20,7 +20,7 @@ func restarted(do func(*machine)) func(*machine) {
 	return func(m *machine) {
 		m.Helper()
 		loaded(do)(m)
-		m.systemctl("restart", m.name())
+		m.startAnew()
 	}
 }
 

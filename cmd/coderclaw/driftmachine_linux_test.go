@@ -93,6 +93,14 @@ func (m *machine) systemctl(args ...string) string {
 	return m.must("systemctl", append([]string{"--" + string(m.scope)}, args...)...)
 }
 
+// startAnew has the manager start the victim's service again. Like a minute of
+// patience, it keeps the many starts of a table from looking like a loop.
+func (m *machine) startAnew() {
+	m.Helper()
+	m.run("systemctl", "--"+string(m.scope), "reset-failed", m.name()) // fails for one that is not loaded
+	m.systemctl("restart", m.name())
+}
+
 func (m *machine) read(path string) []byte {
 	m.Helper()
 	raw, err := os.ReadFile(path)
