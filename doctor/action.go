@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/coderclaw/coderclaw/servicegen"
@@ -31,8 +32,25 @@ func (t Target) act(ctx context.Context, a Action) error {
 		return t.Host.Restart(ctx, u)
 	case VerbReexec:
 		return t.reexec(ctx, u)
+	case VerbGateway:
+		return t.restartGateway(ctx)
 	}
 	return fmt.Errorf("%s %s: no such verb", a.Verb, a.Unit)
+}
+
+// restartGateway replaces the gateway, where one runs at all.
+func (t Target) restartGateway(ctx context.Context) error {
+	client, _, err := control.Find(t.Profile)
+	if errors.Is(err, control.ErrNone) {
+		return nil
+	}
+	if err == nil {
+		err = client.Restart(ctx, t.Profile.Name)
+	}
+	if _, later := errors.AsType[*control.LaterError](err); later { // the gateway itself has asked
+		return nil
+	}
+	return err
 }
 
 // reexec has what the program file holds now take the place of the supervisor,

@@ -133,7 +133,7 @@ func serviceOf(t Target, o Observation) Service {
 		Stale: o.State.NeedReload}
 	s.Healthy = ready(t, o)
 	if t.Host.Format() == servicegen.FormatSystemd {
-		s.Enabled = s.Enabled && len(o.Disk.Targets) > 0
+		s.Enabled = s.Enabled && o.Disk.StartedBy(t.Spec.Target())
 	}
 	return s
 }

@@ -48,7 +48,8 @@ const (
 	VerbStart   Verb = "start"
 	VerbStop    Verb = "stop"
 	VerbRestart Verb = "restart"
-	VerbReexec  Verb = "reexec" // replace the supervisor in its place and restart the gateway; where that cannot be, VerbRestart
+	VerbGateway Verb = "restart-gateway" // have the supervisor replace the profile's gateway, whoever started that supervisor
+	VerbReexec  Verb = "reexec"          // replace the supervisor in its place and restart the gateway; where that cannot be, VerbRestart
 )
 
 // Action asks for one thing about one unit.
@@ -184,7 +185,7 @@ func (e Edit) joined(other Edit) Edit {
 // after the last edit that it is asked for, and a restart is a start too.
 func merged(steps []Step) []Step {
 	strongest := map[string]int{} // by unit, the place of its last request to run
-	rank := map[Verb]int{VerbStart: 1, VerbReexec: 2, VerbRestart: 3}
+	rank := map[Verb]int{VerbStart: 1, VerbGateway: 1, VerbReexec: 2, VerbRestart: 3}
 	type request struct{ step, action int }
 	keep := map[Action]request{}
 	for i, s := range steps {
@@ -215,7 +216,7 @@ func merged(steps []Step) []Step {
 // phase orders steps: files first, then what makes a manager know of them, then
 // what runs.
 func (s Step) phase() (last int) {
-	phases := map[Verb]int{VerbReset: 1, VerbReload: 1, VerbEnable: 1, VerbDisable: 1, VerbStop: 2, VerbStart: 3, VerbRestart: 3, VerbReexec: 3}
+	phases := map[Verb]int{VerbReset: 1, VerbReload: 1, VerbEnable: 1, VerbDisable: 1, VerbStop: 2, VerbStart: 3, VerbRestart: 3, VerbReexec: 3, VerbGateway: 3}
 	for _, a := range s.Actions {
 		last = max(last, phases[a.Verb])
 	}

@@ -83,7 +83,12 @@ func setUp(t Target, o Observation) ([]Step, error) {
 			step.Edits = append(step.Edits, e)
 		}
 	}
-	return []Step{step}, nil
+	steps := []Step{step}
+	if o.Supervisor != nil && o.Wish != control.WantStopped {
+		// It runs with another config, or its last good one, whose credential nobody has any more.
+		steps = append(steps, t.runStep(VerbGateway))
+	}
+	return steps, nil
 }
 
 // unitRemedies are those against what is wrong with the service.
@@ -211,14 +216,14 @@ func up(s servicegen.State) bool {
 }
 
 func (t Target) runStep(v Verb) Step {
-	what := map[Verb]string{VerbStart: "start ", VerbRestart: "restart ", VerbReexec: "replace the supervisor of "}
+	what := map[Verb]string{VerbStart: "start ", VerbRestart: "restart ", VerbReexec: "replace the supervisor of ", VerbGateway: "restart the gateway of "}
 	return Step{What: what[v] + t.Unit.Name, Reversible: true, Actions: []Action{t.do(v)}}
 }
 
 // enable has the service start by itself. For systemd that is a link, which is
 // made here so that no manager need be there.
 func enable(t Target, o Observation, _ []Finding) ([]Step, error) {
-	if t.blocked(o) || t.Host.Format() == servicegen.FormatSystemd && len(o.Disk.Targets) > 0 && o.State.Enabled() {
+	if t.blocked(o) || t.Host.Format() == servicegen.FormatSystemd && o.Disk.StartedBy(t.Spec.Target()) && o.State.Enabled() {
 		return nil, nil
 	}
 	step := Step{What: "enable " + t.Unit.Name, Reversible: true}
@@ -247,11 +252,7 @@ func enable(t Target, o Observation, _ []Finding) ([]Step, error) {
 
 // wantLink is the link by which systemd starts the unit.
 func (t Target) wantLink() string {
-	target := "default.target"
-	if t.Unit.Scope == servicegen.ScopeSystem {
-		target = "multi-user.target"
-	}
-	return filepath.Join(filepath.Dir(t.Unit.Path), target+".wants", t.Unit.Name)
+	return filepath.Join(filepath.Dir(t.Unit.Path), t.Spec.Target()+".wants", t.Unit.Name)
 }
 
 func reload(t Target, o Observation, _ []Finding) ([]Step, error) {
@@ -259,7 +260,10 @@ func reload(t Target, o Observation, _ []Finding) ([]Step, error) {
 		return nil, nil
 	}
 	view, err := t.onDisk(o)
-	return t.reloaded(o, view), err
+	if err != nil {
+		view = o.State.View // what cannot be parsed is written anew, and that decides about a restart
+	}
+	return t.reloaded(o, view), nil
 }
 
 func start(t Target, o Observation, _ []Finding) ([]Step, error) {

@@ -247,6 +247,8 @@ func (t Target) serviceActions(j *journal, now servicegen.State, undo bool) []Ac
 		out = append(out, t.do(VerbStart))
 	case j.asked(VerbStart, VerbRestart, VerbReexec) || j.Kind == KindInstall:
 		out = append(out, t.do(VerbRestart))
+	case j.asked(VerbGateway):
+		out = append(out, t.do(VerbGateway))
 	}
 	return out
 }

@@ -71,9 +71,18 @@ var gatewayOf = regexp.MustCompile(`("?gateway"?: *\{)`)
 func configDrifts() []drift {
 	broken := func(was []byte) []byte { return bytes.Replace(was, []byte("{"), []byte("{ gateway"), 1) }
 	unknown := func(was []byte) []byte { return bytes.Replace(was, []byte("{"), []byte("{ nonsense: 1,"), 1) }
+	original := func(m *machine) {
+		m.Helper()
+		m.healthy()
+		configured(func([]byte) []byte { return m.config })(m)
+		m.startAnew() // nothing watches a config yet
+		m.becomes(instance.Ready)
+	}
 	return []drift{
 		{name: "config is not JSON", code: doctor.ConfigInvalid, do: configured(broken), hand: putBack(broken)},
 		{name: "config has an unknown key", code: doctor.ConfigInvalid, key: "nonsense", do: configured(unknown), hand: putBack(unknown)},
+		{name: "config missing", code: doctor.ConfigMissing, do: func(m *machine) { m.Helper(); m.try(os.Remove(m.victim().ConfigPath)) }, then: original},
+		{name: "config without a token", code: doctor.ConfigIncomplete, do: configured(func(was []byte) []byte { return tokenOf.ReplaceAll(was, []byte(`$1""`)) }), then: original},
 		{name: "config open to others", code: doctor.ConfigMode, do: func(m *machine) { m.Helper(); m.try(os.Chmod(m.victim().ConfigPath, 0o644)) }},
 		{name: "state dir open to others", code: doctor.StateDirMode, do: func(m *machine) { m.Helper(); m.try(os.Chmod(m.victim().StateDir, 0o755)) }},
 		{name: "state dir closed to its owner", code: doctor.StateDirMode, do: func(m *machine) { m.Helper(); m.try(os.Chmod(m.victim().StateDir, 0o500)) }},
