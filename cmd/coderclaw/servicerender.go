@@ -19,6 +19,7 @@ import (
 	"github.com/coderclaw/coderclaw/gateway/config"
 	"github.com/coderclaw/coderclaw/internal/buildinfo"
 	"github.com/coderclaw/coderclaw/internal/proctable"
+	"github.com/coderclaw/coderclaw/internal/runas"
 	"github.com/coderclaw/coderclaw/profiles"
 	"github.com/coderclaw/coderclaw/servicegen"
 )
@@ -59,7 +60,7 @@ func (a *app) serviceRender(ctx context.Context, c *cli.Command) error {
 		target = servicegen.Target(t)
 	}
 	o := servicegen.SpecOptions{Version: buildinfo.Version(), User: c.String("user"), Exe: c.String("exe")}
-	account, err := a.renderAccount(target, o.User)
+	account, err := a.renderAccount(ctx, target, o.User)
 	if err != nil {
 		return err
 	}
@@ -149,7 +150,7 @@ type renderedAccount struct {
 
 // renderAccount finds the account: the one named, the caller of sudo, one's own.
 // One that this machine does not know has its home where such systems put it.
-func (a *app) renderAccount(t servicegen.Target, named string) (renderedAccount, error) {
+func (a *app) renderAccount(ctx context.Context, t servicegen.Target, named string) (renderedAccount, error) {
 	if named == "" && !t.Machine() {
 		return renderedAccount{}, nil
 	}
@@ -162,8 +163,8 @@ func (a *app) renderAccount(t servicegen.Target, named string) (renderedAccount,
 		return renderedAccount{}, usageError("a service of the machine runs as root only when that is said: name the account with --user")
 	}
 	acc := renderedAccount{name: name, other: name != own.Username}
-	if u, err := user.Lookup(name); err == nil {
-		acc.home = u.HomeDir
+	if known, err := runas.Lookup(ctx, name); err == nil {
+		acc.home = known.Home
 		return acc, nil
 	}
 	top := "/home"
