@@ -88,6 +88,9 @@ func (s *Supervisor) mainLoop(ctx context.Context, last string, changes <-chan c
 // more often costs it a few milliseconds in a storm, and half of its memory after one.
 const gcPercent = 40
 
+// endGCPercent is for the end, which does much once.
+const endGCPercent = 200
+
 // giveBack returns what many starts at once have taken and what is not needed again
 // for long. Each collection halves the stacks that have grown.
 func giveBack() {

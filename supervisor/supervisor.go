@@ -153,11 +153,7 @@ func New(o Options) (*Supervisor, error) {
 // Run supervises until ctx ends or it is asked to end, then stops every gateway
 // and returns nil. Everything that it started has ended by then.
 func (s *Supervisor) Run(ctx context.Context) (err error) {
-	if before := debug.SetGCPercent(gcPercent); before >= 0 { // else somebody has turned the collector off
-		defer debug.SetGCPercent(before)
-	} else {
-		debug.SetGCPercent(before)
-	}
+	defer debug.SetGCPercent(debug.SetGCPercent(gcPercent))
 	units, err := s.lockedUnits(s.o.Profiles, s.o.Inherited)
 	if err != nil {
 		return err
@@ -271,7 +267,7 @@ func (s *Supervisor) supervise(ctx context.Context, forker *instance.Forker, lef
 	s.o.Log.Info("stopping", "profiles", len(s.set.list()))
 	s.notify("STOPPING=1")
 	s.trees.ending()
-	debug.SetGCPercent(4 * gcPercent) // what becomes garbage now goes soon with the process
+	debug.SetGCPercent(endGCPercent) // what becomes garbage now goes soon with the process
 	failed := context.Cause(ctx)
 	if ctx.Err() == nil || errors.Is(failed, context.Canceled) {
 		failed = nil
