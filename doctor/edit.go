@@ -134,9 +134,26 @@ func (e Edit) Diff() string {
 	case was == swapfile.File && len(old) == 0 && is == swapfile.Missing:
 		fmt.Fprintf(&b, "remove %s, which is empty\n", e.Path)
 	case !bytes.Equal(old, next):
-		b.Write(diff.Diff(oldName, old, nextName, next))
+		b.WriteString(shortLines(string(diff.Diff(oldName, old, nextName, next))))
 	case was == swapfile.File && is == swapfile.File:
 		fmt.Fprintf(&b, "a secret in %s\n", e.Path)
+	}
+	return b.String()
+}
+
+// maxLine bounds a line of a diff, in bytes; no service file and no config has one
+// that comes near it, but who has been at it may have put anything there.
+const maxLine = 4096
+
+// shortLines cuts what is longer than maxLine, and says how much.
+func shortLines(text string) string {
+	var b strings.Builder
+	for line := range strings.Lines(text) {
+		body := strings.TrimSuffix(line, "\n")
+		if len(body) > maxLine {
+			line = fmt.Sprintf("%s… (%d bytes more)\n", strings.ToValidUTF8(body[:maxLine], ""), len(body)-maxLine)
+		}
+		b.WriteString(line)
 	}
 	return b.String()
 }

@@ -74,6 +74,7 @@ func TestDiffOfEdits(t *testing.T) {
 	}{
 		{file.Write([]byte("A_TOKEN=x\nc\n"), 0o600), []string{"permissions of /f from 0644 to 0600", "-b", "+c", " A_TOKEN=(secret)"}},
 		{file.Write([]byte("A_TOKEN=y\nb\n"), 0o644), []string{"a secret in /f"}},
+		{none.Write([]byte(strings.Repeat("x", 5000)+"\n"), 0o600), []string{"+" + strings.Repeat("x", maxLine-1) + "… (905 bytes more)"}},
 		{file.Remove(), []string{"-A_TOKEN=(secret)", "-b"}},
 		{Seen{Path: "/f", Place: swapfile.Holds(nil, 0o600)}.Remove(), []string{"remove /f, which is empty"}},
 		{none.Write([]byte("b\n"), 0o600), []string{"+b"}},

@@ -183,8 +183,7 @@ func (t Target) write(o Observation, text []byte, what string) ([]Step, error) {
 		}
 	}
 	o.Disk.State, o.Disk.Raw = servicegen.FileText, text
-	view, err := t.onDisk(o)
-	return append([]Step{step}, t.reloaded(o, view)...), err
+	return append([]Step{step}, t.reloaded(o, t.onDisk(o))...), nil
 }
 
 // reloaded makes the manager know of the service file as it will be then, want.
@@ -206,9 +205,18 @@ func (t Target) reloaded(o Observation, want servicegen.View) []Step {
 	return steps
 }
 
-// onDisk is what the manager will load from the disk as it is.
-func (t Target) onDisk(o Observation) (servicegen.View, error) {
-	return o.Disk.View(t.Host.Format(), t.Unit.Scope, false, o.State.DropIns...)
+// onDisk is what the manager will load from the disk as o shows it: without its
+// drop-ins where one of them cannot be read, and what is loaded now where the file
+// itself cannot be, which is written anew then.
+func (t Target) onDisk(o Observation) servicegen.View {
+	view, err := o.Disk.View(t.Host.Format(), t.Unit.Scope, false, o.State.DropIns...)
+	if err != nil {
+		view, err = o.Disk.View(t.Host.Format(), t.Unit.Scope, true)
+	}
+	if err != nil {
+		view = o.State.View
+	}
+	return view
 }
 
 func up(s servicegen.State) bool {
@@ -259,11 +267,7 @@ func reload(t Target, o Observation, _ []Finding) ([]Step, error) {
 	if t.blocked(o) {
 		return nil, nil
 	}
-	view, err := t.onDisk(o)
-	if err != nil {
-		view = o.State.View // what cannot be parsed is written anew, and that decides about a restart
-	}
-	return t.reloaded(o, view), nil
+	return t.reloaded(o, t.onDisk(o)), nil
 }
 
 func start(t Target, o Observation, _ []Finding) ([]Step, error) {
@@ -320,8 +324,7 @@ func dropDropIns(t Target, o Observation, found []Finding) ([]Step, error) {
 	if t.blocked(o) || len(step.Edits) == 0 {
 		return nil, nil
 	}
-	view, err := t.onDisk(o)
-	return append([]Step{step}, t.reloaded(o, view)...), err
+	return append([]Step{step}, t.reloaded(o, t.onDisk(o))...), nil
 }
 
 // observeForEdits looks at every path that a remedy may change, which the rest of
