@@ -2,6 +2,7 @@ package servicegen
 
 import (
 	"errors"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -234,7 +235,15 @@ func checkRewrite(t *testing.T, f Format, src []byte) {
 	if s, err := readSpec(f, "x.service", src); err == nil && len(s.Exec) == 0 {
 		t.Fatal("read a spec without a program")
 	}
-	want := ForProfile(profile("default"), options(f))
+	o := options(f)
+	wants := []Spec{ForProfile(profile("default"), o)}
+	o.Scope = ScopeSystem
+	wants = append(wants, ForProfile(profile("default"), o))
+	if f == FormatSystemd {
+		o.Listen = []netip.AddrPort{netip.MustParseAddrPort("127.0.0.1:80"), netip.MustParseAddrPort("[::1]:80")}
+		wants = append(wants, SocketFor(profile("default"), o))
+	}
+	want := wants[len(src)%len(wants)]
 	view, err := want.View()
 	if err != nil {
 		t.Fatal(err)
@@ -243,7 +252,7 @@ func checkRewrite(t *testing.T, f Format, src []byte) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := ParseView(f, ScopeUser, out)
+	got, err := ParseView(f, want.Scope, out)
 	if err != nil {
 		t.Fatalf("%v\n%q", err, out)
 	}

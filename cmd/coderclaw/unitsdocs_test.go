@@ -20,7 +20,7 @@ func unitsReference() string {
 		"## Sandboxing\n\n" +
 		"Services of the machine take from everything that they start what no gateway needs; `systemd-analyze security` gives them at most 2.5 of 10. What an agent's " +
 		"tools miss there can be given back by a drop-in. Services of a user take only what no tool of a person's agent needs; with `isolation = \"off\"` they take " +
-		"nothing, so that tools may use sudo; services of the machine keep theirs. Either way each gateway walls itself off further, see isolation.md.\n\n" +
+		"nothing, so that tools may use sudo; services of the machine keep theirs. A change of that key in the registry reaches the unit by `doctor --repair`. Either way each gateway walls itself off further, see isolation.md.\n\n" +
 		"`service render --explain` says the same for one unit, and `just units` has systemd-analyze judge every shape.\n\n" +
 		"| directive | service of the machine | service of a user |\n|---|---|---|\n")
 	value := func(v, why string) string {
