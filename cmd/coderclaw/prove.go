@@ -185,22 +185,6 @@ func (p *prover) settled(ctx context.Context, client *control.Client) (control.I
 	return last, nil
 }
 
-// untilReady waits until the gateway of the service is ready, and says why when it will not be.
-func (s unitService) untilReady(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, readyLimit)
-	defer cancel()
-	client, _, err := control.Find(s.profile)
-	if err != nil {
-		return err
-	}
-	p := prover{s: s}
-	i, err := p.settled(ctx, client)
-	if err == nil && i.State != instance.Ready {
-		err = fmt.Errorf("the gateway is %s: %s", i.State, i.Reason)
-	}
-	return err
-}
-
 // settled tells whether an instance that is to run stays in this state for a
 // while. One that is stopped is about to be started.
 func settled(s instance.State) bool {
