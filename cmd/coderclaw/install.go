@@ -21,7 +21,7 @@ import (
 // it when the cause is gone. The command then says so and fails. Only where the
 // gateway was ready before is the old service put back.
 func (a *app) serviceInstall(ctx context.Context, s unitService, c *cli.Command) (serviceResult, error) {
-	if err := a.mayInstall(ctx, s); err != nil {
+	if err := a.mayInstall(ctx, s, c); err != nil {
 		return serviceResult{}, fmt.Errorf("nothing was installed: %w", err)
 	}
 	if err := a.prepare(ctx, s.profile); err != nil {
@@ -43,8 +43,10 @@ func (a *app) serviceInstall(ctx context.Context, s unitService, c *cli.Command)
 	if err := wish(s.profile, control.WantRunning); err != nil {
 		return serviceResult{}, err
 	}
+	o := servicegen.InstallOptions{Force: c.Bool("force"), Offline: true}
+	s.chooseSocket(c, check, &o)
 	proof := a.prover(ctx, s, check)
-	report, taken, err := a.installUnit(ctx, s, c.Bool("force"), proof)
+	report, taken, err := a.installUnit(ctx, s, o, proof)
 	if err != nil {
 		if before != "" {
 			_ = wish(s.profile, before) // the error of the installation says more
@@ -56,21 +58,18 @@ func (a *app) serviceInstall(ctx context.Context, s unitService, c *cli.Command)
 
 // installUnit has the files written and the manager told, with the rights for that.
 // taken is the ID of the journal of what was taken over by force, "" when nothing was.
-func (a *app) installUnit(ctx context.Context, s unitService, force bool, proof *prover) (report servicegen.InstallReport, taken string, err error) {
+func (a *app) installUnit(ctx context.Context, s unitService, o servicegen.InstallOptions, proof *prover) (report servicegen.InstallReport, taken string, err error) {
 	r, err := a.registry()
 	if err != nil {
 		return report, "", err
 	}
 	var taking *doctor.Taking
-	o := servicegen.InstallOptions{
-		Force: force, Offline: true,
-		Keep: func(path string, _ []byte) (err error) { // as root in system scope, whose journals are root's alone
-			taking, err = doctor.Take(ctx, a.lookAt(s, r), "take over "+path)
-			return err
-		},
-		Prove: func(ctx context.Context, state servicegen.State) error {
-			return s.site.asUser(func() error { return proof.prove(ctx, state) })
-		},
+	o.Keep = func(path string, _ []byte) (err error) { // as root in system scope, whose journals are root's alone
+		taking, err = doctor.Take(ctx, a.lookAt(s, r), "take over "+path)
+		return err
+	}
+	o.Prove = func(ctx context.Context, state servicegen.State) error {
+		return s.site.asUser(func() error { return proof.prove(ctx, state) })
 	}
 	err = s.site.asRoot(func() error {
 		report, err = servicegen.Install(ctx, s.host, s.unit, s.spec, o)
@@ -87,7 +86,7 @@ func (a *app) installUnit(ctx context.Context, s unitService, force bool, proof 
 func (a *app) outcome(ctx context.Context, s unitService, report servicegen.InstallReport, taken string, proof *prover) (serviceResult, error) {
 	where := firstOf(report.Path, s.unit.Name)
 	res := serviceResult{Result: "installed", Message: "Installed " + s.words().noun + " service: " + where}
-	if !report.Wrote && !report.Enabled && !report.Started {
+	if !report.Changed() {
 		res.Result, res.Message = "already-installed", "Gateway service already "+s.words().on+": "+where
 	}
 	if proof.renewed {
@@ -104,13 +103,19 @@ func (a *app) outcome(ctx context.Context, s unitService, report servicegen.Inst
 		res.Warnings = append(res.Warnings, a.whenItStarts(ctx, s))
 		return res, nil
 	}
+	if report.SocketErr != nil {
+		res.Warnings = append(res.Warnings, "the socket unit cannot listen, so the service does that itself: "+report.SocketErr.Error())
+	}
 	res.Hints = append(res.Hints, "Logs: "+s.profile.LogDir())
 	res.Warnings = append(res.Warnings, proof.notes...)
 	return res, proof.unready
 }
 
 // mayInstall looks for what stands against a service in this place.
-func (a *app) mayInstall(ctx context.Context, s unitService) error {
+func (a *app) mayInstall(ctx context.Context, s unitService, c *cli.Command) error {
+	if c.IsSet("socket") && s.host.Format() != servicegen.FormatSystemd {
+		return usageError("--socket is for services under systemd")
+	}
 	if err := a.mayManage(s, "install"); err != nil {
 		return err
 	}

@@ -25,6 +25,8 @@ type unitService struct {
 	host    servicegen.Host
 	unit    servicegen.Unit
 	spec    servicegen.Spec
+	options servicegen.SpecOptions // of which spec was made
+	socket  bool                   // a socket unit stands beside the unit
 }
 
 // service finds out what the service of p would be, and where: where the verb
@@ -70,15 +72,23 @@ func (a *app) serviceAt(at site, p profiles.Profile, r *profiles.Registry) (unit
 	if at.scope == servicegen.ScopeSystem && at.turn != nil {
 		host = rootHost{host, at}
 	}
-	spec := servicegen.ForProfile(p, servicegen.SpecOptions{
+	s := unitService{profile: p, site: at, host: host, options: servicegen.SpecOptions{
 		Format: host.Format(), Scope: at.scope, Exe: exe, RegistryPath: r.Path(), Home: envValue(a.env, "CODERCLAW_HOME"),
 		Version: buildinfo.Version(), User: at.account.Name,
-	})
+	}}
+	s.spec = servicegen.ForProfile(p, s.options)
 	dir, err := servicegen.UnitDir(host.Format(), at.scope, servicegen.Lookup(a.env))
 	if err != nil {
 		return unitService{}, err
 	}
-	return unitService{profile: p, site: at, host: host, unit: spec.Unit(dir), spec: spec}, nil
+	s.unit = s.spec.Unit(dir)
+	if host.Format() == servicegen.FormatSystemd {
+		socket := s.unit.SocketUnit()
+		if s.socket = servicegen.Observe(servicegen.FormatSystemd, socket.Path).State != servicegen.FileMissing; s.socket {
+			s.spec.Socket, s.unit.Spec.Socket = socket.Name, socket.Name
+		}
+	}
+	return s, nil
 }
 
 // machines tells whether the service belongs to the machine and not to a user.

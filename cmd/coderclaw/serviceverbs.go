@@ -47,7 +47,7 @@ func (a *app) serviceVerbs() []*cli.Command {
 		}
 	}
 	return []*cli.Command{
-		verb("install", "install the profile's service and start it", a.installWhereItCan, lingerFlag()),
+		verb("install", "install the profile's service and start it", a.installWhereItCan, lingerFlag(), socketFlag()),
 		verb("uninstall", "stop the profile's service and remove it", a.uninstallWhereItCan),
 		verb("start", "start the gateway, by its service where one is installed", a.serviceStart),
 		verb("stop", "stop the gateway, and its service where one is installed", a.serviceStop),
@@ -106,7 +106,7 @@ func (a *app) serviceUninstall(ctx context.Context, s unitService, c *cli.Comman
 	}
 	var report servicegen.UninstallReport
 	err := s.site.asRoot(func() (err error) {
-		report, err = servicegen.Uninstall(ctx, s.host, s.unit, servicegen.UninstallOptions{Force: c.Bool("force"), Offline: true})
+		report, err = s.uninstall(ctx, servicegen.UninstallOptions{Force: c.Bool("force"), Offline: true})
 		return err
 	})
 	if err != nil {
@@ -145,7 +145,7 @@ func (a *app) startUnit(ctx context.Context, s unitService) error {
 	if err := wish(s.profile, control.WantRunning); err != nil || up {
 		return err
 	}
-	return s.host.Start(ctx, s.unit)
+	return s.start(ctx)
 }
 
 func (a *app) serviceStop(ctx context.Context, s unitService, _ *cli.Command) (serviceResult, error) {
@@ -164,7 +164,7 @@ func (a *app) serviceStop(ctx context.Context, s unitService, _ *cli.Command) (s
 	if err := wish(s.profile, control.WantStopped); err != nil {
 		return res, err
 	}
-	if err := s.host.Stop(ctx, s.unit); err != nil {
+	if err := s.stop(ctx); err != nil {
 		return res, err
 	}
 	return serviceResult{Result: "stopped", Message: "Stopped " + s.words().noun + " service: " + s.unit.Name}, nil

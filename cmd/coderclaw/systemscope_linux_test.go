@@ -146,6 +146,7 @@ func TestServicesOfTheMachine(t *testing.T) {
 		{"who may", box.whoMay},
 		{"install", box.install},
 		{"manage", box.manage},
+		{"a socket unit", box.socket},
 		{"one service only", box.onlyOne},
 		{"uninstall", box.remove},
 		{"one service only, the other way", box.onlyOneOfUser},
@@ -305,6 +306,26 @@ func (b box) manage() {
 	b.well(b.root("gateway", "start", "--system"))
 	b.well(b.claw("gateway", "status", "--require-rpc"))
 	b.well(b.claw("gateway", "start"))
+	b.owners()
+}
+
+func (b box) socket() {
+	b.well(b.sudo("gateway", "install", "--system", "--socket"))
+	if got := b.must("systemctl", "show", "-p", "ActiveState,UnitFileState", "coderclaw-gateway.socket"); got != "ActiveState=active\nUnitFileState=enabled\n" {
+		b.Errorf("systemd shows of the socket unit:\n%s", got)
+	}
+	b.well(b.claw("gateway", "status", "--require-rpc"))
+	gateway := b.gateway()
+	b.must("systemctl", "restart", machineUnit)
+	b.well(b.claw("gateway", "status", "--require-rpc")) // who comes too early waits
+	if now := b.gateway(); now == gateway {
+		b.Errorf("the gateway is still %d", now)
+	}
+	b.well(b.sudo("gateway", "install", "--system", "--socket=false"))
+	b.well(b.claw("gateway", "status", "--require-rpc"))
+	if left := b.traces(); slices.ContainsFunc(left, func(what string) bool { return strings.Contains(what, ".socket") }) {
+		b.Errorf("of the socket unit is left: %q", left)
+	}
 	b.owners()
 }
 

@@ -141,6 +141,11 @@ func (a *app) serviceRemoval(ctx context.Context, c *cli.Command, s unitService)
 		return err
 	}
 	out := []removal{m}
+	if socket := s.unit.SocketUnit(); s.socket {
+		m := removal{Action: "remove", What: "socket unit", Profile: s.profile.Name, Path: socket.Path}
+		m.do = func(context.Context) error { return nil } // it goes with the service, which comes next
+		out = []removal{m, out[0]}
+	}
 	for _, d := range disk.DropIns {
 		out = append(out, removal{Action: "keep", What: "drop-in", Profile: s.profile.Name, Path: d.Path, Note: "not written by coderclaw"})
 	}
