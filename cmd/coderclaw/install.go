@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 
 	"github.com/urfave/cli/v3"
 
@@ -39,7 +40,7 @@ func (a *app) serviceInstall(ctx context.Context, s unitService, c *cli.Command)
 		return serviceResult{}, err
 	}
 	defer unlock()
-	before := control.Wanted(s.profile)
+	unwish := s.keepWish()
 	if err := wish(s.profile, control.WantRunning); err != nil {
 		return serviceResult{}, err
 	}
@@ -48,9 +49,7 @@ func (a *app) serviceInstall(ctx context.Context, s unitService, c *cli.Command)
 	proof := a.prover(ctx, s, check)
 	report, taken, err := a.installUnit(ctx, s, o, proof)
 	if err != nil {
-		if before != "" {
-			_ = wish(s.profile, before) // the error of the installation says more
-		}
+		unwish()
 		return serviceResult{}, err
 	}
 	return a.outcome(ctx, s, report, taken, proof)
@@ -109,6 +108,19 @@ func (a *app) outcome(ctx context.Context, s unitService, report servicegen.Inst
 	res.Hints = append(res.Hints, "Logs: "+s.profile.LogDir())
 	res.Warnings = append(res.Warnings, proof.notes...)
 	return res, proof.unready
+}
+
+// keepWish remembers what a person last asked for, and returns what asks for that
+// again. An error is not worth a word beside that of what failed.
+func (s unitService) keepWish() (restore func()) {
+	before := control.Wanted(s.profile)
+	return func() {
+		if before == "" {
+			_ = os.Remove(s.profile.DesiredFile())
+			return
+		}
+		_ = wish(s.profile, before)
+	}
 }
 
 // mayInstall looks for what stands against a service in this place.

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"time"
 
 	"github.com/coderclaw/coderclaw/doctor"
@@ -17,13 +19,17 @@ import (
 const lockWait = 30 * time.Second
 
 // lockService keeps others from changing the profile's service until unlock is
-// called. A repair by doctor takes the same lock.
+// called. A repair by doctor takes the same lock. It needs the rights of whoever the
+// state dir belongs to. A profile without a state dir has nothing to lock.
 func lockService(ctx context.Context, p profiles.Profile) (unlock func(), err error) {
 	ctx, cancel := context.WithTimeout(ctx, lockWait)
 	defer cancel()
+	if _, err := os.Lstat(p.StateDir); errors.Is(err, fs.ErrNotExist) {
+		return func() {}, nil
+	}
 	lock, err := doctor.Lock(ctx, p)
 	if _, held := errors.AsType[*lockfile.HeldError](err); held {
-		return nil, exitcode.With(exitcode.Busy, fmt.Errorf("another command is changing the service of profile %s; waited %s for it: %w", p.Name, lockWait, err))
+		return nil, exitcode.With(exitcode.Busy, fmt.Errorf("%w; waited %s for it", err, lockWait))
 	}
 	if err != nil {
 		return nil, err

@@ -104,8 +104,13 @@ func (a *app) serviceUninstall(ctx context.Context, s unitService, c *cli.Comman
 	if err := a.mayManage(s, "uninstall"); err != nil {
 		return serviceResult{}, err
 	}
+	unlock, err := lockService(ctx, s.profile)
+	if err != nil {
+		return serviceResult{}, err
+	}
+	defer unlock()
 	var report servicegen.UninstallReport
-	err := s.site.asRoot(func() (err error) {
+	err = s.site.asRoot(func() (err error) {
 		report, err = s.uninstall(ctx, servicegen.UninstallOptions{Force: c.Bool("force"), Offline: true})
 		return err
 	})
