@@ -110,7 +110,7 @@ func apply(ctx context.Context, t Target, o Observation, p Plan, h hook) (out Ou
 		defer func() { err = errors.Join(err, registry.Close()) }()
 	}
 	r := &run{t: t, hook: h, j: &journal{record: record{
-		Version: recordVersion, ID: newID(journalDir(t), time.Now()), Kind: p.kind, Of: p.of, Made: time.Now().UTC(),
+		Version: recordVersion, ID: t.newID(time.Now()), Kind: p.kind, Of: p.of, Made: time.Now().UTC(),
 		Profile: t.Profile.Name, Program: t.Spec.Version, Service: serviceOf(t, o),
 	}}}
 	blobs, err := r.prepare(p)

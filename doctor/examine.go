@@ -51,8 +51,8 @@ func (e *examiner) command(verb string) string { return "coderclaw " + e.t.Profi
 // config looks at the profile's own files.
 func (e *examiner) config() {
 	p, o := e.t.Profile, e.o
-	if o.StateDir != nil && o.StateDirUID >= 0 && o.StateDirUID != os.Getuid() {
-		e.add(StateDirOwner, ViewConfig, Finding{Path: p.StateDir, Have: proctable.UserName(o.StateDirUID), Want: proctable.UserName(os.Getuid())})
+	if o.StateDir != nil && o.StateDirUID >= 0 && o.StateDirUID != os.Geteuid() {
+		e.add(StateDirOwner, ViewConfig, Finding{Path: p.StateDir, Have: proctable.UserName(o.StateDirUID), Want: proctable.UserName(os.Geteuid())})
 	} else if o.StateDir != nil && (!private(o.StateDir.Mode()) || o.StateDir.Mode().Perm()&0o700 != 0o700) {
 		e.add(StateDirMode, ViewConfig, Finding{Path: p.StateDir, Have: mode(o.StateDir.Mode()), Want: "0700"})
 	}

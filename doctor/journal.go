@@ -119,6 +119,7 @@ type line struct {
 
 // journal is one journal, open or ended. It is not safe for concurrent use.
 type journal struct {
+	t   Target // whose journals these are
 	dir string
 	record
 	lines []line
@@ -168,7 +169,13 @@ func journalIDs(dir string) []string {
 }
 
 // create puts the journal on disk, whole or not at all. blobs are the files beside plan.json.
-func (j *journal) create(t Target, blobs map[string][]byte) (err error) {
+func (j *journal) create(t Target, blobs map[string][]byte) error {
+	j.t = t
+	return t.keeping(func() error { return j.createNow(blobs) })
+}
+
+func (j *journal) createNow(blobs map[string][]byte) (err error) {
+	t := j.t
 	parent := journalDir(t)
 	err = os.MkdirAll(t.JournalDir, 0o700)
 	if t.JournalDir == "" {
@@ -224,7 +231,9 @@ func writeSynced(path string, data []byte) error {
 }
 
 // add puts one more line on disk.
-func (j *journal) add(l line) error {
+func (j *journal) add(l line) error { return j.t.keeping(func() error { return j.addNow(l) }) }
+
+func (j *journal) addNow(l line) error {
 	l.Time = time.Now().UTC()
 	text, err := json.Marshal(l)
 	if err != nil {
@@ -253,8 +262,16 @@ func (j *journal) add(l line) error {
 const maxJournalFile = 8 << 20
 
 // openJournal reads the journal of t with that ID.
-func openJournal(t Target, id string) (*journal, error) {
-	j := &journal{dir: filepath.Join(journalDir(t), id)}
+func openJournal(t Target, id string) (j *journal, err error) {
+	err = t.keeping(func() error {
+		j, err = openJournalNow(t, id)
+		return err
+	})
+	return j, err
+}
+
+func openJournalNow(t Target, id string) (*journal, error) {
+	j := &journal{t: t, dir: filepath.Join(journalDir(t), id)}
 	fail := func(err error) (*journal, error) { return nil, fmt.Errorf("journal %s: %w", id, err) }
 	text, err := readAtMost(filepath.Join(j.dir, "plan.json"), maxJournalFile)
 	if err != nil {
@@ -318,7 +335,11 @@ func (j *journal) blob(name string, p swapfile.Place) ([]byte, error) {
 	if name == "" || name != filepath.Base(name) {
 		return nil, fmt.Errorf("journal %s: %q is no name of a file", j.ID, name)
 	}
-	data, err := readAtMost(filepath.Join(j.dir, name), swapfile.MaxFile)
+	var data []byte
+	err := j.t.keeping(func() (err error) {
+		data, err = readAtMost(filepath.Join(j.dir, name), swapfile.MaxFile)
+		return err
+	})
 	if err == nil && swapfile.Hash(data) != p.Hash {
 		err = errors.New(name + " is damaged")
 	}

@@ -25,6 +25,10 @@ type Target struct {
 	// elsewhere, and KeyFile too.
 	JournalDir string
 	KeyFile    string // absolute; holds the key of the journals, where no gateway can read it; made when needed
+	// AsRoot runs what changes files of the machine and what reads or writes journals in
+	// JournalDir, for a process of root that acts as the user of the service; nil when
+	// whoever runs this does everything alike.
+	AsRoot func(do func() error) error
 }
 
 // Observation is everything that was seen of a target at one moment.

@@ -15,6 +15,14 @@ import (
 // unfinished are the IDs of the journals of t that have not ended. Those that
 // cannot be read are named in the error, and never used.
 func unfinished(t Target) (ids []string, err error) {
+	err = t.keeping(func() error {
+		ids, err = unfinishedNow(t)
+		return err
+	})
+	return ids, err
+}
+
+func unfinishedNow(t Target) (ids []string, err error) {
 	var errs []error
 	parent := journalDir(t)
 	for _, id := range journalIDs(parent) {
@@ -98,7 +106,7 @@ func (r *run) settleSpares() error {
 			if back {
 				c.From, c.To = c.To, c.From
 			}
-			kept, err := c.Settle()
+			kept, err := r.t.settle(c)
 			if err != nil {
 				return err
 			}
@@ -153,6 +161,10 @@ const (
 
 // prune removes the oldest journals that have ended. The newest is kept whatever its size.
 func prune(t Target) {
+	_ = t.keeping(func() error { pruneNow(t); return nil }) // tried again next time
+}
+
+func pruneNow(t Target) {
 	parent := journalDir(t)
 	entries, err := os.ReadDir(parent)
 	if err != nil {

@@ -107,7 +107,7 @@ func (r *run) edit(e journalEdit) error {
 			return err
 		}
 	}
-	return r.note(c.Do())
+	return r.note(r.t.change(c))
 }
 
 // lost tells whether the content that a file was to have died with the process that
@@ -176,7 +176,7 @@ func (r *run) unedit(step, k int, e journalEdit) error {
 	if c.Data, err = r.j.old(e, data); err != nil {
 		return err
 	}
-	if err := r.note(c.Do()); err != nil {
+	if err := r.note(r.t.change(c)); err != nil {
 		return err
 	}
 	return r.j.add(line{Step: step, Edit: &k, Undone: true})

@@ -3,6 +3,7 @@ package doctor
 import (
 	"context"
 	"runtime"
+	"slices"
 	"sync"
 
 	"github.com/coderclaw/coderclaw/internal/proctable"
@@ -15,7 +16,11 @@ func Survey(ctx context.Context, targets []Target) []Observation {
 	targets = append([]Target(nil), targets...)
 	out := make([]Observation, len(targets))
 	shareStates(ctx, targets)
-	each(len(targets), func(i int) { out[i] = observe(ctx, targets[i], nil) })
+	workers := runtime.GOMAXPROCS(0) + 2 // much of it is waiting
+	if slices.ContainsFunc(targets, func(t Target) bool { return t.AsRoot != nil }) {
+		workers = 1 // the whole process changes who it is meanwhile
+	}
+	each(len(targets), workers, func(i int) { out[i] = observe(ctx, targets[i], nil) })
 	var ports []int
 	for _, o := range out {
 		ports = append(ports, o.port)
@@ -27,12 +32,11 @@ func Survey(ctx context.Context, targets []Target) []Observation {
 	return out
 }
 
-// each calls do for 0 to n-1, as many at once as there are processors and two
-// more, since much of it is waiting. It returns when all have returned.
-func each(n int, do func(i int)) {
+// each calls do for 0 to n-1, up to workers at once. It returns when all have returned.
+func each(n, workers int, do func(i int)) {
 	var wg sync.WaitGroup
 	next := make(chan int)
-	for range min(n, runtime.GOMAXPROCS(0)+2) {
+	for range min(n, workers) {
 		wg.Go(func() {
 			for i := range next {
 				do(i)

@@ -21,7 +21,7 @@ type Taking struct{ r *run }
 func Take(ctx context.Context, t Target, what string) (*Taking, error) {
 	o := Observe(ctx, t)
 	r := &run{t: t, j: &journal{record: record{
-		Version: recordVersion, ID: newID(journalDir(t), time.Now()), Kind: KindInstall, Made: time.Now().UTC(),
+		Version: recordVersion, ID: t.newID(time.Now()), Kind: KindInstall, Made: time.Now().UTC(),
 		Profile: t.Profile.Name, Program: t.Spec.Version, Service: serviceOf(t, o),
 	}}}
 	blobs := map[string][]byte{}

@@ -54,7 +54,7 @@ func Journals(t Target) ([]Entry, error) {
 
 func journals(t Target) (all []*journal, err error) {
 	var errs []error
-	for _, id := range journalIDs(journalDir(t)) {
+	for _, id := range t.journalIDs() {
 		j, err := openJournal(t, id)
 		if err != nil {
 			errs = append(errs, err)

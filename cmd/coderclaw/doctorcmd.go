@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -50,6 +51,7 @@ func (a *app) doctorCommand() *cli.Command {
 			&cli.BoolFlag{Name: "force", Usage: "also do what takes away what somebody made on purpose: drop-ins, service files of other programs", Destination: &f.force, Local: true},
 			&cli.StringSliceFlag{Name: "only", Usage: "look at, and mend, nothing but findings of `CODE`; may be repeated", Local: true},
 			&cli.BoolFlag{Name: "all", Usage: "look at every profile of the registry", Destination: &f.all, Local: true},
+			&cli.BoolFlag{Name: "system", Usage: "look at the service of the machine, which runs without a login", Local: true},
 		},
 		Commands: []*cli.Command{a.doctorUndoCommand()},
 		Action: func(ctx context.Context, c *cli.Command) error {
@@ -66,7 +68,7 @@ func (a *app) doctorCommand() *cli.Command {
 			if err := a.takeVars(); err != nil {
 				return err
 			}
-			return a.doctor(ctx, f)
+			return a.within(ctx, c, "doctor", func() error { return a.doctor(ctx, f) })
 		},
 	}
 }
@@ -103,6 +105,11 @@ func (a *app) doctor(ctx context.Context, f doctorFlags) error {
 		}
 	}
 	if f.repair && !f.dryRun {
+		for _, t := range targets {
+			if t.Unit.Scope == servicegen.ScopeSystem && os.Getuid() != 0 {
+				return a.needsRoot(fmt.Sprintf("service %s belongs to the machine, so root mends it", t.Unit.Name))
+			}
+		}
 		for _, t := range targets {
 			a.recover(ctx, t, f, &report)
 		}
@@ -152,8 +159,11 @@ const machineDir = "/var/lib/coderclaw/doctor"
 func (a *app) lookAt(s unitService, r *profiles.Registry) doctor.Target {
 	t := doctor.Target{Profile: s.profile, Host: s.host, Unit: s.unit, Spec: s.spec, Env: a.env,
 		KeyFile: filepath.Join(filepath.Dir(r.Path()), "doctor.key")}
-	if s.unit.Scope == servicegen.ScopeSystem {
+	if s.unit.Scope == servicegen.ScopeSystem && os.Getuid() == 0 {
 		t.JournalDir, t.KeyFile = filepath.Join(machineDir, s.profile.Name), filepath.Join(machineDir, "key")
+		if s.site.turn != nil {
+			t.AsRoot = s.site.asRoot
+		}
 	}
 	return t
 }

@@ -39,12 +39,13 @@ func (a *app) doctorUndoCommand() *cli.Command {
 			&cli.BoolFlag{Name: "json", Usage: "print JSON", Destination: &f.json},
 			&cli.BoolFlag{Name: "yes", Usage: "do not ask", Destination: &f.yes},
 			&cli.BoolFlag{Name: "non-interactive", Usage: "ask nothing", Destination: &f.nonInteractive},
+			systemFlags(false)[0],
 		},
 		Action: func(ctx context.Context, c *cli.Command) error {
 			if c.Args().Len() > 1 || f.list && c.Args().Present() {
 				return usageError("undo takes one ID, or --list and none, got %q", c.Args().Slice())
 			}
-			return a.doctorUndo(ctx, c.Args().First(), f)
+			return a.within(ctx, c, "doctor", func() error { return a.doctorUndo(ctx, c.Args().First(), f) })
 		},
 	}
 }

@@ -49,7 +49,7 @@ func (a *app) within(ctx context.Context, c *cli.Command, verb string, do func()
 		return err
 	}
 	a.site = at
-	if at.scope == servicegen.ScopeSystem && os.Getuid() == 0 {
+	if at.account.Name != "" && os.Getuid() == 0 {
 		a.env = accountEnv(at.account, a.env)
 	}
 	return at.asUser(do)
@@ -87,6 +87,9 @@ func (a *app) where(ctx context.Context, c *cli.Command, verb string) (site, err
 		return site{}, err
 	}
 	at := site{scope: servicegen.ScopeSystem, account: account}
+	if verb == "doctor" && !system {
+		at.scope = "" // each profile's is found by itself
+	}
 	switch {
 	case os.Getuid() == account.UID:
 		return at, nil

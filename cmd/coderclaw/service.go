@@ -48,11 +48,17 @@ func (a *app) service(p profiles.Profile, r *profiles.Registry) (unitService, er
 	if !found || there.Registry == "" || !sameFile(there.Registry, r.Path()) {
 		return s, nil
 	}
-	me, err := runas.Lookup(context.Background(), strconv.Itoa(os.Getuid()))
-	if err != nil || me.Name != firstOf(there.User, "root") {
-		return s, nil // somebody else's, or nobody knows whose
+	me := a.site.account
+	if a.site.turn == nil {
+		if me, err = runas.Lookup(context.Background(), strconv.Itoa(os.Getuid())); err != nil {
+			return s, nil // nobody knows whose it is
+		}
 	}
-	return a.serviceAt(site{scope: servicegen.ScopeSystem, account: me}, p, r)
+	if me.Name != firstOf(there.User, "root") {
+		return s, nil // somebody else's
+	}
+	at.scope, at.account = servicegen.ScopeSystem, me
+	return a.serviceAt(at, p, r)
 }
 
 // serviceAt is the service of p in the hands of one manager.
@@ -64,13 +70,16 @@ func (a *app) serviceAt(at site, p profiles.Profile, r *profiles.Registry) (unit
 			return unitService{}, err
 		}
 	}
-	uid := os.Getuid()
-	if at.scope == servicegen.ScopeUser && at.turn != nil {
-		uid = at.account.UID
+	managerOf := func(uid int) servicegen.Host {
+		return servicegen.NativeHost(runtime.GOOS, servicegen.HostOptions{Scope: at.scope, UID: uid, Env: servicegen.Lookup(a.env)})
 	}
-	host := servicegen.NativeHost(runtime.GOOS, servicegen.HostOptions{Scope: at.scope, UID: uid, Env: servicegen.Lookup(a.env)})
-	if at.scope == servicegen.ScopeSystem && at.turn != nil {
-		host = rootHost{host, at}
+	host := managerOf(os.Getuid())
+	switch {
+	case at.turn == nil:
+	case at.scope == servicegen.ScopeUser:
+		host = managerOf(at.account.UID)
+	default:
+		host = rootHost{host, managerOf(at.account.UID), at}
 	}
 	s := unitService{profile: p, site: at, host: host, options: servicegen.SpecOptions{
 		Format: host.Format(), Scope: at.scope, Exe: exe, RegistryPath: r.Path(), Home: envValue(a.env, "CODERCLAW_HOME"),
