@@ -151,6 +151,7 @@ func TestServicesOfTheMachine(t *testing.T) {
 		{"one service only", box.onlyOne},
 		{"uninstall", box.remove},
 		{"one service only, the other way", box.onlyOneOfUser},
+		{"somebody else's unit", box.takeOver},
 		{"root by name", box.asRoot},
 	} {
 		if !t.Run(part.name, func(t *testing.T) { part.do(b.in(t)) }) {
@@ -435,6 +436,39 @@ func (b box) onlyOneOfUser() {
 	b.well(b.run("runuser", "-l", "claw", "-c", installed+" gateway uninstall")) // what sudo -iu does
 	b.well(b.sudo("gateway", "install", "--system"))
 	b.well(b.sudo("gateway", "uninstall", "--system"))
+}
+
+// takeOver: a unit of another program in the place of ours stays, or is replaced by
+// force and can be given back.
+func (b box) takeOver() {
+	const theirs = "[Service]\nExecStart=/bin/sleep 1000\n"
+	if err := os.WriteFile(machineFile, []byte(theirs), 0o644); err != nil {
+		b.Fatal(err)
+	}
+	same := func() bool {
+		text, err := os.ReadFile(machineFile)
+		info, statErr := os.Stat(machineFile)
+		return err == nil && statErr == nil && string(text) == theirs && info.Mode().Perm() == 0o644
+	}
+	out, code := b.sudo("gateway", "install", "--system")
+	b.refused(out, code, 1, "was not written by coderclaw", "take it over with --force")
+	if !same() {
+		b.Error("the refusal changed the file")
+	}
+	if out := b.well(b.sudo("gateway", "install", "--system", "--force")); !strings.Contains(out, "to give it back: coderclaw doctor undo") {
+		b.Errorf("install by force says:\n%s", out)
+	}
+	b.well(b.claw("gateway", "status", "--require-rpc"))
+	b.well(b.sudo("doctor", "undo", "--yes"))
+	if !same() {
+		b.Error("the undo did not give the file back")
+	}
+	b.owners()
+	b.run("systemctl", "stop", machineUnit)
+	if err := os.Remove(machineFile); err != nil {
+		b.Fatal(err)
+	}
+	b.must("systemctl", "daemon-reload")
 }
 
 func (b box) asRoot() {
