@@ -34,6 +34,9 @@ func (a *app) freePort(ctx context.Context, port int) error {
 		if l.PID == 0 {
 			return exitcode.With(exitcode.Busy, fmt.Errorf("port %d is held by %s, which is not yours to end", port, proctable.Describe(l)))
 		}
+		if proctable.ServiceManager(l.PID) {
+			return exitcode.With(exitcode.Busy, fmt.Errorf("port %d is held by %s for a socket unit; stop that unit first; this names it: %s", port, proctable.Describe(l), listSockets(l.PID)))
+		}
 		ours, err := a.stopOwner(ctx, port, l.PID)
 		if err != nil {
 			return err
@@ -56,7 +59,15 @@ func (a *app) freePort(ctx context.Context, port int) error {
 	return waitUntil(ctx, forceFree, func() (bool, error) {
 		left, err := proctable.Listeners(port)
 		return len(left) == 0, err
-	}, fmt.Sprintf("port %d is still held", port))
+	}, fmt.Sprintf("port %d is still held; a socket unit would keep it open and is to be stopped with its service", port))
+}
+
+// listSockets is the command line that lists the socket units of a service manager.
+func listSockets(pid int) string {
+	if pid == 1 {
+		return "systemctl list-sockets"
+	}
+	return "systemctl --user list-sockets"
 }
 
 // stopOwner asks the supervisor that pid is, or descends from, to stop the

@@ -153,4 +153,12 @@ func TestSocketUnit(t *testing.T) {
 			}
 		}
 	}
+
+	// --force ends what is in the way, but never the user's service manager.
+	h.must("systemctl", "--user", "stop", service)
+	out, code := h.run("coderclaw", "gateway", "--force")
+	if code != 75 || !strings.Contains(out, "for a socket unit; stop that unit first; this names it: systemctl --user list-sockets") {
+		t.Errorf("--force: exit %d %s", code, out)
+	}
+	h.must("systemctl", "--user", "is-active", socket)
 }

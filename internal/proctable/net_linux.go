@@ -16,8 +16,9 @@ const (
 	stateEstablished = "01"
 )
 
-// isManager tells whether a process is a systemd that hands sockets to services.
-func isManager(pid int) bool {
+// ServiceManager tells whether a process is a systemd, which may have a socket open
+// for a service and not for itself.
+func ServiceManager(pid int) bool {
 	comm, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/comm")
 	return err == nil && strings.TrimSpace(string(comm)) == "systemd"
 }
@@ -70,7 +71,7 @@ func findOwners(links map[string]int) error {
 			old, wanted := links[link]
 			switch {
 			case !wanted:
-			case isManager(pid):
+			case ServiceManager(pid):
 				managers[link] = pid
 			case old == 0 || pid < old:
 				links[link] = pid
