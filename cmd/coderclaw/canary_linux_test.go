@@ -85,7 +85,7 @@ func TestSecretsAreKept(t *testing.T) {
 	defer a.watch(t.Context())()
 	a.plant()
 
-	a.typed("gateway", "install")
+	a.typed("gateway", "install", "--socket")
 	a.ready()
 	a.typed("gateway", "status", "--token", a.planted["flag"])
 	a.typed("health", "--token", a.planted["flag"])
@@ -107,6 +107,11 @@ func TestSecretsAreKept(t *testing.T) {
 		t.Fatal(err)
 	}
 	a.lookAt("the unit", service)
+	socket, err := os.ReadFile(filepath.Join(a.units, "coderclaw-gateway.socket"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.lookAt("the socket unit", socket)
 	spoilt := strings.Replace(string(service), "[Service]\n", "[Service]\nEnvironment=CODERCLAW_GATEWAY_TOKEN="+a.planted["unit"]+"\n", 1)
 	if err := os.WriteFile(path, []byte(spoilt), 0o600); err != nil {
 		t.Fatal(err)
