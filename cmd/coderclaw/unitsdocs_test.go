@@ -37,7 +37,7 @@ func unitsReference() string {
 		fmt.Fprintf(&b, "| `%s` | %s |\n", cell(p.Name), cell(p.Why))
 	}
 	b.WriteString("\n## Socket units\n\n" +
-		"With a socket unit the service manager holds the ports, so that `systemctl restart` refuses nobody: who connects meanwhile waits and is served by the next " +
+		"With a socket unit, which `gateway install --socket` installs, the service manager holds the ports, so that `systemctl restart` refuses nobody: who connects meanwhile waits and is served by the next " +
 		"supervisor. The supervisor takes those sockets whose address is one of a profile's, closes the others and says so, and binds what is missing by itself. " +
 		"It costs this: while the gateway is stopped, blocked or quarantined, clients wait instead of being refused, and to end a service for good the socket is to be stopped " +
 		"with it, or the next client starts it again. Where a gateway listens on an address that a socket unit does not have, the port is `blocked` until the " +
