@@ -114,13 +114,29 @@ func (o *OnDisk) look() (FileState, error) {
 	return FileText, nil
 }
 
-var errHuge = errors.New("larger than 16 MiB, which no service file is")
+var (
+	errHuge    = errors.New("larger than 16 MiB, which no service file is")
+	errNotFile = errors.New("not a file")
+)
 
+// readBounded refuses what is no regular file before it is opened: a pipe would
+// block for ever.
 func readBounded(path string) ([]byte, error) {
-	if info, err := os.Stat(path); err == nil && info.Size() > maxServiceFile {
+	switch info, err := os.Stat(path); {
+	case err != nil:
+		return nil, err
+	case !info.Mode().IsRegular() && !isNull(path):
+		return nil, &fs.PathError{Op: "read", Path: path, Err: errNotFile}
+	case info.Size() > maxServiceFile:
 		return nil, &fs.PathError{Op: "read", Path: path, Err: errHuge}
 	}
 	return os.ReadFile(path)
+}
+
+// isNull tells whether path leads to /dev/null, by which a drop-in is masked.
+func isNull(path string) bool {
+	resolved, err := filepath.EvalSymlinks(path)
+	return err == nil && resolved == os.DevNull
 }
 
 // View parses the file with its drop-ins: what a manager would load from it.
@@ -135,15 +151,8 @@ func (o OnDisk) View(f Format, scope Scope, alone bool, more ...string) (View, e
 	if alone {
 		return ParseView(f, scope, o.Raw)
 	}
-	all := slices.Clone(o.DropIns)
-	for _, path := range more {
-		if !slices.ContainsFunc(all, func(d DropIn) bool { return filepath.Base(d.Path) == filepath.Base(path) }) {
-			all = append(all, readDropIn(path))
-		}
-	}
-	slices.SortStableFunc(all, func(a, b DropIn) int { return strings.Compare(filepath.Base(a.Path), filepath.Base(b.Path)) })
 	var texts [][]byte
-	for _, d := range all {
+	for _, d := range o.AllDropIns(more...) {
 		if d.Err != nil {
 			return View{}, d.Err
 		}
