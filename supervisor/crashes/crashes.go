@@ -213,6 +213,10 @@ func (s *Store) Get(id string) (Record, error) {
 }
 
 func (s *Store) read(id string) (Record, error) {
+	// What is no file is not opened: a pipe would block for ever.
+	if info, err := os.Stat(s.path(id)); err == nil && !info.Mode().IsRegular() {
+		return Record{}, fmt.Errorf("crash %s: %s is no file; it is none of ours", id, s.path(id))
+	}
 	f, err := os.Open(s.path(id))
 	if err != nil {
 		return Record{}, fmt.Errorf("crash %s: %w", id, err)
