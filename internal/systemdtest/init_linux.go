@@ -18,6 +18,7 @@ const (
 	user   = "claw"
 	uid    = 61234 // of the ordinary user; not one that Debian gives out to people or packages
 	home   = "/home/claw"
+	tmpDir = home + "/t"             // of its tests: what lies in /tmp is not taken for something that stays
 	binary = "/opt/systemdtest/test" // where the test binary lies inside
 	runDir = "/run/user/61234"
 )
@@ -210,7 +211,14 @@ func addUser() error {
 			return err
 		}
 	}
-	for _, d := range []string{home, runDir} {
+	const lingering = "/var/lib/systemd/linger" // the manager runs without a session, as that of such a user does
+	if err := os.MkdirAll(lingering, 0o755); err != nil {
+		return err
+	}
+	if err := os.WriteFile(lingering+"/"+user, nil, 0o644); err != nil {
+		return err
+	}
+	for _, d := range []string{home, tmpDir, runDir} {
 		if err := os.MkdirAll(d, 0o700); err != nil {
 			return err
 		}
@@ -249,7 +257,7 @@ func loopbackUp() error {
 
 func userEnv() []string {
 	return []string{"HOME=" + home, "USER=" + user, "LOGNAME=" + user, "SHELL=/bin/sh", "LANG=C.UTF-8",
-		"PATH=/usr/local/bin:/usr/bin:/bin", "XDG_RUNTIME_DIR=" + runDir,
+		"PATH=/usr/local/bin:/usr/bin:/bin", "TMPDIR=" + tmpDir, "XDG_RUNTIME_DIR=" + runDir,
 		"DBUS_SESSION_BUS_ADDRESS=unix:path=" + runDir + "/bus"}
 }
 
