@@ -158,7 +158,8 @@ func TestPlanShowsNoSecret(t *testing.T) {
 		t.Errorf("the same observation gives another plan:\n%s\n%s", text, second)
 	}
 	m.applied(t, false)
-	if found := m.examine(t); len(found) > 0 {
+	// What is not ours in a unit is for a person to move.
+	if found := m.examine(t); !slices.Equal(codes(found), []Code{UnitSecret, UnitSecret}) || found[0].Key != "OPENAI_API_KEY" || found[1].Key != "X_SECRET" || found[0].Repairable {
 		t.Errorf("left: %+v", found)
 	}
 }
@@ -375,7 +376,7 @@ func TestTake(t *testing.T) {
 	t.Parallel()
 	m := newMachine(t)
 	all := breakages()
-	node := all[slices.IndexFunc(all, func(b breakage) bool { return b.code == UnitForeign })]
+	node := all[slices.IndexFunc(all, func(b breakage) bool { return b.code == UnitNode })]
 	if err := errors.Join(node.do(m), os.Remove(m.wantLink())); err != nil {
 		t.Fatal(err)
 	}

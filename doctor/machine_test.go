@@ -105,7 +105,7 @@ type machine struct {
 func machineAt(home string) machine {
 	p := profiles.Profile{Name: "dev", Port: 19001, StateDir: filepath.Join(home, "s"), ConfigPath: filepath.Join(home, "s", "coderclaw.json"),
 		Workspace: filepath.Join(home, "s", "workspace"), Drain: profiles.DefaultDrain}
-	spec := servicegen.ForProfile(p, servicegen.SpecOptions{Format: servicegen.FormatSystemd, Exe: "/opt/coderclaw", RegistryPath: "/r.toml", Version: "1"})
+	spec := servicegen.ForProfile(p, servicegen.SpecOptions{Format: servicegen.FormatSystemd, Exe: "/bin/sh", RegistryPath: "/r.toml", Version: "1"})
 	m := manager{filepath.Join(home, "manager")}
 	return machine{home: home, manager: m, Target: Target{Profile: p, Host: m, Spec: spec, Unit: spec.Unit(filepath.Join(home, "units")),
 		Env: func(string) (string, bool) { return "", false }, KeyFile: filepath.Join(home, "key", "doctor.key")}}
@@ -267,11 +267,11 @@ func breakages() []breakage {
 		{name: "no credential", code: ConfigIncomplete, fresh: true, do: func(m machine) error {
 			return os.WriteFile(m.Profile.ConfigPath, []byte("// mine\n{ gateway: { port: 19001 }, env: { A: 'planted-secret' } }"), 0o640)
 		}},
-		{name: "drop-in", code: UnitDropIn, force: true, do: func(m machine) error {
+		{name: "drop-in", code: DropInOverride, force: true, do: func(m machine) error {
 			return errors.Join(os.Mkdir(m.Unit.Path+".d", 0o755), os.WriteFile(filepath.Join(m.Unit.Path+".d", "x.conf"), []byte("[Service]\nKillMode=none\n"), 0o640),
 				m.Reload(context.Background(), m.Unit))
 		}},
-		{name: "of the Node product", code: UnitForeign, force: true, do: func(m machine) error {
+		{name: "of the Node product", code: UnitNode, force: true, do: func(m machine) error {
 			return errors.Join(os.WriteFile(m.Unit.Path, []byte("[Service]\nExecStart=/usr/bin/node /opt/coderclaw/dist/entry.js gateway --port 19001\nEnvironment=CODERCLAW_SERVICE_MARKER=coderclaw\n"), 0o644),
 				m.Reload(context.Background(), m.Unit), m.Start(context.Background(), m.Unit))
 		}},

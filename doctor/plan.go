@@ -77,7 +77,7 @@ type remedy struct {
 
 // remedies lists them in the order in which they are applied.
 func remedies() []remedy {
-	return slices.Concat(fileRemedies(), unitRemedies())
+	return slices.Concat(fileRemedies(), permissionRemedies(), unitRemedies())
 }
 
 // PlanOptions narrows or widens a plan.

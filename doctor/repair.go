@@ -94,13 +94,13 @@ func setUp(t Target, o Observation) ([]Step, error) {
 // unitRemedies are those against what is wrong with the service.
 func unitRemedies() []remedy {
 	return []remedy{
-		{codes: []Code{UnitForeign}, force: true, steps: takeOver},
-		{codes: []Code{UnitDropIn}, force: true, steps: dropDropIns},
-		{codes: []Code{UnitDeleted, UnitEmpty, UnitMasked, UnitDangling, UnitExecDrift, UnitWrongProfile, UnitEnvExtra,
-			UnitEnvDrift, UnitKeyMissing, UnitKeyExtra, UnitKeyDrift}, steps: writeUnit},
+		{codes: []Code{UnitForeign, UnitNode}, force: true, steps: takeOver},
+		{codes: []Code{DropInOverride, DropInBreaks, UnitStopClock, UnitStartLimit, UnitPort, UnitEnvExtra, UnitSecret}, force: true, steps: dropDropIns},
+		{codes: []Code{UnitDeleted, UnitEmpty, UnitMasked, UnitDangling, UnitUnparsable, UnitExecDrift, UnitWrongProfile, UnitProgram, BinaryMissing, UnitEnvExtra,
+			UnitEnvDrift, UnitPort, UnitSecret, UnitKeyMissing, UnitKeyExtra, UnitKeyDrift, UnitOutdated, UnitStopClock, UnitStartLimit}, steps: ofFile(writeUnit)},
 		{codes: []Code{UnitDisabled, UnitDeleted, UnitEmpty, UnitMasked, UnitDangling}, steps: enable},
 		{codes: []Code{UnitStale}, steps: reload},
-		{codes: []Code{UnitFailed, UnitStopped}, steps: start},
+		{codes: []Code{UnitFailed, UnitStartLimitHit, UnitStopped}, steps: start},
 		{codes: []Code{UnitOldProcess}, steps: func(t Target, o Observation, _ []Finding) ([]Step, error) { return restart(t, o, VerbRestart) }},
 		{codes: []Code{BinaryReplaced}, steps: func(t Target, o Observation, _ []Finding) ([]Step, error) { return restart(t, o, VerbReexec) }},
 	}
@@ -205,14 +205,12 @@ func (t Target) reloaded(o Observation, want servicegen.View) []Step {
 	return steps
 }
 
-// onDisk is what the manager will load from the disk as o shows it: without its
-// drop-ins where one of them cannot be read, and what is loaded now where the file
-// itself cannot be, which is written anew then.
+// onDisk is what the manager will load from the disk as o shows it: without drop-ins
+// that cannot be read, and what is loaded now where the file itself cannot be, which
+// is written anew then.
 func (t Target) onDisk(o Observation) servicegen.View {
-	view, err := o.Disk.View(t.Host.Format(), t.Unit.Scope, false, o.State.DropIns...)
-	if err != nil {
-		view, err = o.Disk.View(t.Host.Format(), t.Unit.Scope, true)
-	}
+	o.DropIns = o.Disk.AllDropIns(o.State.DropIns...)
+	view, err := (&examiner{t: t, o: o}).effective()
 	if err != nil {
 		view = o.State.View
 	}
@@ -309,10 +307,12 @@ func takeOver(t Target, o Observation, _ []Finding) ([]Step, error) {
 // dropDropIns removes the drop-ins that lie beside the unit file.
 func dropDropIns(t Target, o Observation, found []Finding) ([]Step, error) {
 	step := Step{What: "remove the drop-ins of " + t.Unit.Name, Reversible: true}
+	seen := map[string]bool{}
 	for _, f := range found {
-		if filepath.Dir(f.Path) != t.Unit.Path+".d" {
-			continue // of the machine, for all users
+		if filepath.Dir(f.Path) != t.Unit.Path+".d" || seen[f.Path] {
+			continue // of the machine, for all users; or found for another reason too
 		}
+		seen[f.Path] = true
 		s, err := o.at(f.Path)
 		if err != nil {
 			return nil, err

@@ -10,12 +10,13 @@ import (
 	"github.com/coderclaw/coderclaw/servicegen"
 )
 
-// Survey observes many targets. What is the same for all, the manager's connection
-// and the table of ports, is read once, and the targets are looked at side by side.
+// Survey observes many targets of one registry. What is the same for all, the
+// manager's connection, the table of ports and the machine, is read once, and the targets are looked at side by side.
 func Survey(ctx context.Context, targets []Target) []Observation {
 	targets = append([]Target(nil), targets...)
 	out := make([]Observation, len(targets))
 	shareStates(ctx, targets)
+	shareMachine(ctx, targets)
 	workers := runtime.GOMAXPROCS(0) + 2 // much of it is waiting
 	if slices.ContainsFunc(targets, func(t Target) bool { return t.AsRoot != nil }) {
 		workers = 1 // the whole process changes who it is meanwhile
@@ -75,6 +76,17 @@ func shareStates(ctx context.Context, targets []Target) {
 			}
 			targets[i].Host = seen
 		}
+	}
+}
+
+// shareMachine looks once at what all the profiles, which are of one registry, share.
+func shareMachine(ctx context.Context, targets []Target) {
+	if len(targets) < 2 || targets[0].Shared == nil {
+		return
+	}
+	m := targets[0].Shared(ctx)
+	for i := range targets {
+		targets[i].Shared = func(context.Context) *Machine { return m }
 	}
 }
 

@@ -129,9 +129,12 @@ func configReference() string {
 
 func findingsReference() string {
 	var b strings.Builder
-	b.WriteString("# Findings of doctor\n\nInfos never count as something left.\n\n| code | severity | mended by --repair | meaning | remedy |\n|---|---|---|---|---|\n")
+	b.WriteString("# Findings of doctor\n\n`doctor --json` shows a finding as its code, its severity, the view in which it was made, and its evidence: a path, the key of a setting, " +
+		"what it has and what it should have. Secrets are shown as the first digits of their hash. Codes are stable. Infos never count as something left.\n\n" +
+		"*Mended* says what `doctor --repair` does: a repair marked *without undo* starts, reloads or resets something, of which nothing is left to take back; all others can be taken back.\n\n" +
+		"| code | severity | mended | meaning | evidence | remedy |\n|---|---|---|---|---|---|\n")
 	for _, d := range doctor.Codes() {
-		fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s |\n", d.Code, d.Severity, yesNo(d.Repairable), cell(d.Meaning), cell(d.Remedy))
+		fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s | %s |\n", d.Code, d.Severity, d.Mending, cell(d.Meaning), cell(d.Evidence), cell(d.Remedy))
 	}
 	return b.String()
 }

@@ -123,6 +123,7 @@ func (a *app) doctor(ctx context.Context, f doctorFlags) error {
 			return fmt.Errorf("profile %s: %w", t.Profile.Name, err)
 		}
 	}
+	report.Findings = doctor.Distinct(report.Findings)
 	for _, finding := range report.Findings {
 		report.OK = report.OK && !finding.Left()
 	}
@@ -158,7 +159,7 @@ const machineDir = "/var/lib/coderclaw/doctor"
 // lies beside the registry, where gateways cannot read it.
 func (a *app) lookAt(s unitService, r *profiles.Registry) doctor.Target {
 	t := doctor.Target{Profile: s.profile, Host: s.host, Unit: s.unit, Spec: s.spec, Env: a.env,
-		KeyFile: filepath.Join(filepath.Dir(r.Path()), "doctor.key")}
+		KeyFile: filepath.Join(filepath.Dir(r.Path()), "doctor.key"), Profiles: r, Shared: a.shared(r)}
 	if s.unit.Scope == servicegen.ScopeSystem && os.Getuid() == 0 {
 		t.JournalDir, t.KeyFile = filepath.Join(machineDir, s.profile.Name), filepath.Join(machineDir, "key")
 		if s.site.turn != nil {
@@ -166,6 +167,14 @@ func (a *app) lookAt(s unitService, r *profiles.Registry) doctor.Target {
 		}
 	}
 	return t
+}
+
+// shared looks at what all profiles of a machine share, at each call anew.
+func (a *app) shared(r *profiles.Registry) func(context.Context) *doctor.Machine {
+	return func(ctx context.Context) *doctor.Machine {
+		o := servicegen.HostOptions{Scope: servicegen.ScopeUser, UID: os.Getuid(), Env: servicegen.Lookup(a.env)}
+		return doctor.ObserveMachine(ctx, doctor.MachineOptions{Format: nativeFormat(), Host: o, Registry: r, Env: a.env})
+	}
 }
 
 // recover ends what an earlier repair was interrupted in.

@@ -92,7 +92,7 @@ func fileDrifts() []drift {
 		}))},
 		{name: "CRLF", code: doctor.UnitStale, do: text(func(was string) string { return strings.ReplaceAll(was, "\n", "\r\n") })},
 		{name: "byte order mark", code: doctor.UnitStale, do: text(func(was string) string { return "\xef\xbb\xbf" + was })},
-		{name: "a line over 1 MiB", code: doctor.UnitKeyDrift, do: loaded(text(func(was string) string {
+		{name: "a line over 1 MiB", code: doctor.UnitUnparsable, do: loaded(text(func(was string) string {
 			return was + "# " + strings.Repeat("x", 1<<20) + "\n"
 		}))},
 		{name: "half a file", code: doctor.UnitKeyMissing, key: "WantedBy", do: loaded(text(func(was string) string { return was[:len(was)/2] }))},
@@ -100,7 +100,7 @@ func fileDrifts() []drift {
 			return "[Service]\nExecStart=/usr/bin/sleep 1000\n"
 		})), hand: takeOver},
 		{name: "no unit at all", code: doctor.UnitForeign, do: loaded(text(func(string) string { return "hello\n" })), hand: takeOver},
-		{name: "unit of the Node product", code: doctor.UnitForeign, do: loaded(text(func(string) string {
+		{name: "unit of the Node product", code: doctor.UnitNode, do: loaded(text(func(string) string {
 			return "[Service]\nExecStart=/usr/bin/node /usr/lib/node_modules/coderclaw/dist/index.js gateway --port 18789\n" +
 				"Environment=CODERCLAW_SERVICE_MARKER=coderclaw\nRestart=always\n[Install]\nWantedBy=default.target\n"
 		})), hand: takeOver},

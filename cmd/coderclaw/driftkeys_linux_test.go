@@ -32,7 +32,14 @@ func keyDrifts() []drift {
 		"RestartPreventExitStatus": "1 2", "KillMode": "process", "Delegate": "no", "WatchdogSec": "1h", "TimeoutStopSec": "5", "UMask": "0022",
 		"WantedBy": "graphical-session.target",
 	} {
-		all = append(all, drift{name: "changed " + key, code: doctor.UnitKeyDrift, key: key, do: loaded(line(key, key+"="+value+"\n"))})
+		code := doctor.UnitKeyDrift
+		switch key {
+		case "TimeoutStopSec":
+			code = doctor.UnitStopClock
+		case "StartLimitIntervalSec", "StartLimitBurst":
+			code = doctor.UnitStartLimit
+		}
+		all = append(all, drift{name: "changed " + key, code: code, key: key, do: loaded(line(key, key+"="+value+"\n"))})
 	}
 	for _, key := range []string{"Type", "Restart", "RestartSec", "WatchdogSec", "KillMode", "TimeoutStopSec", "WantedBy"} {
 		all = append(all, drift{name: "removed " + key, code: doctor.UnitKeyMissing, key: key, do: loaded(line(key, ""))})
@@ -47,7 +54,7 @@ func keyDrifts() []drift {
 			return strings.Replace(was, "ExecStart=", "ExecStart=/bin/true\nExecStart=", 1)
 		}))},
 		drift{name: "a key under its old name", code: doctor.UnitKeyDrift, key: "StartLimitIntervalSec", do: loaded(line("StartLimitIntervalSec", "StartLimitInterval=10\n"))},
-		drift{name: "one TimeoutSec for both", code: doctor.UnitKeyDrift, key: "TimeoutStopSec", do: loaded(line("TimeoutStopSec", "TimeoutSec=3\n"))},
+		drift{name: "one TimeoutSec for both", code: doctor.UnitStopClock, key: "TimeoutStopSec", do: loaded(line("TimeoutStopSec", "TimeoutSec=3\n"))},
 		drift{name: "sleep", code: doctor.UnitExecDrift, do: line("ExecStart", "ExecStart=/usr/bin/sleep 1000\n")},
 		drift{name: "sleep, running", code: doctor.UnitExecDrift, do: func(m *machine) {
 			m.Helper()
@@ -63,17 +70,17 @@ func keyDrifts() []drift {
 		drift{name: "another profile", code: doctor.UnitWrongProfile, do: loaded(text(func(was string) string {
 			return strings.Replace(was, "--profile default", "--profile rescue", 1)
 		}))},
-		drift{name: "program gone", code: doctor.UnitExecDrift, do: func(m *machine) {
+		drift{name: "program gone", code: doctor.BinaryMissing, do: func(m *machine) {
 			m.Helper()
 			loaded(line("ExecStart", "ExecStart=/home/claw/.nvm/versions/v1/bin/coderclaw supervisor run --profile default\n"))(m)
 			if out, code := m.run("systemctl", "--user", "restart", m.name()); code == 0 {
 				m.Errorf("it started:\n%s", out)
 			}
 		}},
-		drift{name: "token in the unit", code: doctor.UnitEnvExtra, key: "Environment[CODERCLAW_GATEWAY_TOKEN]", do: restarted(text(func(was string) string {
+		drift{name: "token in the unit", code: doctor.UnitSecret, key: "Environment[CODERCLAW_GATEWAY_TOKEN]", do: restarted(text(func(was string) string {
 			return strings.Replace(was, "[Service]\n", "[Service]\nEnvironment=CODERCLAW_GATEWAY_TOKEN=stale\n", 1)
 		}))},
-		drift{name: "a variable added", code: doctor.UnitEnvExtra, key: "Environment[CODERCLAW_GATEWAY_PORT]", do: text(func(was string) string {
+		drift{name: "a variable added", code: doctor.UnitPort, key: "Environment[CODERCLAW_GATEWAY_PORT]", do: text(func(was string) string {
 			return strings.Replace(was, "[Service]\n", "[Service]\nEnvironment=CODERCLAW_GATEWAY_PORT=1\n", 1)
 		})},
 		drift{name: "a variable changed", code: doctor.UnitEnvDrift, key: "Environment[CODERCLAW_REGISTRY]",

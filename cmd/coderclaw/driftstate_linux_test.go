@@ -65,7 +65,7 @@ func processDrifts() []drift {
 				m.Fatalf("the unit is %s", m.active())
 			}
 		}},
-		{name: "start limit hit", code: doctor.UnitFailed, do: func(m *machine) {
+		{name: "start limit hit", code: doctor.UnitStartLimitHit, do: func(m *machine) {
 			m.Helper()
 			for range 8 {
 				m.run("systemctl", "--"+string(m.scope), "restart", m.name())
@@ -83,17 +83,33 @@ func processDrifts() []drift {
 				m.until("another supervisor runs", func() bool { return m.active() == "active" })
 				m.becomes(instance.Ready)
 			}},
-		{name: "drop-in", code: doctor.UnitDropIn, do: loaded(func(m *machine) {
+		{name: "drop-in", code: doctor.UnitDropIn, do: dropIn("Nice=5"), then: noDropIn}, // it was kept
+		{name: "drop-in that shortens the stop", code: doctor.UnitStopClock, key: "TimeoutStopSec", do: dropIn("TimeoutStopSec=5"), hand: noDropIn},
+		{name: "drop-in without restarts", code: doctor.DropInOverride, key: "Restart", do: dropIn("Restart=no"), hand: noDropIn},
+		{name: "drop-in of another program", code: doctor.DropInBreaks, key: "ExecStart", do: dropIn("ExecStart=\nExecStart=/usr/bin/sleep 1000"), hand: noDropIn},
+		{name: "drop-in with a token", code: doctor.UnitSecret, do: dropIn("Environment=CODERCLAW_GATEWAY_TOKEN=stale"), hand: noDropIn},
+		{name: "drop-in that cannot be parsed", code: doctor.DropInBad, do: loaded(func(m *machine) {
 			m.Helper()
 			m.try(os.Mkdir(m.unit()+".d", 0o755))
-			m.write(filepath.Join(m.unit()+".d", "override.conf"), "[Service]\nTimeoutStopSec=5\n")
-		}), then: func(m *machine) {
-			m.Helper()
-			m.try(os.Remove(filepath.Join(m.unit()+".d", "override.conf"))) // it was kept
-			m.try(os.Remove(m.unit() + ".d"))
-			m.systemctl("daemon-reload")
-		}},
+			m.write(filepath.Join(m.unit()+".d", "override.conf"), "[Serv")
+		}), hand: noDropIn},
 	}
+}
+
+// dropIn lays a setting over the unit.
+func dropIn(setting string) func(*machine) {
+	return loaded(func(m *machine) {
+		m.Helper()
+		m.try(os.Mkdir(m.unit()+".d", 0o755))
+		m.write(filepath.Join(m.unit()+".d", "override.conf"), "[Service]\n"+setting+"\n")
+	})
+}
+
+func noDropIn(m *machine) {
+	m.Helper()
+	m.try(os.Remove(filepath.Join(m.unit()+".d", "override.conf")))
+	m.try(os.Remove(m.unit() + ".d"))
+	m.systemctl("daemon-reload")
 }
 
 func (m *machine) active() string {

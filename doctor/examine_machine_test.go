@@ -1,0 +1,67 @@
+package doctor
+
+import (
+	"context"
+	"os"
+	"testing"
+
+	"github.com/coderclaw/coderclaw/servicegen"
+)
+
+func machineExams() []exam {
+	lingers := func(g servicegen.LingerGrade) func(*testing.T, *Target, *Observation) {
+		return func(_ *testing.T, _ *Target, o *Observation) {
+			o.Machine = &Machine{Format: servicegen.FormatSystemd, Linger: servicegen.LingerState{User: "ann", Grade: g, Why: "polkit refuses", Command: "sudo loginctl enable-linger ann"}}
+		}
+	}
+	return []exam{
+		{"lingering on", lingers(servicegen.LingerOn), nil},
+		{"lingering of no matter", lingers(servicegen.LingerNone), nil},
+		{"lingering off", lingers(servicegen.LingerRoot), []Code{LingerOff}},
+		{"lingering off, and the user may", lingers(servicegen.LingerFree), []Code{LingerOff}},
+		{"lingering off without a service", func(t *testing.T, g *Target, o *Observation) {
+			lingers(servicegen.LingerRoot)(t, g, o)
+			o.Disk.State, o.State, o.Process, o.Supervisor = servicegen.FileMissing, servicegen.State{LoadState: servicegen.LoadNotFound}, nil, nil
+		}, []Code{NotInstalled}},
+	}
+}
+
+func TestObserveMachine(t *testing.T) {
+	t.Parallel()
+	r := registry(t, "")
+	p, err := r.Get("dev")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.MkdirAll(p.StateDir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(p.ConfigPath, []byte("{gateway: {port: 30000}}"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	unitIn(t, dir, "moltbot-gateway.service", "[Service]\nExecStart=/x/moltbot gateway\n")
+	m := ObserveMachine(t.Context(), MachineOptions{Format: servicegen.FormatSystemd, Host: servicegen.HostOptions{UID: 1000}, Registry: r, Dirs: []UnitDir{{dir, servicegen.ScopeUser}},
+		Linger: func(_ context.Context, o servicegen.HostOptions) (servicegen.LingerState, error) {
+			return servicegen.LingerState{UID: o.UID, Grade: servicegen.LingerFree}, nil
+		}})
+	if m.Ports["dev"] != 30000 || m.Ports["default"] != 18789 || len(m.Services) != 1 || m.Services[0].Port != familyPort || m.Linger.UID != 1000 {
+		t.Errorf("got %+v", m)
+	}
+}
+
+func TestDistinct(t *testing.T) {
+	t.Parallel()
+	found := []Finding{
+		{Code: LingerOff, Profile: "a", Key: "ann"}, {Code: DiskLow, Profile: "a", Path: "/a", Key: "device 8:1"}, {Code: UnitStopped, Profile: "a"},
+		{Code: LingerOff, Profile: "b", Key: "ann"}, {Code: DiskLow, Profile: "b", Path: "/b", Key: "device 8:1"}, {Code: UnitStopped, Profile: "b"},
+		{Code: DiskLow, Profile: "c", Path: "/c", Key: "device 8:2"},
+	}
+	var got string
+	for _, f := range Distinct(found) {
+		got += f.Profile + " " + string(f.Code) + "; "
+	}
+	if want := "a linger-off; a disk-low; a unit-stopped; b unit-stopped; c disk-low; "; got != want {
+		t.Errorf("got %s", got)
+	}
+}

@@ -1,0 +1,39 @@
+package doctor
+
+import (
+	"fmt"
+	"slices"
+)
+
+// permissionRemedies take from others what they should not have.
+func permissionRemedies() []remedy {
+	return []remedy{{
+		codes: []Code{EnvFileMode, SecretMode, LogMode, RegistryMode, UnitMode},
+		steps: func(_ Target, o Observation, found []Finding) ([]Step, error) {
+			var out []Step
+			for _, f := range found {
+				s, err := o.at(f.Path)
+				if err != nil {
+					return nil, err
+				}
+				closed := s.Place.Mode.FileMode() &^ 0o022
+				if f.Code != RegistryMode && f.Code != UnitMode {
+					closed &^= 0o077
+				}
+				out = append(out, Step{What: fmt.Sprintf("close %s to others (%s)", f.Path, mode(closed)), Codes: []Code{f.Code}, Reversible: true, Edits: []Edit{s.Chmod(closed)}})
+			}
+			return out, nil
+		},
+	}}
+}
+
+// ofFile keeps a remedy that writes the unit file from findings about drop-ins.
+func ofFile(steps func(Target, Observation, []Finding) ([]Step, error)) func(Target, Observation, []Finding) ([]Step, error) {
+	return func(t Target, o Observation, found []Finding) ([]Step, error) {
+		found = slices.DeleteFunc(slices.Clone(found), func(f Finding) bool { return f.Aggressive })
+		if len(found) == 0 {
+			return nil, nil
+		}
+		return steps(t, o, found)
+	}
+}
