@@ -137,9 +137,18 @@ type ownStatus struct {
 	Ready         string                  `json:"ready"`
 	Authenticated string                  `json:"authenticated"`            // it accepted our credential
 	Fingerprint   string                  `json:"tlsFingerprint,omitempty"` // of the certificate to insist on
+	Scope         string                  `json:"scope,omitempty"`          // of the service: user or system
+	User          string                  `json:"user,omitempty"`           // as whom a service of the machine runs
+	Socket        *socketStatus           `json:"socket,omitempty"`         // the socket unit that holds the ports, if there is one
 	Supervisor    *control.Supervisor     `json:"supervisor,omitempty"`
 	Instance      *control.Instance       `json:"instance,omitempty"`
 	Health        *protocol.HealthSummary `json:"health,omitempty"` // with --deep
+}
+
+// socketStatus is the socket unit of a service.
+type socketStatus struct {
+	Path  string `json:"path"`
+	State string `json:"state"` // systemd's word, or unknown
 }
 
 const (
@@ -264,6 +273,17 @@ func (a *app) serviceFacts(ctx context.Context, s unitService, st *gatewayStatus
 	}
 	if st.Coderclaw.Registered != yes {
 		return
+	}
+	st.Coderclaw.Scope = string(s.unit.Scope)
+	if s.machines() {
+		st.Coderclaw.User = firstOf(s.site.account.Name, "root")
+	}
+	if s.socket {
+		socket := s.unit.SocketUnit()
+		st.Coderclaw.Socket = &socketStatus{Path: socket.Path, State: unknown}
+		if up, err := s.host.State(ctx, socket); err == nil {
+			st.Coderclaw.Socket.State = up.ActiveState
+		}
 	}
 	out.Command = &serviceCommand{ProgramArguments: state.Exec, SourcePath: s.unit.Path, Environment: map[string]string{}}
 	for _, e := range state.Env {

@@ -27,6 +27,12 @@ func (a *app) printGatewayStatus(t target, st gatewayStatus) {
 	if c := st.Service.Command; c != nil {
 		say("Command: %s", strings.Join(c.ProgramArguments, " "))
 		say("Service file: %s", c.SourcePath)
+		if own.User != "" {
+			say("Runs as: %s, as a service of the machine", own.User)
+		}
+		if own.Socket != nil {
+			say("Socket unit: %s (%s)", own.Socket.Path, own.Socket.State)
+		}
 	}
 	say("")
 	if !st.Service.ConfigAudit.OK {

@@ -3,12 +3,14 @@ package main
 import (
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/coderclaw/coderclaw/internal/proctable"
 	"github.com/coderclaw/coderclaw/internal/systemdtest"
@@ -144,6 +146,7 @@ func TestServicesOfTheMachine(t *testing.T) {
 		do   func(box)
 	}{
 		{"who may", box.whoMay},
+		{"interrupted", box.interrupted},
 		{"install", box.install},
 		{"manage", box.manage},
 		{"doctor", box.doctor},
@@ -197,6 +200,37 @@ func (b box) whoMay() {
 	}
 	if left := b.traces(); len(left) > 0 {
 		b.Errorf("a refused installation leaves %q", left)
+	}
+}
+
+// interrupted: an installation that is broken off while it waits leaves nothing of
+// the service, and what it made for claw is claw's.
+func (b box) interrupted() {
+	slow := filepath.Join(clawHome, ".coderclaw", slowFile)
+	b.must("runuser", "-u", "claw", "--", "mkdir", "-m", "0700", filepath.Dir(slow))
+	b.must("runuser", "-u", "claw", "--", "touch", slow)
+	cmd := exec.CommandContext(b.Context(), "env", slices.Concat(b.rootEnv(), []string{installed, "gateway", "install", "--system", "--user", "claw"})...)
+	cmd.WaitDelay = 10 * time.Second
+	var said strings.Builder
+	cmd.Stdout, cmd.Stderr = &said, &said
+	if err := cmd.Start(); err != nil {
+		b.Fatal(err)
+	}
+	b.until("the unit runs", func() bool {
+		return b.must("systemctl", "show", "-p", "SubState", machineUnit) == "SubState=running\n"
+	})
+	if err := cmd.Process.Signal(syscall.SIGINT); err != nil {
+		b.Fatal(err)
+	}
+	if err := cmd.Wait(); err == nil || cmd.ProcessState.ExitCode() != 1 || !strings.Contains(said.String(), "everything is as it was") {
+		b.Errorf("the installation ended with %v:\n%s", err, said.String())
+	}
+	if left := b.traces(); len(left) > 0 {
+		b.Errorf("an interrupted installation leaves %q", left)
+	}
+	b.owners()
+	if err := os.Remove(slow); err != nil {
+		b.Fatal(err)
 	}
 }
 
@@ -284,7 +318,7 @@ func (b box) manage() {
 	for name, do := range map[string]func(...string) (string, int){"sudo": b.sudo, "root": b.root, "claw": b.claw} {
 		for _, flags := range [][]string{nil, {"--system"}} {
 			out := b.well(do(slices.Concat([]string{"gateway", "status", "--require-rpc"}, flags)...))
-			if !strings.Contains(out, "Service file: "+machineFile) || !strings.Contains(out, "Registered: yes, loaded: yes, process alive: yes, owns the port: yes, ready: yes, authenticated: yes") {
+			if !strings.Contains(out, "Service file: "+machineFile+"\nRuns as: claw, as a service of the machine\n") || !strings.Contains(out, "Registered: yes, loaded: yes, process alive: yes, owns the port: yes, ready: yes, authenticated: yes") {
 				b.Errorf("%s %v: status says:\n%s", name, flags, out)
 			}
 		}
@@ -378,7 +412,9 @@ func (b box) socket() {
 	if got := b.must("systemctl", "show", "-p", "ActiveState,UnitFileState", "coderclaw-gateway.socket"); got != "ActiveState=active\nUnitFileState=enabled\n" {
 		b.Errorf("systemd shows of the socket unit:\n%s", got)
 	}
-	b.well(b.claw("gateway", "status", "--require-rpc"))
+	if out := b.well(b.claw("gateway", "status", "--require-rpc")); !strings.Contains(out, "Socket unit: /etc/systemd/system/coderclaw-gateway.socket (active)\n") {
+		b.Errorf("status says:\n%s", out)
+	}
 	gateway := b.gateway()
 	b.must("systemctl", "restart", machineUnit)
 	b.well(b.claw("gateway", "status", "--require-rpc")) // who comes too early waits
