@@ -26,7 +26,7 @@ func (a *app) serviceInstall(ctx context.Context, s unitService, c *cli.Command)
 		return serviceResult{}, fmt.Errorf("nothing was installed: %w", err)
 	}
 	if err := a.prepare(ctx, s.profile); err != nil {
-		return serviceResult{}, err
+		return serviceResult{}, fmt.Errorf("nothing was installed: %w", err)
 	}
 	check, err := a.checkProfile(ctx, s.profile)
 	if err == nil {
