@@ -143,7 +143,7 @@ func (t Target) unitSeen(o Observation) (Seen, error) {
 	return s, nil
 }
 
-// unitMode is what WriteUnit gives a service file.
+// unitMode are the permissions of a service file, as an installation gives them.
 func (t Target) unitMode() os.FileMode {
 	if t.Unit.Scope == servicegen.ScopeSystem {
 		return 0o644

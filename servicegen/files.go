@@ -62,36 +62,6 @@ func UnitDir(f Format, scope Scope, env Lookup) (string, error) {
 	return filepath.Join(home, ".config", "systemd", "user"), nil
 }
 
-// WriteUnit puts text at the path of u. A file of one user is private, since
-// paths and profile names are nobody else's business; one of the system is
-// readable by all, as its manager demands. A mask in its place is removed.
-func WriteUnit(u Unit, text []byte) error {
-	dirMode, mode := os.FileMode(0o700), os.FileMode(0o600)
-	if u.Scope == ScopeSystem {
-		dirMode, mode = 0o755, 0o644
-	}
-	if err := os.MkdirAll(filepath.Dir(u.Path), dirMode); err != nil {
-		return fmt.Errorf("service %s: make its directory: %w", u.Name, err)
-	}
-	switch o := (&OnDisk{Path: u.Path}); mustState(o) {
-	case FileMasked, FileDangling:
-		if err := os.Remove(u.Path); err != nil {
-			return fmt.Errorf("service %s: remove the link to %s: %w", u.Name, o.Link, err)
-		}
-	case FileDirectory, FileSpecial:
-		return fmt.Errorf("service %s: %s is not a file; move it away", u.Name, u.Path)
-	}
-	if err := atomicfile.WriteFile(u.Path, text, mode); err != nil {
-		return fmt.Errorf("service %s: write %s: %w", u.Name, u.Path, err)
-	}
-	return nil
-}
-
-func mustState(o *OnDisk) FileState {
-	state, _ := o.look()
-	return state
-}
-
 // place is what stood at a path, to be put back.
 type place struct {
 	path  string

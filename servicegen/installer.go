@@ -121,13 +121,11 @@ func (in *installer) place(ctx context.Context) error {
 		return fmt.Errorf("service %s: %w", in.u.Name, err)
 	}
 	if in.report.Wrote {
-		if err := in.unchanged(); err != nil {
+		if err := writeOver(in.u, in.disk, in.text); err != nil {
 			in.report.Wrote = false // what stands there now is not ours to take back
 			return err
 		}
-		if err := WriteUnit(in.u, in.text); err != nil {
-			return err
-		}
+		in.before.wrote = in.text
 	}
 	// launchd does not make it, and fails to start without it. In a user's home it is not for root to make.
 	if in.spec.LogDir != "" && in.spec.Scope == ScopeUser {
@@ -151,15 +149,6 @@ func (in *installer) place(ctx context.Context) error {
 		if err := in.h.Reload(ctx, in.u); err != nil {
 			return err
 		}
-	}
-	return nil
-}
-
-// unchanged tells whether the file is still as it was read, so that no edit is lost.
-func (in *installer) unchanged() error {
-	now := Observe(in.spec.Format, in.u.Path)
-	if now.State != in.disk.State || now.Link != in.disk.Link || !bytes.Equal(now.Raw, in.disk.Raw) {
-		return fmt.Errorf("service %s: somebody else has just changed %s; look at it, then try again", in.u.Name, in.u.Path)
 	}
 	return nil
 }

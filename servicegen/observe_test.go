@@ -123,38 +123,3 @@ func TestUnitDir(t *testing.T) {
 		}
 	}
 }
-
-func TestWriteUnit(t *testing.T) {
-	t.Parallel()
-	for name, prepare := range map[string]func(t *testing.T, path string){
-		"missing":  func(*testing.T, string) {},
-		"there":    func(t *testing.T, p string) { write(t, p, "old") },
-		"masked":   func(t *testing.T, p string) { link(t, os.DevNull, p) },
-		"dangling": func(t *testing.T, p string) { link(t, "/nonexistent/x", p) },
-	} {
-		path := filepath.Join(t.TempDir(), "systemd", "user", "x.service")
-		prepare(t, path)
-		if err := WriteUnit(Unit{Name: "x.service", Path: path, Scope: ScopeUser}, []byte("new")); err != nil {
-			t.Errorf("%s: %v", name, err)
-			continue
-		}
-		info, err := os.Lstat(path)
-		if err != nil || info.Mode() != 0o600 {
-			t.Errorf("%s: mode %v, %v", name, info.Mode(), err)
-		}
-		if got, _ := os.ReadFile(path); string(got) != "new" {
-			t.Errorf("%s: got %q", name, got)
-		}
-	}
-	dir := t.TempDir()
-	if err := WriteUnit(Unit{Name: "x", Path: dir}, []byte("new")); err == nil {
-		t.Error("wrote over a directory")
-	}
-	path := filepath.Join(dir, "x.service")
-	if err := WriteUnit(Unit{Name: "x.service", Path: path, Scope: ScopeSystem}, []byte("new")); err != nil {
-		t.Fatal(err)
-	}
-	if info, err := os.Stat(path); err != nil || info.Mode() != 0o644 {
-		t.Errorf("system scope: mode %v, %v", info.Mode(), err)
-	}
-}

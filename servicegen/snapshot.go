@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/coderclaw/coderclaw/internal/swapfile"
 )
 
 // snapshot is what stood on disk of a service before it was changed: its file, the
@@ -18,13 +20,18 @@ type snapshot struct {
 	files []place
 	links map[string]string // path of each link, and where it leads
 	unit  string            // path of the service file
+	mode  swapfile.Mode     // that a service file gets
+	wrote []byte            // what was put there since, nil for nothing
 	pulls []string          // directories of links beside the file
 	fresh []string          // directories that did not exist, the deepest first
 }
 
 // take remembers u as it is. mask is where the manager found it masked, "" for nowhere.
 func take(u Unit, mask string) (snapshot, error) {
-	s := snapshot{unit: u.Path, links: linksOf(u.Path), pulls: linkDirsOf(u.Path)}
+	s := snapshot{unit: u.Path, mode: 0o600, links: linksOf(u.Path), pulls: linkDirsOf(u.Path)}
+	if u.Scope == ScopeSystem {
+		s.mode = 0o644
+	}
 	paths := []string{u.Path}
 	if mask != "" && filepath.Clean(mask) != filepath.Clean(u.Path) {
 		paths = append(paths, mask)
@@ -54,7 +61,11 @@ func (s snapshot) restore() error {
 		}
 	}
 	for _, p := range s.files {
-		errs = append(errs, p.restore())
+		if p.path == s.unit && s.wrote != nil {
+			errs = append(errs, p.restoreOver(s.wrote, s.mode))
+		} else {
+			errs = append(errs, p.restore())
+		}
 	}
 	for _, path := range slices.Sorted(maps.Keys(s.links)) {
 		if now[path] == s.links[path] {

@@ -165,12 +165,14 @@ func (h host) killedDoctor(t *testing.T) {
 // new file that takes its name.
 const editor = `i=0
 while [ $i -lt 60 ]; do
+	sleep 0.02
 	i=$((i+1))
 	if [ $((i % 2)) = 0 ]; then echo "# edit $i" >> "$1"; else cp "$1" "$1.swp" && echo "# edit $i" >> "$1.swp" && mv "$1.swp" "$1"; fi
 	case $((i % 3)) in 0) sed -i s/^KillMode=.*/KillMode=process/ "$1";; esac
 done`
 
-// beside repairs over and over while somebody edits the unit: no edit is lost.
+// beside repairs and installs over and over, at the same time, while somebody edits
+// the unit: no edit is lost.
 func (h host) beside(t *testing.T) {
 	h.T = t
 	unit := filepath.Join(h.units, ownUnit)
@@ -181,6 +183,18 @@ func (h host) beside(t *testing.T) {
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.Wait() }()
 	var kept string
+	stop, stopped := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(stopped)
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+				_ = exec.CommandContext(t.Context(), "coderclaw", "gateway", "install").Run() // it may give way too
+			}
+		}
+	}()
 	for editing := true; editing; {
 		select {
 		case err := <-ended:
@@ -204,8 +218,18 @@ func (h host) beside(t *testing.T) {
 			}
 		}
 	}
+	close(stop)
+	<-stopped
 	if out, code := h.run("coderclaw", "doctor", "--repair"); code != 0 {
 		t.Errorf("exit %d\n%s", code, out)
+	}
+	byInstall, _ := filepath.Glob(unit + ".*.kept")
+	for _, path := range byInstall {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Error(err)
+		}
+		kept += string(text)
 	}
 	text, err := os.ReadFile(unit)
 	if err != nil {
