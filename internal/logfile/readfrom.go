@@ -21,7 +21,7 @@ const (
 // pipe is not stopped by a full disk, and returns the first such error at the end.
 func (w *Writer) ReadFrom(r io.Reader) (int64, error) {
 	i := &Intake{w: w}
-	_, err := i.take(r.Read, func() bool { return false })
+	_, err := i.take(r.Read, func() bool { return false }, func() bool { return false })
 	return i.total, err
 }
 
@@ -42,7 +42,7 @@ func (w *Writer) Intake(begun []byte) *Intake { return &Intake{w: w, begun: slic
 // the error is then as of ReadFrom. When stop says so it ends early, and f keeps what
 // was not read. On systems where a read cannot be kept from waiting, it waits.
 func (i *Intake) Take(f *os.File, stop func() bool) (last bool, err error) {
-	return i.take(func(b []byte) (int, error) { return readNow(f, b) }, stop)
+	return i.take(func(b []byte) (int, error) { return readNow(f, b) }, stop, func() bool { return moreSoon(f) })
 }
 
 // End stores what was held back and returns the beginning of a line whose end has not come.
@@ -54,7 +54,10 @@ func (i *Intake) End() (begun []byte, err error) {
 // errNothing says that a read would wait.
 var errNothing = errors.New("nothing is there")
 
-func (i *Intake) take(read func([]byte) (int, error), stop func() bool) (last bool, err error) {
+// take reads until there is nothing. In a flood it asks more whether to go on: to be
+// called again costs about as much as it takes to store what a pipe holds.
+func (i *Intake) take(read func([]byte) (int, error), stop, more func() bool) (last bool, err error) {
+	got := 0 // since there was nothing last
 	buf := append(i.w.o.Buffers.get(), i.begun...)
 	i.begun = nil
 	defer func() { i.w.o.Buffers.put(buf) }()
@@ -66,6 +69,7 @@ func (i *Intake) take(read func([]byte) (int, error), stop func() bool) (last bo
 		buf = slices.Grow(buf, readSize) // one read empties a full pipe
 		n, err := read(buf[len(buf) : len(buf)+readSize])
 		i.total += int64(n)
+		got += n
 		buf = buf[:len(buf)+n]
 		end := bytes.LastIndexByte(buf, '\n') + 1
 		if end == 0 && len(buf) >= maxLine {
@@ -78,6 +82,8 @@ func (i *Intake) take(read func([]byte) (int, error), stop func() bool) (last bo
 		}
 		switch {
 		case err == nil:
+		case errors.Is(err, errNothing) && got >= flood && more():
+			got = 0
 		case errors.Is(err, errNothing):
 			i.begun = slices.Clone(buf)
 			i.c.trim()

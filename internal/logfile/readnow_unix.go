@@ -38,3 +38,18 @@ func readNow(f *os.File, b []byte) (n int, err error) {
 	}
 	return n, nil
 }
+
+// soon is how long whoever prints a flood may take to go on, in ms.
+const soon = 2
+
+// moreSoon waits for more for a moment, which costs a thread meanwhile, and tells
+// whether it has come.
+func moreSoon(f *os.File) bool {
+	raw, err := f.SyscallConn()
+	if err != nil {
+		return false
+	}
+	n := 0
+	err = raw.Control(func(fd uintptr) { n, _ = unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, soon) }) // an error shows at the read
+	return err == nil && n > 0
+}
