@@ -53,25 +53,28 @@ func (i *Instance) Run(ctx context.Context) {
 // loop is where every state changes.
 func (m *machine) loop(ctx context.Context) {
 	defer close(m.done)
-	m.begin(ctx)
+	apart(func() { m.begin(ctx) })
 	for !m.left && (!m.ending || m.child != nil) {
-		m.act(ctx, m.next(ctx))
+		e := m.next(ctx)
+		apart(func() { m.act(ctx, e) })
 	}
-	m.dismiss()
+	if !m.left {
+		apart(func() { m.tell(&m.stops, nil) })
+	}
 }
 
-// dismiss answers those who wait for the end.
-//
-//go:noinline
-func (m *machine) dismiss() {
-	if !m.left {
-		m.tell(&m.stops, nil)
-	}
+// apart does something on a stack of its own. Hundreds of instances wait, each on a
+// stack that would have grown with what it did last, and only a collection shrinks it.
+func apart(do func()) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		do()
+	}()
+	<-done
 }
 
 // begin does what comes before the first event.
-//
-//go:noinline
 func (m *machine) begin(ctx context.Context) {
 	switch {
 	case m.o.Adopt != nil:
@@ -102,9 +105,7 @@ type news struct {
 	exit    Exit
 }
 
-// next waits for what happens next. It does nothing about it: hundreds of instances
-// wait here, and a stack shrinks only to a few times of what is on it. So what needs
-// much is kept from being inlined above it.
+// next waits for what happens next.
 func (m *machine) next(ctx context.Context) event {
 	done := ctx.Done()
 	if m.ending {
@@ -131,8 +132,6 @@ func (m *machine) next(ctx context.Context) event {
 }
 
 // act does what is to be done about an event.
-//
-//go:noinline
 func (m *machine) act(ctx context.Context, e event) {
 	n := m.news
 	m.news = news{}

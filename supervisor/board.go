@@ -38,6 +38,11 @@ const settle = 10 * time.Millisecond
 
 // watch calls fn with the status now and after changes until ctx ends or fn returns an error.
 func (b *board) watch(ctx context.Context, fn func(control.Status) error) error {
+	return b.follow(ctx, func() error { return fn(b.status()) })
+}
+
+// follow is watch for whoever asks for the status itself.
+func (b *board) follow(ctx context.Context, fn func() error) error {
 	seen := -1
 	for {
 		b.mu.Lock()
@@ -49,7 +54,7 @@ func (b *board) watch(ctx context.Context, fn func(control.Status) error) error 
 		b.mu.Unlock()
 		if version != seen {
 			seen = version
-			if err := fn(b.status()); err != nil {
+			if err := fn(); err != nil {
 				return err
 			}
 			pause := time.NewTimer(settle)

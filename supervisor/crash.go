@@ -2,6 +2,7 @@ package supervisor
 
 import (
 	"bytes"
+	"maps"
 	"strings"
 
 	"github.com/coderclaw/coderclaw/instance"
@@ -17,10 +18,12 @@ const dumpMark = "SIGQUIT: quit"
 func (s *Supervisor) keepCrash(u *unit, d instance.Death) {
 	p := u.profile
 	u.mu.Lock()
-	if u.deaths == nil {
-		u.deaths = map[string]int{}
+	deaths := maps.Clone(u.deaths)
+	if deaths == nil {
+		deaths = map[string]int{}
 	}
-	u.deaths[d.Exit.Class]++
+	deaths[d.Exit.Class]++
+	u.deaths = deaths
 	u.mu.Unlock()
 	config, program, _ := strings.Cut(d.Hash, "+")
 	r := crashes.Record{

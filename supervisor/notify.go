@@ -3,7 +3,6 @@ package supervisor
 import (
 	"context"
 	"fmt"
-	"runtime"
 	"runtime/debug"
 	"strings"
 	"time"
@@ -37,7 +36,10 @@ func (s *Supervisor) notifyReady() func(context.Context) {
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
-			_ = s.board.watch(ctx, func(st control.Status) error { // ends with ctx
+			var lists [2][]control.Instance        // one is made while the other is looked at
+			_ = s.board.follow(ctx, func() error { // ends with ctx
+				st := s.statusIn(lists[0])
+				lists[0], lists[1] = lists[1], st.Instances
 				select {
 				case changes <- st:
 					return nil
@@ -67,7 +69,7 @@ func (s *Supervisor) mainLoop(ctx context.Context, last string, changes <-chan c
 		case <-ctx.Done():
 			return
 		case <-calm.C:
-			giveBack()
+			debug.FreeOSMemory() // what many starts at once have taken is not needed again for long
 		case <-ping:
 			s.notify("WATCHDOG=1")
 		case st := <-changes:
@@ -85,20 +87,11 @@ func (s *Supervisor) mainLoop(ctx context.Context, last string, changes <-chan c
 
 // gcPercent makes the collector come sooner than by its rule. What a supervisor has
 // lives long and is small, and a storm of deaths leaves little behind: to collect
-// more often costs it a few milliseconds in a storm, and half of its memory after one.
-const gcPercent = 40
+// more often costs it a hundredth of a processor in a storm, and half of its memory after one.
+const gcPercent = 20
 
 // endGCPercent is for the end, which does much once.
 const endGCPercent = 200
-
-// giveBack returns what many starts at once have taken and what is not needed again
-// for long. Each collection halves the stacks that have grown.
-func giveBack() {
-	for range 2 {
-		runtime.GC()
-	}
-	debug.FreeOSMemory()
-}
 
 // calmAfter is how long nothing must have changed for a storm to be over.
 const calmAfter = 250 * time.Millisecond

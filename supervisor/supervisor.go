@@ -12,6 +12,7 @@ import (
 	"net/netip"
 	"os"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -68,7 +69,7 @@ type Options struct {
 	Orphans  bool
 	Log      *slog.Logger
 	Lines    func(profile string, batch []byte) // told what the children print, in whole lines
-	OnStatus func(control.Status)               // told each change, from one goroutine
+	OnStatus func(control.Status)               // told each change, from one goroutine; it must not keep the list
 	// Look tells what is wrong with the profiles beside own, the names of ours, and by its
 	// error why it could not see them all. nil sees none.
 	Look func(ctx context.Context, own []string) ([]control.Diagnosis, error)
@@ -302,12 +303,15 @@ func (s *Supervisor) await(ctx context.Context, forker *instance.Forker) {
 func (s *Supervisor) Stop() { s.stopped.Do(func() { close(s.stop) }) }
 
 // status is everything that can be said now.
-func (s *Supervisor) status() control.Status {
+func (s *Supervisor) status() control.Status { return s.statusIn(nil) }
+
+// statusIn is status with a list of instances that may take the place of an older one.
+func (s *Supervisor) statusIn(list []control.Instance) control.Status {
 	units := s.set.list()
 	st := control.Status{
 		Supervisor: control.Supervisor{PID: os.Getpid(), Version: s.o.Version, Unit: s.o.Unit, Profiles: s.set.names(), Trees: s.trees.How,
 			Generation: s.generation, ReexecError: s.lastSwapFailure()},
-		Started: s.started, Origin: s.o.Origin, Instances: make([]control.Instance, 0, len(units)),
+		Started: s.started, Origin: s.o.Origin, Instances: slices.Grow(list[:0], len(units)),
 	}
 	for _, u := range units {
 		st.Instances = append(st.Instances, u.status())

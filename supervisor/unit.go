@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"net/netip"
 	"os"
 	"sync"
@@ -43,7 +42,7 @@ type unit struct {
 	url    string         // the same as a URL, once it was asked for
 	leaf   *cgroup.Leaf   // of the child that lives, nil without
 
-	deaths map[string]int // unasked, by exit class
+	deaths map[string]int // unasked, by exit class; replaced and never changed
 }
 
 // lockedUnits makes the units of all the profiles, or none.
@@ -191,7 +190,7 @@ func (u *unit) status() control.Instance {
 	if u.url == "" {
 		u.url = cmp.Or(u.scheme, "ws") + "://" + u.addr.String()
 	}
-	addr, url, leaf, deaths := u.addr, u.url, u.leaf, maps.Clone(u.deaths)
+	addr, url, leaf, deaths := u.addr, u.url, u.leaf, u.deaths
 	u.mu.Unlock()
 	i := control.Instance{Profile: u.profile.Name, Port: int(addr.Port()), URL: url, Supervisor: u.supervisor}
 	snap := u.instance.Snapshot()

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"text/tabwriter"
@@ -63,6 +64,7 @@ func (t *liveTable) show(s control.Status) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.last = s
+	t.last.Instances = slices.Clone(s.Instances) // the list is made anew in its place
 	t.drawLocked()
 }
 

@@ -42,7 +42,37 @@ func (w *Writer) Intake(begun []byte) *Intake { return &Intake{w: w, begun: slic
 // the error is then as of ReadFrom. When stop says so it ends early, and f keeps what
 // was not read. On systems where a read cannot be kept from waiting, it waits.
 func (i *Intake) Take(f *os.File, stop func() bool) (last bool, err error) {
-	return i.take(func(b []byte) (int, error) { return readNow(f, b) }, stop, func() bool { return moreSoon(f) })
+	read := func(b []byte) (int, error) { return readNow(f, b) }
+	if stop() {
+		return false, nil
+	}
+	if last, whole, err := i.sip(read); whole {
+		return last, err
+	}
+	return i.take(read, stop, func() bool { return moreSoon(f) })
+}
+
+// sipSize is more than most gateways print at a time, in bytes.
+const sipSize = 1 << 10
+
+// sip is take for an end and for a few lines, which need no large buffer. It tells
+// whether that was all.
+func (i *Intake) sip(read func([]byte) (int, error)) (last, whole bool, err error) {
+	buf := slices.Grow(i.begun, sipSize)
+	n, err := read(buf[len(buf) : len(buf)+sipSize])
+	i.total += int64(n)
+	buf = i.lines(buf[:len(buf)+n])
+	if err != nil && !errors.Is(err, errNothing) {
+		return true, true, i.finish(buf, err)
+	}
+	i.begun = nil
+	if len(buf) > 0 {
+		i.begun = slices.Clone(buf)
+	}
+	if whole = n < sipSize; whole {
+		i.c.trim()
+	}
+	return false, whole, nil
 }
 
 // End stores what was held back and returns the beginning of a line whose end has not come.
@@ -71,15 +101,7 @@ func (i *Intake) take(read func([]byte) (int, error), stop, more func() bool) (l
 		i.total += int64(n)
 		got += n
 		buf = buf[:len(buf)+n]
-		end := bytes.LastIndexByte(buf, '\n') + 1
-		if end == 0 && len(buf) >= maxLine {
-			buf = append(buf, '\n')
-			end = len(buf)
-		}
-		if end > 0 {
-			i.store(i.c.add(buf[:end], i.w.o.Now()))
-			buf = buf[:copy(buf, buf[end:])]
-		}
+		buf = i.lines(buf)
 		switch {
 		case err == nil:
 		case errors.Is(err, errNothing) && got >= flood && more():
@@ -89,17 +111,38 @@ func (i *Intake) take(read func([]byte) (int, error), stop, more func() bool) (l
 			i.c.trim()
 			return false, nil
 		default:
-			if len(buf) > 0 {
-				i.store(i.c.add(append(buf, '\n'), i.w.o.Now()))
-				buf = buf[:0]
-			}
-			i.store(i.c.flush())
-			if errors.Is(err, io.EOF) {
-				err = nil
-			}
-			return true, errors.Join(err, i.failed)
+			err = i.finish(buf, err)
+			buf = buf[:0]
+			return true, err
 		}
 	}
+}
+
+// lines stores the whole lines of buf and returns what is behind them.
+func (i *Intake) lines(buf []byte) []byte {
+	end := bytes.LastIndexByte(buf, '\n') + 1
+	if end == 0 && len(buf) >= maxLine {
+		buf = append(buf, '\n')
+		end = len(buf)
+	}
+	if end == 0 {
+		return buf
+	}
+	i.store(i.c.add(buf[:end], i.w.o.Now()))
+	return buf[:copy(buf, buf[end:])]
+}
+
+// finish stores the beginning of a line as the last one. err is why no more comes.
+func (i *Intake) finish(begun []byte, err error) error {
+	if len(begun) > 0 {
+		i.store(i.c.add(append(begun, '\n'), i.w.o.Now()))
+	}
+	i.store(i.c.flush())
+	i.begun = nil
+	if errors.Is(err, io.EOF) {
+		err = nil
+	}
+	return errors.Join(err, i.failed)
 }
 
 func (i *Intake) store(batch []byte) {

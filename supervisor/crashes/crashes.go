@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -199,7 +200,7 @@ func (s *Store) List() ([]Record, error) {
 func number(id string) int {
 	n := 1
 	if len(id) > len("20060102-150405-") {
-		_, _ = fmt.Sscanf(id[len("20060102-150405-"):], "%d", &n) // the pattern has seen to it
+		n, _ = strconv.Atoi(id[len("20060102-150405-"):]) // the pattern has seen to it
 	}
 	return n
 }
