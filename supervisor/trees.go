@@ -35,6 +35,7 @@ type trees struct {
 
 	background sync.WaitGroup // what goes on beside children that start and end
 	orphans    orphans
+	recording  chan struct{} // holds one for each that writes a record
 
 	mu  sync.Mutex // held from a fork until the child is known
 	own map[int]bool
@@ -42,7 +43,7 @@ type trees struct {
 
 // newTrees finds out what can be had here. It must be called before the first child is started.
 func (s *Supervisor) newTrees(forker *instance.Forker) *trees {
-	t := &trees{s: s, forker: forker, own: map[int]bool{}, orphans: orphans{hurry: make(chan struct{})}}
+	t := &trees{s: s, forker: forker, own: map[int]bool{}, orphans: orphans{hurry: make(chan struct{})}, recording: make(chan struct{}, recorders)}
 	var err error
 	if in := s.o.Inherited; in != nil {
 		t.groups, err = in.adoptTree()
@@ -158,8 +159,26 @@ func (st starter) Start(ctx context.Context, spec instance.StartSpec) (instance.
 		return nil, errors.Join(err, p.remove())
 	}
 	st.u.setLeaf(p.leaf)
-	t.background.Go(p.record) // until it is written down, the child's own watch over us has to do
+	t.background.Go(func() { t.inTurn(p.record) }) // until it is written down, the child's own watch over us has to do
 	return p, nil
+}
+
+// Each that waits for the disk costs a thread, and hundreds may start at once. Who
+// waits for a disk that hangs keeps others waiting only for a moment.
+const (
+	recorders  = 2
+	recordWait = 500 * time.Millisecond
+)
+
+func (t *trees) inTurn(do func()) {
+	timer := time.NewTimer(recordWait)
+	defer timer.Stop()
+	select {
+	case t.recording <- struct{}{}:
+		defer func() { <-t.recording }()
+	case <-timer.C:
+	}
+	do()
 }
 
 // treeProcess is a child with all that it starts.
