@@ -24,13 +24,10 @@ type orphans struct {
 // enough for many children and none competes with the start of a successor.
 const orphanWait = 50 * time.Millisecond
 
-// endOrphans soon ends what came to us of p: what is in its process group or has
+// endOrphans, where there is a reaper, soon ends what came to us of p: what is in its process group or has
 // its variable. What has shed both cannot be told from what others have left, and
 // stays until all end.
 func (t *trees) endOrphans(p *treeProcess) {
-	if t.reaper == nil {
-		return
-	}
 	o := &t.orphans
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -77,5 +74,9 @@ func (t *trees) endOrphansOf(list []*treeProcess) {
 			names = append(names, p.u.profile.Name)
 		}
 		t.s.o.Log.Error("something that gateways started is left", "profiles", names, "err", err)
+		return
+	}
+	for _, p := range list {
+		p.u.ledger.Settle(p.instance())
 	}
 }

@@ -190,6 +190,8 @@ type treeProcess struct {
 	tag  string       // variable that the child and all that it starts have
 }
 
+func (p *treeProcess) instance() string { return strings.TrimPrefix(p.tag, handoff.EnvInstance+"=") }
+
 // record writes the child down, for the supervisor that comes after one that is
 // killed. What cannot be written down runs all the same.
 func (p *treeProcess) record() {
@@ -198,11 +200,11 @@ func (p *treeProcess) record() {
 		return // it has ended already
 	}
 	if err == nil {
-		e.Profile, e.Instance = p.u.profile.Name, strings.TrimPrefix(p.tag, handoff.EnvInstance+"=")
+		e.Profile, e.Instance = p.u.profile.Name, p.instance()
 		if p.leaf != nil {
 			e.Cgroup = p.leaf.Dir()
 		}
-		err = p.u.ledger.Replace(e)
+		err = p.u.ledger.Begin(e)
 	}
 	if err != nil {
 		p.t.s.o.Log.Warn("the start of a gateway cannot be written down; were this supervisor killed, the next would not know of it", "profile", p.u.profile.Name, "err", err)
@@ -210,8 +212,9 @@ func (p *treeProcess) record() {
 }
 
 // Wait returns when the child has ended, and with a control group all that it
-// started. Without one, what is left of it is ended beside its successor's start.
-// The record stays until that is written down: it matches nobody any more.
+// started. Without one, what is left of it is ended beside its successor's start,
+// and the record keeps it until then: a supervisor that comes after one which is
+// killed meanwhile knows it by that.
 func (p *treeProcess) Wait() (instance.Exit, error) {
 	e, err := p.Process.Wait()
 	p.t.mu.Lock()
@@ -223,8 +226,10 @@ func (p *treeProcess) Wait() (instance.Exit, error) {
 		}
 	}
 	p.u.setLeaf(nil)
-	if p.leaf == nil {
+	if p.leaf == nil && p.t.reaper != nil {
 		p.t.endOrphans(p)
+	} else {
+		p.u.ledger.Settle(p.instance())
 	}
 	return e, errors.Join(err, p.remove())
 }

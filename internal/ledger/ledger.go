@@ -76,7 +76,8 @@ type Ledger struct {
 
 	mu      sync.Mutex // guards what follows and the file
 	entries []Entry
-	size    int // of the file
+	settled map[string]bool // instances of entries that go with the next one
+	size    int             // of the file
 }
 
 // maxSize is far above what entries of one profile can need, in bytes.
@@ -174,15 +175,35 @@ func (l *Ledger) Add(e Entry) error {
 	return l.writeLocked()
 }
 
-// Replace makes e the only entry: what was started before has ended.
-func (l *Ledger) Replace(e Entry) error {
+// maxUnsettled bounds the entries of processes that have ended, while what they have
+// started has perhaps not.
+const maxUnsettled = 16
+
+// Begin writes e down and takes out what is settled.
+func (l *Ledger) Begin(e Entry) error {
 	if !e.valid() {
 		return fmt.Errorf("ledger: an entry lacks what it would be recognised by: %+v", e)
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.entries = []Entry{e}
+	if l.settled[e.Instance] {
+		return nil // it was over before it was written down
+	}
+	l.entries = slices.DeleteFunc(l.entries, func(o Entry) bool { return l.settled[o.Instance] || o.Instance == e.Instance })
+	l.settled = nil
+	l.entries = append(l.entries[max(0, len(l.entries)-maxUnsettled):], e)
 	return l.writeLocked()
+}
+
+// Settle says that the process of an entry has ended, and all that it has started.
+// That is not worth a write of its own: an entry too many matches nobody.
+func (l *Ledger) Settle(instance string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.settled == nil {
+		l.settled = map[string]bool{}
+	}
+	l.settled[instance] = true
 }
 
 // Clear empties the record: everything that it names has ended. The file stays for
@@ -190,7 +211,7 @@ func (l *Ledger) Replace(e Entry) error {
 func (l *Ledger) Clear() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.entries = nil
+	l.entries, l.settled = nil, nil
 	if l.size == 0 {
 		return nil
 	}

@@ -1,8 +1,10 @@
 package ledger
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -99,7 +101,7 @@ func TestShorterAfterLonger(t *testing.T) {
 				r.Fatal(err)
 			}
 		}
-		if err := l.Replace(e); err != nil {
+		if err := l.Begin(e); err != nil {
 			r.Fatal(err)
 		}
 		again, err := Open(path)
@@ -198,4 +200,49 @@ func FuzzParse(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestUnsettledEntriesStay: what an ended process may have left is known by its
+// entry until that is over, also when others are begun meanwhile.
+func TestUnsettledEntriesStay(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "ledger.json")
+	l, err := Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	begin := func(instance string, want ...string) {
+		t.Helper()
+		if err := l.Begin(entry(instance)); err != nil {
+			t.Fatal(err)
+		}
+		again, err := Open(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, e := range again.Entries() {
+			got = append(got, e.Instance)
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("after %s: %q, want %q", instance, got, want)
+		}
+	}
+	begin("a", "a")
+	begin("b", "a", "b")
+	l.Settle("a")
+	begin("c", "b", "c")
+	l.Settle("b")
+	l.Settle("c")
+	l.Settle("d")
+	begin("d", "b", "c") // it was over before it was written down
+	begin("e", "e")
+	for i := range 2 * maxUnsettled {
+		if err := l.Begin(entry(fmt.Sprint(i))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := len(l.Entries()); n != maxUnsettled+1 {
+		t.Errorf("%d entries", n)
+	}
 }
