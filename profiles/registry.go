@@ -127,17 +127,30 @@ func read(path, home string, raw []byte) (*Registry, error) {
 
 // checkPorts tells which profiles share ports.
 func (r *Registry) checkPorts() error {
-	for number, p := range r.profiles {
-		for _, other := range r.profiles[:number] {
-			if !other.Block().Overlaps(p.Block()) {
-				continue
-			}
-			if err := overlap(other, p); err != nil {
-				return r.at(p.Name, "", err)
-			}
+	blocks := make([]Block, len(r.profiles))
+	for i := range r.profiles {
+		blocks[i] = r.profiles[i].Block()
+	}
+	sorted := slices.Clone(blocks)
+	slices.SortFunc(sorted, func(a, b Block) int { return a.Base - b.Base })
+	for i := 1; i < len(sorted); i++ {
+		if sorted[i-1].Overlaps(sorted[i]) {
+			return r.portCollision(blocks)
 		}
 	}
 	return r.checkMetricsPort()
+}
+
+// portCollision names the first two profiles, in their order, whose blocks overlap.
+func (r *Registry) portCollision(blocks []Block) error {
+	for number, b := range blocks {
+		for i, other := range blocks[:number] {
+			if other.Overlaps(b) {
+				return r.at(r.profiles[number].Name, "", overlap(r.profiles[i], r.profiles[number]))
+			}
+		}
+	}
+	return nil
 }
 
 // checkPlaces tells what profiles share on the disk.
