@@ -1,6 +1,7 @@
 package instance
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -14,7 +15,7 @@ import (
 // one socket. A child is known by the random id of its start. Methods are safe for
 // concurrent use.
 type Reports struct {
-	place func() (string, error)
+	places func() []string
 
 	mu       sync.Mutex // guards what follows
 	expected map[string]chan struct{}
@@ -26,10 +27,11 @@ type Reports struct {
 	listener sync.WaitGroup
 }
 
-// NewReports returns one whose socket is made before the first start. place says
-// where it is to lie; it is asked again when the file of the socket has gone.
-func NewReports(place func() (string, error)) *Reports {
-	return &Reports{place: place, expected: map[string]chan struct{}{}}
+// NewReports returns one whose socket is made before the first start, at the first
+// of places where that is possible. They are asked for again when the file of the
+// socket has gone.
+func NewReports(places func() []string) *Reports {
+	return &Reports{places: places, expected: map[string]chan struct{}{}}
 }
 
 // Run returns when ctx has ended, which is to be when no instance runs any more.
@@ -104,21 +106,29 @@ func (r *Reports) Ensure() (string, error) {
 	if err := r.closeLocked(); err != nil {
 		return "", err
 	}
-	path, err := r.place()
-	if err != nil {
-		return "", fmt.Errorf("notify socket: %w", err)
+	var failed error
+	for _, path := range r.places() {
+		err := r.openLocked(path)
+		if err == nil {
+			return path, nil
+		}
+		failed = cmp.Or(failed, err) // the first place is where it belongs
 	}
+	return "", cmp.Or(failed, errors.New("notify socket: there is no place for it"))
+}
+
+func (r *Reports) openLocked(path string) error {
 	socket, err := sdnotify.Listen(path)
 	if err != nil {
-		return "", err
+		return err
 	}
 	inode, err := os.Stat(path)
 	if err != nil {
-		return "", errors.Join(err, socket.Close())
+		return errors.Join(err, socket.Close())
 	}
 	r.socket, r.path, r.inode = socket, path, inode
 	r.listenLocked()
-	return path, nil
+	return nil
 }
 
 // ownLocked tells whether the file at the path is that of the socket.

@@ -10,7 +10,7 @@ import (
 	"github.com/coderclaw/coderclaw/internal/sdnotify"
 )
 
-func reportsAt(path string) *Reports { return NewReports(func() (string, error) { return path, nil }) }
+func reportsAt(paths ...string) *Reports { return NewReports(func() []string { return paths }) }
 
 // reporter is a Reports that works until the end of the test, and its socket's path.
 func reporter(t *testing.T) (*Reports, string) {
@@ -96,6 +96,37 @@ func TestReportsWaitWhilePaused(t *testing.T) {
 	r.Resume()
 	say(t, path, "b")
 	heard(t, b)
+}
+
+// TestReportsMoveToAnotherPlace: a place that has gone keeps nobody from starting.
+func TestReportsMoveToAnotherPlace(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	first, second := filepath.Join(dir, "a", "n"), filepath.Join(dir, "n")
+	if err := os.Mkdir(filepath.Dir(first), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	r := reportsAt(first, second)
+	if got, err := r.Ensure(); got != first || err != nil {
+		t.Fatal(got, err)
+	}
+	if err := os.RemoveAll(filepath.Dir(first)); err != nil {
+		t.Fatal(err)
+	}
+	a := r.Expect("a")
+	if got, err := r.Ensure(); got != second || err != nil {
+		t.Fatal(got, err)
+	}
+	say(t, second, "a")
+	heard(t, a)
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := r.Run(ended); err != nil {
+		t.Error(err)
+	}
+	if _, err := reportsAt(first).Ensure(); err == nil {
+		t.Error("made where there is no directory")
+	}
 }
 
 // TestReportsSocketIsMadeAnew when somebody has removed its file, and a file that

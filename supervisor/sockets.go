@@ -46,10 +46,17 @@ func (s *Supervisor) socketPath(stateDir, name string) (string, error) {
 	return filepath.Join(dir, name), nil
 }
 
-// notifyPath is where the socket lies on which children say that they are ready: in
-// a state dir that is ours as long as we run its profile.
-func (s *Supervisor) notifyPath() (string, error) {
-	return s.socketPath(s.set.list()[0].profile.StateDir, "notify.sock")
+// notifyPaths are where the socket may lie on which children say that they are
+// ready: in a state dir that is ours as long as we run its profile. That of one may
+// be gone, which is not to keep the others down.
+func (s *Supervisor) notifyPaths() []string {
+	var out []string
+	for _, u := range s.set.list() {
+		if path, err := s.socketPath(u.profile.StateDir, "notify.sock"); err == nil {
+			out = append(out, path)
+		}
+	}
+	return out
 }
 
 // listenControl makes the control socket. One that is there belongs to a

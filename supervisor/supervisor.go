@@ -147,7 +147,7 @@ func New(o Options) (*Supervisor, error) {
 	if in := o.Inherited; in != nil {
 		s.started, s.generation = in.Started, in.Generation
 	}
-	s.board, s.events, s.reports = newBoard(s.status), newEvents(), instance.NewReports(s.notifyPath)
+	s.board, s.events, s.reports = newBoard(s.status), newEvents(), instance.NewReports(s.notifyPaths)
 	return s, nil
 }
 
