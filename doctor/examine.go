@@ -52,13 +52,33 @@ func (e *examiner) mended(c Code, m Mending, view string, f Finding) {
 			f.Fix = "first mend what else is found of this service"
 		case m == ByHand:
 			f.Fix = d.Remedy
-		case m == Forced:
-			f.Fix = "run: " + e.command("doctor --repair --force")
 		default:
-			f.Fix = "run: " + e.command("doctor --repair")
+			f.Fix = "run: " + e.repair(m, f)
 		}
 	}
 	e.found = append(e.found, e.o.redact(f))
+}
+
+// repair is what a person types to have the finding mended. What belongs to the
+// machine only root may change, who has another home and another registry: there
+// an installation mends what doctor would.
+func (e *examiner) repair(m Mending, f Finding) string {
+	unit := f.View == ViewDisk || f.View == ViewLoaded || f.View == ViewRunning
+	switch user := e.t.Spec.User; {
+	case e.t.Unit.Scope == servicegen.ScopeSystem && unit && user != "" && user != "root":
+		switch {
+		case m == Forced && f.Path != "" && f.Path != e.t.Unit.Path:
+			return "sudo rm " + quote(f.Path) + " && sudo systemctl daemon-reload && sudo systemctl restart " + e.t.Unit.Name
+		case f.Code == UnitMode:
+			return "sudo chmod go-w " + quote(f.Path)
+		case m == Forced:
+			return "sudo " + e.command("gateway install --system --user "+user+" --force")
+		}
+		return "sudo " + e.command("gateway install --system --user "+user)
+	case m == Forced:
+		return e.command("doctor --repair --force")
+	}
+	return e.command("doctor --repair")
 }
 
 // has tells whether one of the codes was found.

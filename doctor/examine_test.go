@@ -164,3 +164,34 @@ func registry(t *testing.T, text string) *profiles.Registry {
 	}
 	return r
 }
+
+// TestFixesOfTheMachine: what belongs to the machine is mended by root, for the user
+// as whom it runs, and never with a user's manager.
+func TestFixesOfTheMachine(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		old, text string
+		dropIn    string
+		want      string
+	}{
+		{"Restart=on-failure", "Restart=no", "", "run: sudo coderclaw --profile dev gateway install --system --user ann"},
+		{"", "", "TimeoutStopSec=1", "run: sudo rm /etc/systemd/system/x.service.d/a.conf && sudo systemctl daemon-reload && sudo systemctl restart coderclaw-gateway-dev.service"},
+		{"", "", "RuntimeMaxSec=1", "remove RuntimeMaxSec from /etc/systemd/system/x.service.d/a.conf, then run: sudo systemctl daemon-reload"},
+	} {
+		g := target(t)
+		g.Unit.Scope, g.Spec.Scope, g.Spec.User = servicegen.ScopeSystem, servicegen.ScopeSystem, "ann"
+		o := healthy(t, g)
+		o.Owner = os.Getuid()
+		o.Disk.Targets = []string{"multi-user.target"}
+		if tc.old != "" {
+			disk(t, &g, &o, tc.old, tc.text)
+		}
+		if tc.dropIn != "" {
+			o.DropIns = []servicegen.DropIn{{Path: "/etc/systemd/system/x.service.d/a.conf", Raw: []byte("[Service]\n" + tc.dropIn + "\n")}}
+			load(t, &g, &o)
+		}
+		if found := Examine(g, o); len(found) != 1 || found[0].Fix != tc.want {
+			t.Errorf("found %+v, want %s", found, tc.want)
+		}
+	}
+}
