@@ -34,6 +34,10 @@ func (t Target) act(ctx context.Context, a Action) error {
 		return t.reexec(ctx, u)
 	case VerbGateway:
 		return t.restartGateway(ctx)
+	case VerbLinger:
+		if t.Linger != nil {
+			return t.Linger(ctx)
+		}
 	}
 	return fmt.Errorf("%s %s: no such verb", a.Verb, a.Unit)
 }

@@ -24,7 +24,7 @@ const (
 
 func machineCodes() []CodeDoc {
 	return []CodeDoc{
-		{LingerOff, Warning, ByHand, "Lingering is off: the service ends when its user logs out, and starts with the next login only.", "have: state; want", "Switch it on."},
+		{LingerOff, Warning, Act, "Lingering is off: the service ends when its user logs out, and starts with the next login only.", "key: the user; have: state and what it rests on; want", "It is switched on where the user may do that; else root has to."},
 	}
 }
 

@@ -11,6 +11,10 @@ func (e *examiner) machine() {
 		return
 	}
 	if l := m.Linger; l.Off() && e.t.Unit.Scope != servicegen.ScopeSystem && e.t.Host.Format() == servicegen.FormatSystemd && e.wanted() && !e.foreign() {
-		e.add(LingerOff, ViewMachine, Finding{Key: l.User, Have: "off (" + l.Why + ")", Want: "on", Fix: "run: " + l.Command})
+		m := Act
+		if l.Grade != servicegen.LingerFree || e.t.Linger == nil {
+			m = ByHand
+		}
+		e.mended(LingerOff, m, ViewMachine, Finding{Key: l.User, Have: "off (" + l.Why + ")", Want: "on", Fix: "run: " + l.Command})
 	}
 }

@@ -65,3 +65,30 @@ func TestDistinct(t *testing.T) {
 		t.Errorf("got %s", got)
 	}
 }
+
+// TestLingerIsSwitchedOn where the user may do that, and is left to root elsewhere.
+func TestLingerIsSwitchedOn(t *testing.T) {
+	t.Parallel()
+	for grade, mended := range map[servicegen.LingerGrade]bool{servicegen.LingerFree: true, servicegen.LingerRoot: false} {
+		g := target(t)
+		asked := 0
+		g.Linger = func(context.Context) error { asked++; return nil }
+		o := healthy(t, g)
+		o.Machine = &Machine{Format: servicegen.FormatSystemd, Linger: servicegen.LingerState{User: "ann", Grade: grade, Command: "sudo loginctl enable-linger ann"}}
+		found := Examine(g, o)
+		plan, err := MakePlan(g, o, found, PlanOptions{})
+		if err != nil || len(found) != 1 || found[0].Repairable != mended || found[0].Reversible || plan.Empty() == mended {
+			t.Fatalf("%s: %+v, %+v, %v", grade, found, plan, err)
+		}
+		for _, s := range plan.Steps {
+			for _, a := range s.Actions {
+				if err := g.act(t.Context(), a); err != nil {
+					t.Error(err)
+				}
+			}
+		}
+		if (asked == 1) != mended {
+			t.Errorf("%s: asked %d times", grade, asked)
+		}
+	}
+}

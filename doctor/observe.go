@@ -37,6 +37,8 @@ type Target struct {
 	Profiles *profiles.Registry // nil: what concerns other profiles is not looked at
 	// Shared looks at what profiles share, or remembers it; nil: that is not looked at.
 	Shared func(context.Context) *Machine
+	// Linger lets services of the user run without a login; nil: that cannot be asked for.
+	Linger func(context.Context) error
 }
 
 // Observation is everything that was seen of a target at one moment.

@@ -49,6 +49,7 @@ const (
 	VerbStop    Verb = "stop"
 	VerbRestart Verb = "restart"
 	VerbGateway Verb = "restart-gateway" // have the supervisor replace the profile's gateway, whoever started that supervisor
+	VerbLinger  Verb = "enable-linger"   // let services of the user run without a login
 	VerbReexec  Verb = "reexec"          // replace the supervisor in its place and restart the gateway; where that cannot be, VerbRestart
 )
 
@@ -77,7 +78,7 @@ type remedy struct {
 
 // remedies lists them in the order in which they are applied.
 func remedies() []remedy {
-	return slices.Concat(fileRemedies(), permissionRemedies(), unitRemedies())
+	return slices.Concat(fileRemedies(), permissionRemedies(), machineRemedies(), unitRemedies())
 }
 
 // PlanOptions narrows or widens a plan.
@@ -216,7 +217,7 @@ func merged(steps []Step) []Step {
 // phase orders steps: files first, then what makes a manager know of them, then
 // what runs.
 func (s Step) phase() (last int) {
-	phases := map[Verb]int{VerbReset: 1, VerbReload: 1, VerbEnable: 1, VerbDisable: 1, VerbStop: 2, VerbStart: 3, VerbRestart: 3, VerbReexec: 3, VerbGateway: 3}
+	phases := map[Verb]int{VerbReset: 1, VerbReload: 1, VerbEnable: 1, VerbDisable: 1, VerbLinger: 1, VerbStop: 2, VerbStart: 3, VerbRestart: 3, VerbReexec: 3, VerbGateway: 3}
 	for _, a := range s.Actions {
 		last = max(last, phases[a.Verb])
 	}

@@ -27,6 +27,19 @@ func permissionRemedies() []remedy {
 	}}
 }
 
+// machineRemedies are those against what the user's services lack.
+func machineRemedies() []remedy {
+	return []remedy{{
+		codes: []Code{LingerOff},
+		steps: func(t Target, _ Observation, found []Finding) ([]Step, error) {
+			if t.Linger == nil {
+				return nil, nil
+			}
+			return []Step{{What: "switch lingering of " + found[0].Key + " on", Actions: []Action{t.do(VerbLinger)}}}, nil
+		},
+	}}
+}
+
 // ofFile keeps a remedy that writes the unit file from findings about drop-ins.
 func ofFile(steps func(Target, Observation, []Finding) ([]Step, error)) func(Target, Observation, []Finding) ([]Step, error) {
 	return func(t Target, o Observation, found []Finding) ([]Step, error) {

@@ -159,7 +159,8 @@ const machineDir = "/var/lib/coderclaw/doctor"
 // lies beside the registry, where gateways cannot read it.
 func (a *app) lookAt(s unitService, r *profiles.Registry) doctor.Target {
 	t := doctor.Target{Profile: s.profile, Host: s.host, Unit: s.unit, Spec: s.spec, Env: a.env,
-		KeyFile: filepath.Join(filepath.Dir(r.Path()), "doctor.key"), Profiles: r, Shared: a.shared(r)}
+		KeyFile: filepath.Join(filepath.Dir(r.Path()), "doctor.key"), Profiles: r, Shared: a.shared(r),
+		Linger: func(ctx context.Context) error { return servicegen.EnableLinger(ctx, a.ownManager()) }}
 	if s.unit.Scope == servicegen.ScopeSystem && os.Getuid() == 0 {
 		t.JournalDir, t.KeyFile = filepath.Join(machineDir, s.profile.Name), filepath.Join(machineDir, "key")
 		if s.site.turn != nil {
@@ -172,9 +173,13 @@ func (a *app) lookAt(s unitService, r *profiles.Registry) doctor.Target {
 // shared looks at what all profiles of a machine share, at each call anew.
 func (a *app) shared(r *profiles.Registry) func(context.Context) *doctor.Machine {
 	return func(ctx context.Context) *doctor.Machine {
-		o := servicegen.HostOptions{Scope: servicegen.ScopeUser, UID: os.Getuid(), Env: servicegen.Lookup(a.env)}
-		return doctor.ObserveMachine(ctx, doctor.MachineOptions{Format: nativeFormat(), Host: o, Registry: r, Env: a.env})
+		return doctor.ObserveMachine(ctx, doctor.MachineOptions{Format: nativeFormat(), Host: a.ownManager(), Registry: r, Env: a.env})
 	}
+}
+
+// ownManager is the service manager of whoever runs this.
+func (a *app) ownManager() servicegen.HostOptions {
+	return servicegen.HostOptions{Scope: servicegen.ScopeUser, UID: os.Getuid(), Env: servicegen.Lookup(a.env)}
 }
 
 // recover ends what an earlier repair was interrupted in.
