@@ -105,6 +105,17 @@ func TestLingeringAndLogout(t *testing.T) {
 		t.Errorf("install again: exit %d\n%s", code, out)
 	}
 
+	// Switched off behind its back, doctor switches it on.
+	h.must("loginctl", "disable-linger", theUser)
+	managerIs("inactive")
+	if out, code := h.asUser("coderclaw doctor --only linger-off"); code != 1 || !strings.Contains(out, "linger-off") || !strings.Contains(out, "fix: run: loginctl enable-linger claw") {
+		t.Errorf("doctor: exit %d\n%s", code, out)
+	}
+	if out, code := h.asUser("coderclaw doctor --only linger-off --repair --non-interactive"); code != 0 || !strings.Contains(out, "mended") {
+		t.Errorf("doctor --repair: exit %d\n%s", code, out)
+	}
+	managerIs("active")
+
 	// Where only root may, the line for root is told and nothing is asked for.
 	h.must("loginctl", "disable-linger", theUser)
 	managerIs("inactive")
@@ -119,6 +130,10 @@ func TestLingeringAndLogout(t *testing.T) {
 	}
 	if out, code := h.asUser("coderclaw gateway install --linger"); code != 1 || !strings.Contains(out, "run: "+line+"\n") {
 		t.Errorf("install --linger: exit %d\n%s", code, out)
+	}
+
+	if out, code := h.asUser("coderclaw doctor --only linger-off --repair --non-interactive"); code != 1 || !strings.Contains(out, "fix: run: "+line+"\n") {
+		t.Errorf("doctor --repair: exit %d\n%s", code, out)
 	}
 
 	// As root put by sudo: nobody wants a service of root's own.
