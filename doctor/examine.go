@@ -53,32 +53,35 @@ func (e *examiner) mended(c Code, m Mending, view string, f Finding) {
 		case m == ByHand:
 			f.Fix = d.Remedy
 		default:
-			f.Fix = "run: " + e.repair(m, f)
+			f.Fix = "run: " + e.repair(m)
 		}
 	}
 	e.found = append(e.found, e.o.redact(f))
 }
 
-// repair is what a person types to have the finding mended. What belongs to the
-// machine only root may change, who has another home and another registry: there
-// an installation mends what doctor would.
-func (e *examiner) repair(m Mending, f Finding) string {
-	unit := f.View == ViewDisk || f.View == ViewLoaded || f.View == ViewRunning
-	switch user := e.t.Spec.User; {
-	case e.t.Unit.Scope == servicegen.ScopeSystem && unit && user != "" && user != "root":
-		switch {
-		case m == Forced && f.Path != "" && f.Path != e.t.Unit.Path:
-			return "sudo rm " + quote(f.Path) + " && sudo systemctl daemon-reload && sudo systemctl restart " + e.t.Unit.Name
-		case f.Code == UnitMode:
-			return "sudo chmod go-w " + quote(f.Path)
-		case m == Forced:
-			return "sudo " + e.command("gateway install --system --user "+user+" --force")
-		}
-		return "sudo " + e.command("gateway install --system --user "+user)
-	case m == Forced:
-		return e.command("doctor --repair --force")
+// repair is what a person types to have a finding mended that is mended so. The
+// service of the machine only root may mend.
+func (e *examiner) repair(m Mending) string {
+	line := "doctor --repair"
+	if e.t.Unit.Scope == servicegen.ScopeSystem {
+		line = "doctor --system --repair"
 	}
-	return e.command("doctor --repair")
+	if m == Forced {
+		line += " --force"
+	}
+	return sudo(e.t.Unit.Scope) + e.command(line)
+}
+
+// service is what a person types for a verb on the service.
+func (e *examiner) service(verb string) string {
+	if e.t.Unit.Scope != servicegen.ScopeSystem {
+		return e.command("gateway " + verb)
+	}
+	line := "gateway " + verb + " --system"
+	if user := e.t.Spec.User; user != "" && strings.HasPrefix(verb, "install") {
+		line += " --user " + user
+	}
+	return "sudo " + e.command(line)
 }
 
 // has tells whether one of the codes was found.

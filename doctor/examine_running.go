@@ -118,7 +118,7 @@ func (e *examiner) owners() {
 	if !e.expected() || e.o.StateErr != nil || e.foreign() {
 		return
 	}
-	start := e.command("gateway start")
+	start := e.service("start")
 	if sup != nil && sup.Supervisor.PID != e.o.State.MainPID && sup.Supervisor.Unit != e.t.Unit.Name && sup.Supervisor.PID != 0 {
 		have, end := fmt.Sprintf("pid %d", sup.Supervisor.PID), fmt.Sprintf("kill %d", sup.Supervisor.PID)
 		if unit := sup.Supervisor.Unit; unit != "" {

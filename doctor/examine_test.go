@@ -174,8 +174,8 @@ func TestFixesOfTheMachine(t *testing.T) {
 		dropIn    string
 		want      string
 	}{
-		{"Restart=on-failure", "Restart=no", "", "run: sudo coderclaw --profile dev gateway install --system --user ann"},
-		{"", "", "TimeoutStopSec=1", "run: sudo rm /etc/systemd/system/x.service.d/a.conf && sudo systemctl daemon-reload && sudo systemctl restart coderclaw-gateway-dev.service"},
+		{"Restart=on-failure", "Restart=no", "", "run: sudo coderclaw --profile dev doctor --system --repair"},
+		{"", "", "TimeoutStopSec=1", "run: sudo coderclaw --profile dev doctor --system --repair --force"},
 		{"", "", "RuntimeMaxSec=1", "remove RuntimeMaxSec from /etc/systemd/system/x.service.d/a.conf, then run: sudo systemctl daemon-reload"},
 	} {
 		g := target(t)

@@ -18,7 +18,7 @@ func (e *examiner) disk() {
 		return
 	}
 	if !e.expected() {
-		e.add(NotInstalled, ViewDisk, Finding{Path: path, Fix: "install one with: " + e.command("gateway install")})
+		e.add(NotInstalled, ViewDisk, Finding{Path: path, Fix: "install one with: " + e.service("install")})
 		return
 	}
 	if e.o.LoadedFrom != "" {
@@ -32,10 +32,10 @@ func (e *examiner) disk() {
 	case servicegen.OriginNode:
 		argv, _ := servicegen.CommandOf(e.t.Host.Format(), d.Raw)
 		e.add(UnitNode, ViewDisk, Finding{Path: path, Have: strings.Join(argv, " "), Want: strings.Join(e.t.Spec.Exec, " "),
-			Fix: "take it over with: " + e.command("doctor --repair --force")})
+			Fix: "take it over with: " + e.repair(Forced)})
 		return
 	case servicegen.OriginOther:
-		e.add(UnitForeign, ViewDisk, Finding{Path: path, Have: string(origin.Kind), Fix: "take it over with: " + e.command("doctor --repair --force")})
+		e.add(UnitForeign, ViewDisk, Finding{Path: path, Have: string(origin.Kind), Fix: "take it over with: " + e.repair(Forced)})
 		return
 	}
 	e.text()
@@ -66,7 +66,7 @@ func (e *examiner) wholeFile() bool {
 	}
 	f := Finding{Path: path, Have: string(d.State), Want: "a unit file"}
 	rm := "run: " + sudo(e.t.Unit.Scope)
-	install := " && " + e.command("gateway install")
+	install := " && " + e.service("install")
 	switch code {
 	case UnitDeleted:
 		if e.o.LoadedFrom != "" {
@@ -112,7 +112,7 @@ func (e *examiner) text() {
 		}
 	}
 	if len(odd) > 0 {
-		e.add(UnitBytes, ViewDisk, Finding{Path: path, Have: strings.Join(odd, ", "), Want: "plain text", Fix: "nothing, or write it anew with: " + e.command("gateway install --force")})
+		e.add(UnitBytes, ViewDisk, Finding{Path: path, Have: strings.Join(odd, ", "), Want: "plain text", Fix: "nothing, or write it anew with: " + e.service("install --force")})
 	}
 	if d.Link != "" {
 		e.add(UnitLink, ViewDisk, Finding{Path: path, Have: d.Link})

@@ -155,11 +155,16 @@ func (a *app) doctorTarget(p profiles.Profile, r *profiles.Registry) (doctor.Tar
 // state dirs are open to users, whom root must not trust.
 const machineDir = "/var/lib/coderclaw/doctor"
 
+// doctorKey lies beside the registry: gateways cannot read it there.
+func doctorKey(r *profiles.Registry) string {
+	return filepath.Join(filepath.Dir(r.Path()), "doctor.key")
+}
+
 // lookAt is what doctor looks at for the profile of s. The key of the journals
 // lies beside the registry, where gateways cannot read it.
 func (a *app) lookAt(s unitService, r *profiles.Registry) doctor.Target {
 	t := doctor.Target{Profile: s.profile, Host: s.host, Unit: s.unit, Spec: s.spec, Env: a.env,
-		KeyFile: filepath.Join(filepath.Dir(r.Path()), "doctor.key"), Profiles: r, Shared: a.shared(r),
+		KeyFile: doctorKey(r), Profiles: r, Shared: a.shared(r),
 		Linger: func(ctx context.Context) error { return servicegen.EnableLinger(ctx, a.ownManager()) }}
 	if s.unit.Scope == servicegen.ScopeSystem && os.Getuid() == 0 {
 		t.JournalDir, t.KeyFile = filepath.Join(machineDir, s.profile.Name), filepath.Join(machineDir, "key")

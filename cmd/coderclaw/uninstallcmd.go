@@ -177,7 +177,7 @@ func (a *app) registryPart(ctx context.Context, ps []profiles.Profile, r *profil
 		}
 		return part
 	}
-	for _, path := range []string{r.Path(), r.Path() + ".lock"} {
+	for _, path := range []string{r.Path(), r.Path() + ".lock", doctorKey(r)} {
 		if _, err := os.Lstat(path); err == nil {
 			part.data = append(part.data, removal{Action: "remove", What: "registry", Path: path, do: func(context.Context) error {
 				err := os.Remove(path)
