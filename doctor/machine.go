@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"context"
+	"os"
 
 	"github.com/coderclaw/coderclaw/gateway/config"
 	"github.com/coderclaw/coderclaw/profiles"
@@ -39,11 +40,20 @@ func ObserveMachine(ctx context.Context, o MachineOptions) *Machine {
 	}
 	if o.Format == servicegen.FormatSystemd && o.Host.Scope != servicegen.ScopeSystem && o.Host.UID != 0 {
 		if o.Linger == nil {
-			o.Linger = servicegen.Linger
+			o.Linger = lingering
 		}
 		m.Linger, _ = o.Linger(ctx, o.Host) // an error means that nobody waits for the answer any more
 	}
 	return m
+}
+
+// lingering is servicegen.Linger where logind runs, which is what ends services at
+// a logout.
+func lingering(ctx context.Context, o servicegen.HostOptions) (servicegen.LingerState, error) {
+	if _, err := os.Stat("/run/systemd/users"); err != nil { // which logind makes
+		return servicegen.LingerState{UID: o.UID, Grade: servicegen.LingerNone, Why: "logind does not run"}, nil
+	}
+	return servicegen.Linger(ctx, o)
 }
 
 // configuredPort is where the gateway of p would listen. A config that cannot be

@@ -211,13 +211,6 @@ func addUser() error {
 			return err
 		}
 	}
-	const lingering = "/var/lib/systemd/linger" // the manager runs without a session, as that of such a user does
-	if err := os.MkdirAll(lingering, 0o755); err != nil {
-		return err
-	}
-	if err := os.WriteFile(lingering+"/"+user, nil, 0o644); err != nil {
-		return err
-	}
 	for _, d := range []string{home, tmpDir, runDir} {
 		if err := os.MkdirAll(d, 0o700); err != nil {
 			return err
