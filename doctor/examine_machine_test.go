@@ -64,6 +64,9 @@ func TestDistinct(t *testing.T) {
 	if want := "a linger-off; a disk-low; a unit-stopped; b unit-stopped; c disk-low; "; got != want {
 		t.Errorf("got %s", got)
 	}
+	if Distinct(nil) == nil {
+		t.Error("no findings are no list")
+	}
 }
 
 // TestLingerIsSwitchedOn where the user may do that, and is left to root elsewhere.

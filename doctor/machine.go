@@ -77,7 +77,7 @@ func Distinct(found []Finding) []Finding {
 		path, key string
 	}
 	seen := map[thing]bool{}
-	var out []Finding
+	out := []Finding{} // of which JSON makes a list, also when nothing is in it
 	for _, f := range found {
 		if shared[f.Code] {
 			t := thing{f.Code, f.Path, f.Key}

@@ -83,6 +83,9 @@ func processDrifts() []drift {
 				m.until("another supervisor runs", func() bool { return m.active() == "active" })
 				m.becomes(instance.Ready)
 			}},
+		// The unit's own directory comes before the one of such a mask, so it does nothing.
+		{name: "masked at run time", do: func(m *machine) { m.Helper(); m.systemctl("mask", "--runtime", m.name()) },
+			then: func(m *machine) { m.Helper(); m.systemctl("unmask", "--runtime", m.name()) }},
 		{name: "drop-in", code: doctor.UnitDropIn, do: dropIn("Nice=5"), then: noDropIn}, // it was kept
 		{name: "drop-in that shortens the stop", code: doctor.UnitStopClock, key: "TimeoutStopSec", do: dropIn("TimeoutStopSec=5"), hand: noDropIn},
 		{name: "drop-in without restarts", code: doctor.DropInOverride, key: "Restart", do: dropIn("Restart=no"), hand: noDropIn},
