@@ -104,6 +104,9 @@ func (e *examiner) process() {
 		e.add(BinaryReplaced, ViewRunning, Finding{Path: p.Exe, Have: fmt.Sprintf("pid %d runs the old file", p.PID)})
 	}
 	if len(s.Exec) > 0 && len(p.Argv) > 0 && !slices.Equal(s.Exec, p.Argv) {
+		if e.has(DropInBreaks) {
+			return // what runs is better than what a restart would start
+		}
 		e.mended(UnitOldProcess, e.start(), ViewRunning, Finding{Have: strings.Join(p.Argv, " "), Want: strings.Join(s.Exec, " ")})
 		return
 	}
