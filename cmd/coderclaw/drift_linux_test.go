@@ -31,7 +31,8 @@ func TestServicesDrift(t *testing.T) {
 		return
 	}
 	m := newMachine(t)
-	for _, d := range slices.Concat(fileDrifts(), keyDrifts(), enableDrifts(), processDrifts(), configDrifts(), portDrifts()) {
+	for _, d := range slices.Concat(fileDrifts(), keyDrifts(), dropInDrifts(), enableDrifts(), processDrifts(), neighbourDrifts(),
+		configDrifts(), stateDrifts(), portDrifts()) {
 		t.Run(d.name, func(t *testing.T) {
 			m := *m
 			m.T = t

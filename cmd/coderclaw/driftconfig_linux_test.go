@@ -2,16 +2,14 @@ package main
 
 import (
 	"bytes"
-	"fmt"
-	"net"
 	"os"
-	"os/exec"
+	"path/filepath"
 	"regexp"
 	"syscall"
+	"time"
 
 	"github.com/coderclaw/coderclaw/doctor"
 	"github.com/coderclaw/coderclaw/instance"
-	"github.com/coderclaw/coderclaw/supervisor/control"
 )
 
 // configured makes the victim's config hold something else.
@@ -31,115 +29,119 @@ func putBack(want func(was []byte) []byte) func(*machine) {
 		if now := m.read(m.victim().ConfigPath); !bytes.Equal(now, want(m.config)) {
 			m.Errorf("a repair changed the config:\n%s", now)
 		}
-		configured(func([]byte) []byte { return m.config })(m)
-		m.becomes(instance.Ready)
+		m.original()
 	}
 }
 
-// seen is how the supervisor sees the victim's gateway.
-func (m *machine) seen() control.Instance {
+// original gives the victim the config with which it was installed.
+func (m *machine) original() {
 	m.Helper()
-	client, _, err := control.Find(m.victim())
-	if err != nil {
-		return control.Instance{}
-	}
-	st, err := client.Status(m.Context())
-	if err != nil || len(st.Instances) != 1 {
-		return control.Instance{}
-	}
-	return st.Instances[0]
+	configured(func([]byte) []byte { return m.config })(m)
+	m.startAnew() // nothing watches a config yet
+	m.becomes(instance.Ready)
 }
 
-// becomes waits until the victim's gateway is in that state.
-func (m *machine) becomes(want instance.State) {
-	m.Helper()
-	defer func() {
-		if m.Failed() {
-			m.Logf("its supervisor says %+v", m.seen())
+var (
+	tokenOf   = regexp.MustCompile(`("?token"?: *)"[^"]*"`) // the credential of a config
+	gatewayOf = regexp.MustCompile(`("?gateway"?: *\{)`)    // where the settings of the gateway begin
+)
+
+// gatewaySetting puts a setting of the gateway into the config.
+func gatewaySetting(text string) func(was []byte) []byte {
+	return func(was []byte) []byte { return gatewayOf.ReplaceAll(was, []byte("${1} "+text+",")) }
+}
+
+// state is a path below the victim's state dir.
+func (m *machine) state(name string) string { return filepath.Join(m.victim().StateDir, name) }
+
+// stateFile makes a file in the state dir, and a way to take it away.
+func stateFile(name, text string, mode os.FileMode) (do, away func(*machine)) {
+	return func(m *machine) {
+			m.Helper()
+			m.write(m.state(name), text)
+			m.try(os.Chmod(m.state(name), mode))
+		}, func(m *machine) {
+			m.Helper()
+			m.try(os.Remove(m.state(name)))
 		}
-	}()
-	m.until("the gateway is "+string(want), func() bool { return m.seen().State == want })
 }
 
-// tokenOf is the credential of a config.
-var tokenOf = regexp.MustCompile(`("?token"?: *)"[^"]*"`)
+// opened gives a file of the state dir other permissions.
+func opened(name string, mode os.FileMode) func(*machine) {
+	return func(m *machine) { m.Helper(); m.try(os.Chmod(m.state(name), mode)) }
+}
 
-// gatewayOf is where the settings of the gateway begin.
-var gatewayOf = regexp.MustCompile(`("?gateway"?: *\{)`)
-
-// configDrifts are in the victim's own directory.
+// configDrifts are of the victim's config.
 func configDrifts() []drift {
 	broken := func(was []byte) []byte { return bytes.Replace(was, []byte("{"), []byte("{ gateway"), 1) }
 	unknown := func(was []byte) []byte { return bytes.Replace(was, []byte("{"), []byte("{ nonsense: 1,"), 1) }
-	original := func(m *machine) {
-		m.Helper()
-		m.healthy()
-		configured(func([]byte) []byte { return m.config })(m)
-		m.startAnew() // nothing watches a config yet
-		m.becomes(instance.Ready)
-	}
+	original := func(m *machine) { m.Helper(); m.healthy(); m.original() }
+	weak := gatewaySetting("controlUi: { allowInsecureAuth: true }")
 	return []drift{
 		{name: "config is not JSON", code: doctor.ConfigInvalid, do: configured(broken), hand: putBack(broken)},
 		{name: "config has an unknown key", code: doctor.ConfigInvalid, key: "nonsense", do: configured(unknown), hand: putBack(unknown)},
-		{name: "config missing", code: doctor.ConfigMissing, do: func(m *machine) { m.Helper(); m.try(os.Remove(m.victim().ConfigPath)) }, then: original},
-		{name: "config without a token", code: doctor.ConfigIncomplete, do: configured(func(was []byte) []byte { return tokenOf.ReplaceAll(was, []byte(`$1""`)) }), then: original},
-		{name: "config open to others", code: doctor.ConfigMode, do: func(m *machine) { m.Helper(); m.try(os.Chmod(m.victim().ConfigPath, 0o644)) }},
-		{name: "state dir open to others", code: doctor.StateDirMode, do: func(m *machine) { m.Helper(); m.try(os.Chmod(m.victim().StateDir, 0o755)) }},
-		{name: "state dir closed to its owner", code: doctor.StateDirMode, do: func(m *machine) { m.Helper(); m.try(os.Chmod(m.victim().StateDir, 0o500)) }},
+		{name: "runs on its last good config", code: doctor.ConfigDegraded, do: func(m *machine) {
+			m.Helper()
+			configured(broken)(m)
+			m.startAnew()
+			m.becomes(instance.Ready)
+		}, hand: putBack(broken)},
+		{name: "config turns off what keeps strangers out", code: doctor.AuthWeakened, do: configured(weak), hand: putBack(weak)},
 		{name: "a token with a space and %", do: func(m *machine) {
 			m.Helper()
 			configured(func(was []byte) []byte { return tokenOf.ReplaceAll(was, []byte(`$1"two words, 100%h %% $$HOME"`)) })(m)
 			m.startAnew()
 			m.becomes(instance.Ready)
-		}, then: func(m *machine) {
-			m.Helper()
-			m.healthy()
-			configured(func([]byte) []byte { return m.config })(m)
-			m.startAnew()
-			m.becomes(instance.Ready)
-		}},
+		}, then: original},
+		{name: "config missing", code: doctor.ConfigMissing, do: func(m *machine) { m.Helper(); m.try(os.Remove(m.victim().ConfigPath)) }, then: original},
+		{name: "config without a token", code: doctor.ConfigIncomplete, do: configured(func(was []byte) []byte { return tokenOf.ReplaceAll(was, []byte(`$1""`)) }), then: original},
 	}
 }
 
-// portDrifts are about who listens on the victim's port.
-func portDrifts() []drift {
-	var stranger net.Listener
-	var byHand *exec.Cmd
-	stop := func(m *machine) { m.Helper(); m.systemctl("stop", m.name()) }
-	start := func(m *machine) {
-		m.Helper()
-		m.startAnew()
-		m.becomes(instance.Blocked)
+// stateDrifts are of the other files of the victim.
+func stateDrifts() []drift {
+	twice, noTwice := stateFile(".env", "A=1\nA=2\n", 0o600)
+	token, noToken := stateFile(".env", "CODERCLAW_GATEWAY_TOKEN=stale\n", 0o600)
+	open, noOpen := stateFile(".env", "A=1\n", 0o644)
+	huge, noHuge := stateFile("logs/coderclaw-2020-01-01.log", "", 0o600)
+	away := func(name string) (do, back func(*machine)) {
+		return func(m *machine) { m.Helper(); m.try(os.Rename(m.state(name), m.state(name+".away"))) },
+			func(m *machine) {
+				m.Helper()
+				m.try(os.RemoveAll(m.state(name)))
+				m.try(os.Rename(m.state(name+".away"), m.state(name)))
+			}
 	}
-	freed := func(m *machine) { m.Helper(); m.becomes(instance.Ready) }
-	rescuePort := func(was []byte) []byte { return gatewayOf.ReplaceAll(was, []byte("${1} port: 19789,")) }
+	gone, back := away("workspace")
+	devices, mended := away("devices/paired.json")
 	return []drift{
-		{name: "port held by a stranger", code: doctor.PortHeld, do: func(m *machine) {
+		{name: "config open to others", code: doctor.ConfigMode, do: opened("coderclaw.json", 0o644)},
+		{name: "state dir open to others", code: doctor.StateDirMode, do: opened(".", 0o755)},
+		{name: "state dir closed to its owner", code: doctor.StateDirMode, do: opened(".", 0o500)},
+		{name: "logs open to others", code: doctor.LogMode, do: opened("logs", 0o755)},
+		{name: "secrets open to others", code: doctor.SecretMode, do: opened("identity/device.json", 0o644)},
+		{name: ".env open to others", code: doctor.EnvFileMode, do: open, then: noOpen},
+		{name: ".env sets a variable twice", code: doctor.EnvFileTwice, key: "A", do: twice, hand: noTwice},
+		{name: ".env holds a credential that nothing reads", code: doctor.EnvFileToken, do: token, hand: noToken},
+		{name: ".env is a pipe", code: doctor.NotRegular, do: func(m *machine) { m.Helper(); m.try(syscall.Mkfifo(m.state(".env"), 0o600)) },
+			hand: func(m *machine) { m.Helper(); m.try(os.Remove(m.state(".env"))) }},
+		{name: "logs cannot be written", code: doctor.LogUnwritable, do: opened("logs", 0o500), hand: opened("logs", 0o700)},
+		{name: "logs over budget", code: doctor.LogBudget, do: func(m *machine) {
 			m.Helper()
-			stop(m)
-			var err error
-			stranger, err = net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", m.victim().Port))
-			m.try(err)
-			start(m)
-		}, hand: func(m *machine) { m.Helper(); m.try(stranger.Close()); freed(m) }},
-		{name: "gateway run by hand", code: doctor.InstanceDown, do: func(m *machine) {
+			huge(m)
+			m.try(os.Truncate(m.state("logs/coderclaw-2020-01-01.log"), 8<<30))
+		}, hand: noHuge},
+		{name: "workspace missing", code: doctor.WorkspaceMissing, do: gone, hand: back},
+		{name: "list of devices damaged", code: doctor.DevicesDamaged, do: func(m *machine) { m.Helper(); devices(m); m.write(m.state("devices/paired.json"), "{") }, hand: mended},
+		{name: "a file of tomorrow", code: doctor.ClockSkew, do: func(m *machine) {
 			m.Helper()
-			stop(m)
-			byHand = exec.Command(m.program, "gateway")
-			m.try(byHand.Start())
-			m.until("it runs", func() bool { return m.pidsOf(m.victim())[1] == byHand.Process.Pid })
-			start(m)
-		}, hand: func(m *machine) {
+			m.try(os.Chtimes(m.victim().ConfigPath, time.Time{}, time.Now().Add(24*time.Hour)))
+		}, hand: func(m *machine) { m.Helper(); m.try(os.Chtimes(m.victim().ConfigPath, time.Time{}, time.Now())) }},
+		{name: "registry open to others", code: doctor.RegistryMode, do: func(m *machine) {
 			m.Helper()
-			m.try(byHand.Process.Signal(syscall.SIGTERM))
-			_ = byHand.Wait() // how it ends is not the matter here
-			freed(m)
-		}},
-		{name: "the port of another profile", code: doctor.InstanceDown, do: func(m *machine) {
-			m.Helper()
-			configured(rescuePort)(m)
-			m.startAnew()
-			m.becomes(instance.Blocked)
-		}, hand: putBack(rescuePort)},
+			m.try(os.MkdirAll(filepath.Dir(m.registry.Path()), 0o700))
+			m.write(m.registry.Path(), "")
+			m.try(os.Chmod(m.registry.Path(), 0o666))
+		}, then: func(m *machine) { m.Helper(); m.try(os.Remove(m.registry.Path())) }},
 	}
 }

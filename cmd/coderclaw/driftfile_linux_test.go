@@ -2,6 +2,8 @@ package main
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -48,10 +50,34 @@ func takeOver(m *machine) {
 	m.coderclaw("gateway", "install", "--force")
 }
 
+// byForce is what a person does who wants everything as coderclaw has it.
+func byForce(m *machine) {
+	m.Helper()
+	m.coderclaw("doctor", "--repair", "--force", "--non-interactive")
+}
+
+// control is the file that goes before the unit file.
+func (m *machine) control() string { return filepath.Join(m.units+".control", m.name()) }
+
+// uncontrolled takes it away.
+func uncontrolled(m *machine) {
+	m.Helper()
+	m.try(os.Remove(m.control()))
+	m.systemctl("daemon-reload")
+}
+
+// older is the unit as another version would have written it, which knew no watchdog.
+func older(was string) string {
+	_, rest, _ := strings.Cut(was, "\n")
+	rest = strings.Replace(rest, "WatchdogSec=30\n", "", 1)
+	return fmt.Sprintf("# written by coderclaw 0.0.1, sha256 %x of all other lines\n%s", sha256.Sum256([]byte(rest)), rest)
+}
+
 // fileDrifts are what may stand in the place of the unit file.
 func fileDrifts() []drift {
 	nothing := func(*machine, string) {}
 	mask := func(m *machine, unit string) { m.Helper(); m.try(os.Symlink(os.DevNull, unit)) }
+	const elsewhere = "/home/claw/dotfiles/coderclaw-gateway.service"
 	return []drift{
 		{name: "deleted, still loaded", code: doctor.UnitDeleted, do: replaced(nothing)},
 		{name: "deleted, unloaded", code: doctor.UnitDeleted, do: loaded(replaced(nothing))},
@@ -90,20 +116,50 @@ func fileDrifts() []drift {
 		{name: "NUL bytes", code: doctor.UnitKeyDrift, key: "KillMode", do: loaded(text(func(was string) string {
 			return strings.Replace(was, "KillMode=mixed", "KillMode=mi\x00xed", 1)
 		}))},
-		{name: "CRLF", code: doctor.UnitStale, do: text(func(was string) string { return strings.ReplaceAll(was, "\n", "\r\n") })},
-		{name: "byte order mark", code: doctor.UnitStale, do: text(func(was string) string { return "\xef\xbb\xbf" + was })},
+		{name: "CRLF", code: doctor.UnitBytes, do: loaded(text(func(was string) string { return strings.ReplaceAll(was, "\n", "\r\n") }))},
+		{name: "CRLF and a setting changed", code: doctor.UnitKeyDrift, key: "KillMode", do: loaded(text(func(was string) string {
+			return strings.Replace(strings.ReplaceAll(was, "\n", "\r\n"), "mixed", "process", 1)
+		}))},
+		{name: "byte order mark", code: doctor.UnitBytes, do: loaded(text(func(was string) string { return "\xef\xbb\xbf" + was }))},
+		{name: "byte order mark, not loaded", code: doctor.UnitStale, do: text(func(was string) string { return "\xef\xbb\xbf" + was })},
 		{name: "a line over 1 MiB", code: doctor.UnitUnparsable, do: loaded(text(func(was string) string {
 			return was + "# " + strings.Repeat("x", 1<<20) + "\n"
 		}))},
 		{name: "half a file", code: doctor.UnitKeyMissing, key: "WantedBy", do: loaded(text(func(was string) string { return was[:len(was)/2] }))},
 		{name: "foreign text", code: doctor.UnitForeign, do: loaded(text(func(string) string {
 			return "[Service]\nExecStart=/usr/bin/sleep 1000\n"
-		})), hand: takeOver},
+		})), hand: byForce},
 		{name: "no unit at all", code: doctor.UnitForeign, do: loaded(text(func(string) string { return "hello\n" })), hand: takeOver},
 		{name: "unit of the Node product", code: doctor.UnitNode, do: loaded(text(func(string) string {
 			return "[Service]\nExecStart=/usr/bin/node /usr/lib/node_modules/coderclaw/dist/index.js gateway --port 18789\n" +
 				"Environment=CODERCLAW_SERVICE_MARKER=coderclaw\nRestart=always\n[Install]\nWantedBy=default.target\n"
-		})), hand: takeOver},
+		})), hand: byForce},
+		{name: "a link to a file elsewhere", code: doctor.UnitLink, do: loaded(func(m *machine) {
+			m.Helper()
+			m.try(os.Mkdir("/home/claw/dotfiles", 0o755))
+			m.try(os.Rename(m.unit(), elsewhere))
+			m.try(os.Symlink(elsewhere, m.unit()))
+		}), then: func(m *machine) {
+			m.Helper()
+			m.try(os.Remove(m.unit()))
+			m.try(os.Rename(elsewhere, m.unit()))
+			m.try(os.Remove("/home/claw/dotfiles"))
+			m.systemctl("daemon-reload")
+		}},
+		{name: "open to others", code: doctor.UnitMode, do: func(m *machine) { m.Helper(); m.try(os.Chmod(m.unit(), 0o666)) }},
+		{name: "another file that comes first", code: doctor.UnitShadowed, do: loaded(func(m *machine) {
+			m.Helper()
+			m.try(os.MkdirAll(filepath.Dir(m.control()), 0o755))
+			m.write(m.control(), "[Service]\nExecStart=/usr/bin/sleep 1000\n")
+		}), hand: uncontrolled},
+		{name: "a mask that comes first", code: doctor.UnitMasked, do: loaded(func(m *machine) {
+			m.Helper()
+			m.try(os.MkdirAll(filepath.Dir(m.control()), 0o755))
+			m.try(os.Symlink(os.DevNull, m.control()))
+		}), hand: uncontrolled},
+		{name: "masked until the next boot, in vain", do: func(m *machine) { m.Helper(); m.systemctl("mask", "--runtime", m.name()) },
+			then: func(m *machine) { m.Helper(); m.systemctl("unmask", "--runtime", m.name()) }},
+		{name: "of an older version", code: doctor.UnitOutdated, do: loaded(text(older))},
 		{name: "foreign settings stay", code: doctor.UnitKeyDrift, key: "Restart",
 			do: loaded(text(func(was string) string {
 				return strings.Replace(was, "Restart=on-failure\n", "# mine\nNice=7\nRestart=no\nEnvironment=MINE=1\n", 1)

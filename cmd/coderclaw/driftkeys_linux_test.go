@@ -1,10 +1,13 @@
 package main
 
 import (
+	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 
 	"github.com/coderclaw/coderclaw/doctor"
+	"github.com/coderclaw/coderclaw/instance"
 )
 
 // line makes another line of the unit's setting.
@@ -24,22 +27,26 @@ func restarted(do func(*machine)) func(*machine) {
 	}
 }
 
+// copied has the service start, and run, a copy of the program.
+func copied(to string) func(*machine) {
+	return func(m *machine) {
+		m.Helper()
+		m.try(os.MkdirAll(filepath.Dir(to), 0o755))
+		place(m.T, m.program, to)
+		restarted(line("ExecStart", "ExecStart="+to+" supervisor run --profile default\n"))(m)
+		m.becomes(instance.Ready)
+	}
+}
+
 // keyDrifts are changes of what the unit file says.
 func keyDrifts() []drift {
 	var all []drift
 	for key, value := range map[string]string{
-		"Description": "mine", "StartLimitIntervalSec": "0", "StartLimitBurst": "0", "NotifyAccess": "all", "Restart": "no", "RestartSec": "60",
-		"RestartPreventExitStatus": "1 2", "KillMode": "process", "Delegate": "no", "WatchdogSec": "1h", "TimeoutStopSec": "5", "UMask": "0022",
+		"Description": "mine", "StartLimitIntervalSec": "90", "StartLimitBurst": "7", "NotifyAccess": "all", "Restart": "no", "RestartSec": "60",
+		"RestartPreventExitStatus": "1 2", "KillMode": "process", "Delegate": "no", "WatchdogSec": "1h", "TimeoutStopSec": "90", "UMask": "0022",
 		"WantedBy": "graphical-session.target",
 	} {
-		code := doctor.UnitKeyDrift
-		switch key {
-		case "TimeoutStopSec":
-			code = doctor.UnitStopClock
-		case "StartLimitIntervalSec", "StartLimitBurst":
-			code = doctor.UnitStartLimit
-		}
-		all = append(all, drift{name: "changed " + key, code: code, key: key, do: loaded(line(key, key+"="+value+"\n"))})
+		all = append(all, drift{name: "changed " + key, code: doctor.UnitKeyDrift, key: key, do: loaded(line(key, key+"="+value+"\n"))})
 	}
 	for _, key := range []string{"Type", "Restart", "RestartSec", "WatchdogSec", "KillMode", "TimeoutStopSec", "WantedBy"} {
 		all = append(all, drift{name: "removed " + key, code: doctor.UnitKeyMissing, key: key, do: loaded(line(key, ""))})
@@ -54,6 +61,8 @@ func keyDrifts() []drift {
 			return strings.Replace(was, "ExecStart=", "ExecStart=/bin/true\nExecStart=", 1)
 		}))},
 		drift{name: "a key under its old name", code: doctor.UnitKeyDrift, key: "StartLimitIntervalSec", do: loaded(line("StartLimitIntervalSec", "StartLimitInterval=10\n"))},
+		drift{name: "no start limit", code: doctor.UnitStartLimit, key: "StartLimitIntervalSec", do: loaded(line("StartLimitIntervalSec", "StartLimitIntervalSec=0\n"))},
+		drift{name: "a stop clock that is too short", code: doctor.UnitStopClock, key: "TimeoutStopSec", do: loaded(line("TimeoutStopSec", "TimeoutStopSec=5\n"))},
 		drift{name: "one TimeoutSec for both", code: doctor.UnitStopClock, key: "TimeoutStopSec", do: loaded(line("TimeoutStopSec", "TimeoutSec=3\n"))},
 		drift{name: "sleep", code: doctor.UnitExecDrift, do: line("ExecStart", "ExecStart=/usr/bin/sleep 1000\n")},
 		drift{name: "sleep, running", code: doctor.UnitExecDrift, do: func(m *machine) {
@@ -77,10 +86,25 @@ func keyDrifts() []drift {
 				m.Errorf("it started:\n%s", out)
 			}
 		}},
+		drift{name: "fails again and again", code: doctor.UnitRestarting, do: func(m *machine) {
+			m.Helper()
+			loaded(line("ExecStart", "ExecStart=/usr/bin/false\n"))(m)
+			m.run("systemctl", "--"+string(m.scope), "restart", m.name())
+		}},
+		drift{name: "a copy of the program", code: doctor.UnitProgram, do: copied("/home/claw/bin/coderclaw")},
+		drift{name: "a program of one version", code: doctor.BinaryVersioned, do: copied("/home/claw/.nvm/versions/node/v24.1.0/bin/coderclaw")},
+		drift{name: "a program in a temporary place", code: doctor.BinaryTemporary, do: copied("/var/tmp/coderclaw")},
+		drift{name: "a harmful setting", code: doctor.UnitHazard, key: "RuntimeMaxSec",
+			do: loaded(line("KillMode", "KillMode=mixed\nRuntimeMaxSec=1h\n")), hand: loaded(line("RuntimeMaxSec", ""))},
+		drift{name: "a secret of a person's own", code: doctor.UnitSecret, key: "GITHUB_TOKEN",
+			do: loaded(line("KillMode", "KillMode=mixed\nEnvironment=GITHUB_TOKEN=abc\n")), hand: loaded(line("Environment=GITHUB_TOKEN", ""))},
 		drift{name: "token in the unit", code: doctor.UnitSecret, key: "Environment[CODERCLAW_GATEWAY_TOKEN]", do: restarted(text(func(was string) string {
 			return strings.Replace(was, "[Service]\n", "[Service]\nEnvironment=CODERCLAW_GATEWAY_TOKEN=stale\n", 1)
 		}))},
-		drift{name: "a variable added", code: doctor.UnitPort, key: "Environment[CODERCLAW_GATEWAY_PORT]", do: text(func(was string) string {
+		drift{name: "a variable added", code: doctor.UnitEnvExtra, key: "Environment[CODERCLAW_STATE_DIR]", do: text(func(was string) string {
+			return strings.Replace(was, "[Service]\n", "[Service]\nEnvironment=CODERCLAW_STATE_DIR=/tmp\n", 1)
+		})},
+		drift{name: "a port in a variable", code: doctor.UnitPort, key: "Environment[CODERCLAW_GATEWAY_PORT]", do: text(func(was string) string {
 			return strings.Replace(was, "[Service]\n", "[Service]\nEnvironment=CODERCLAW_GATEWAY_PORT=1\n", 1)
 		})},
 		drift{name: "a variable changed", code: doctor.UnitEnvDrift, key: "Environment[CODERCLAW_REGISTRY]",

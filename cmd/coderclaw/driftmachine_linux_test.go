@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"maps"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -34,6 +35,7 @@ type machine struct {
 	sound    map[string]string // what systemd shows of the victim's unit while nothing is wrong
 	unitText []byte            // and what its file and its config hold
 	config   []byte
+	byHand   *exec.Cmd // what a scenario runs as a person would
 }
 
 // newMachine installs the services and remembers how they are when nothing is wrong.

@@ -83,36 +83,28 @@ func processDrifts() []drift {
 				m.until("another supervisor runs", func() bool { return m.active() == "active" })
 				m.becomes(instance.Ready)
 			}},
-		// The unit's own directory comes before the one of such a mask, so it does nothing.
-		{name: "masked at run time", do: func(m *machine) { m.Helper(); m.systemctl("mask", "--runtime", m.name()) },
-			then: func(m *machine) { m.Helper(); m.systemctl("unmask", "--runtime", m.name()) }},
-		{name: "drop-in", code: doctor.UnitDropIn, do: dropIn("Nice=5"), then: noDropIn}, // it was kept
-		{name: "drop-in that shortens the stop", code: doctor.UnitStopClock, key: "TimeoutStopSec", do: dropIn("TimeoutStopSec=5"), hand: noDropIn},
-		{name: "drop-in without restarts", code: doctor.DropInOverride, key: "Restart", do: dropIn("Restart=no"), hand: noDropIn},
-		{name: "drop-in of another program", code: doctor.DropInBreaks, key: "ExecStart", do: dropIn("ExecStart=\nExecStart=/usr/bin/sleep 1000"), hand: noDropIn},
-		{name: "drop-in with a token", code: doctor.UnitSecret, do: dropIn("Environment=CODERCLAW_GATEWAY_TOKEN=stale"), hand: noDropIn},
-		{name: "drop-in that cannot be parsed", code: doctor.DropInBad, do: loaded(func(m *machine) {
+		{name: "run by a supervisor of a person", code: doctor.SupervisorByHand, do: func(m *machine) {
 			m.Helper()
-			m.try(os.Mkdir(m.unit()+".d", 0o755))
-			m.write(filepath.Join(m.unit()+".d", "override.conf"), "[Serv")
-		}), hand: noDropIn},
+			m.systemctl("stop", m.name())
+			m.start("supervisor", "run", "--profile", victim)
+			m.becomes(instance.Ready)
+		}, hand: func(m *machine) { m.Helper(); m.end() }},
+		{name: "works for another registry", code: doctor.UnitElsewhere, do: func(m *machine) {
+			m.Helper()
+			m.write("/home/claw/other.toml", "[profiles.default]\nport = 28789\nstate_dir = \"/home/claw/other\"\n")
+			restarted(line("Environment", "Environment=CODERCLAW_REGISTRY=/home/claw/other.toml\n"))(m)
+		}, then: func(m *machine) {
+			m.Helper()
+			m.try(os.Remove("/home/claw/other.toml"))
+			m.try(os.RemoveAll("/home/claw/other"))
+		}},
+		{name: "crashed", code: doctor.CrashesRecent, do: func(m *machine) {
+			m.Helper()
+			was := m.pidsOf(m.victim())
+			m.try(syscall.Kill(was[1], syscall.SIGQUIT)) // which ends it with a dump of its goroutines
+			m.until("another gateway is ready", func() bool { i := m.seen(); return i.PID != was[1] && i.State == instance.Ready })
+		}, then: func(m *machine) { m.Helper(); m.try(os.RemoveAll(m.victim().CrashDir())) }},
 	}
-}
-
-// dropIn lays a setting over the unit.
-func dropIn(setting string) func(*machine) {
-	return loaded(func(m *machine) {
-		m.Helper()
-		m.try(os.Mkdir(m.unit()+".d", 0o755))
-		m.write(filepath.Join(m.unit()+".d", "override.conf"), "[Service]\n"+setting+"\n")
-	})
-}
-
-func noDropIn(m *machine) {
-	m.Helper()
-	m.try(os.Remove(filepath.Join(m.unit()+".d", "override.conf")))
-	m.try(os.Remove(m.unit() + ".d"))
-	m.systemctl("daemon-reload")
 }
 
 func (m *machine) active() string {
