@@ -33,7 +33,7 @@ func dropInExams() []exam {
 		{"drop-in starts something else, loaded", func(t *testing.T, g *Target, o *Observation) {
 			service("ExecStart=\nExecStart=/bin/sleep 9")(t, g, o)
 			o.State.Exec = []string{"/bin/sleep", "9"}
-		}, []Code{DropInBreaks, UnitOldProcess}},
+		}, []Code{DropInBreaks}},
 		{"drop-in simple", service("Type=simple"), []Code{DropInOverride}},
 		{"drop-in oneshot", service("Type=oneshot"), []Code{DropInBreaks}},
 		{"drop-in notify-reload", service("Type=notify-reload"), []Code{UnitDropIn}},
