@@ -1,6 +1,9 @@
 package doctor
 
-import "testing"
+import (
+	"strings"
+	"testing"
+)
 
 func programExams() []exam {
 	at := func(path, trouble string) func(*testing.T, *Target, *Observation) {
@@ -41,5 +44,21 @@ func TestPlaceOf(t *testing.T) {
 	}
 	if got, _ := placeOf("/tmp/x/bin/coderclaw", "/tmp/x"); got != "" {
 		t.Errorf("below a temporary home: %s", got)
+	}
+}
+
+// TestProgramThatWillNotStay: a build tried out of a temporary directory does not
+// take the place of the installed one.
+func TestProgramThatWillNotStay(t *testing.T) {
+	t.Parallel()
+	for own, mended := range map[string]bool{"/usr/local/bin/coderclaw": true, "/tmp/go-build1/coderclaw": false} {
+		g := target(t)
+		g.Spec.Exec[0] = own
+		o := healthy(t, g)
+		disk(t, &g, &o, `"`+own+`"`, `"/bin/sh"`)
+		found := Examine(g, o)
+		if len(found) != 1 || found[0].Code != UnitProgram || found[0].Repairable != mended || strings.Contains(found[0].Fix, "/bin/sh --profile dev doctor") == mended {
+			t.Errorf("%s: %+v", own, found)
+		}
 	}
 }

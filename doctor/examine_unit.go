@@ -143,7 +143,12 @@ func (e *examiner) keys() {
 		f := Finding{Path: path, Key: d.Key, Have: d.Have, Want: d.Want}
 		switch {
 		case isExec(d.Key):
-			e.add(e.execCode(d), ViewDisk, f)
+			code, m := e.execCode(d), Rewrite
+			if own, _ := placeOf(e.t.Spec.Exec[0], e.o.Home); code == UnitProgram && own != "" {
+				m = ByHand // this program will not stay; the other may
+				f.Fix = "run doctor with the program that the service starts: " + quote(e.o.Program.Path) + " " + e.t.Profile.Flag() + "doctor"
+			}
+			e.mended(code, m, ViewDisk, f)
 		case isVariable(d.Key):
 			e.variable(Rewrite, f)
 		case isStopClock(d.Key) && e.tooShort(d.Have):
