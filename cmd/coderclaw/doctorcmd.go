@@ -172,7 +172,7 @@ func (a *app) lookAt(s unitService, r *profiles.Registry) doctor.Target {
 			t.AsRoot = s.site.asRoot
 		}
 	}
-	return t
+	return doctor.KeepProgram(t, envValue(a.env, "HOME"))
 }
 
 // shared looks at what all profiles of a machine share, at each call anew.
