@@ -139,7 +139,7 @@ func stateDrifts() []drift {
 		}, hand: func(m *machine) { m.Helper(); m.try(os.Chtimes(m.victim().ConfigPath, time.Time{}, time.Now())) }},
 		{name: "registry open to others", code: doctor.RegistryMode, do: func(m *machine) {
 			m.Helper()
-			m.try(os.MkdirAll(filepath.Dir(m.registry.Path()), 0o700))
+			m.mkdir(filepath.Dir(m.registry.Path()))
 			m.write(m.registry.Path(), "")
 			m.try(os.Chmod(m.registry.Path(), 0o666))
 		}, then: func(m *machine) { m.Helper(); m.try(os.Remove(m.registry.Path())) }},

@@ -11,7 +11,7 @@ import (
 func dropIn(text string) func(*machine) {
 	return loaded(func(m *machine) {
 		m.Helper()
-		m.try(os.MkdirAll(m.unit()+".d", 0o755))
+		m.mkdir(m.unit() + ".d")
 		m.write(m.override(), text)
 	})
 }

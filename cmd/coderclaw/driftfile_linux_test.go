@@ -112,7 +112,7 @@ func fileDrifts() []drift {
 			m.try(syscall.Mkfifo(unit, 0o600))
 		})), hand: moveAway},
 		{name: "unreadable", code: doctor.UnitUnreadable, do: func(m *machine) { m.Helper(); m.try(os.Chmod(m.unit(), 0)) },
-			hand: func(m *machine) { m.Helper(); m.try(os.Chmod(m.unit(), 0o600)) }},
+			hand: func(m *machine) { m.Helper(); m.try(os.Chmod(m.unit(), 0o644)) }},
 		{name: "NUL bytes", code: doctor.UnitKeyDrift, key: "KillMode", do: loaded(text(func(was string) string {
 			return strings.Replace(was, "KillMode=mixed", "KillMode=mi\x00xed", 1)
 		}))},
@@ -149,16 +149,14 @@ func fileDrifts() []drift {
 		{name: "open to others", code: doctor.UnitMode, do: func(m *machine) { m.Helper(); m.try(os.Chmod(m.unit(), 0o666)) }},
 		{name: "another file that comes first", code: doctor.UnitShadowed, do: loaded(func(m *machine) {
 			m.Helper()
-			m.try(os.MkdirAll(filepath.Dir(m.control()), 0o755))
+			m.mkdir(filepath.Dir(m.control()))
 			m.write(m.control(), "[Service]\nExecStart=/usr/bin/sleep 1000\n")
 		}), hand: uncontrolled},
 		{name: "a mask that comes first", code: doctor.UnitMasked, do: loaded(func(m *machine) {
 			m.Helper()
-			m.try(os.MkdirAll(filepath.Dir(m.control()), 0o755))
+			m.mkdir(filepath.Dir(m.control()))
 			m.try(os.Symlink(os.DevNull, m.control()))
 		}), hand: uncontrolled},
-		{name: "masked until the next boot, in vain", do: func(m *machine) { m.Helper(); m.systemctl("mask", "--runtime", m.name()) },
-			then: func(m *machine) { m.Helper(); m.systemctl("unmask", "--runtime", m.name()) }},
 		{name: "of an older version", code: doctor.UnitOutdated, do: loaded(text(older))},
 		{name: "foreign settings stay", code: doctor.UnitKeyDrift, key: "Restart",
 			do: loaded(text(func(was string) string {

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -31,7 +30,7 @@ func restarted(do func(*machine)) func(*machine) {
 func copied(to string) func(*machine) {
 	return func(m *machine) {
 		m.Helper()
-		m.try(os.MkdirAll(filepath.Dir(to), 0o755))
+		m.mkdir(filepath.Dir(to))
 		place(m.T, m.program, to)
 		restarted(line("ExecStart", "ExecStart="+to+" supervisor run --profile default\n"))(m)
 		m.becomes(instance.Ready)
@@ -82,14 +81,14 @@ func keyDrifts() []drift {
 		drift{name: "program gone", code: doctor.BinaryMissing, do: func(m *machine) {
 			m.Helper()
 			loaded(line("ExecStart", "ExecStart=/home/claw/.nvm/versions/v1/bin/coderclaw supervisor run --profile default\n"))(m)
-			if out, code := m.run("systemctl", "--user", "restart", m.name()); code == 0 {
+			if out, code := m.ctl("restart", m.name()); code == 0 {
 				m.Errorf("it started:\n%s", out)
 			}
 		}},
 		drift{name: "fails again and again", code: doctor.UnitRestarting, do: func(m *machine) {
 			m.Helper()
 			loaded(line("ExecStart", "ExecStart=/usr/bin/false\n"))(m)
-			m.run("systemctl", "--"+string(m.scope), "restart", m.name())
+			m.ctl("restart", m.name())
 		}},
 		drift{name: "a copy of the program", code: doctor.UnitProgram, do: copied("/home/claw/bin/coderclaw")},
 		drift{name: "a program of one version", code: doctor.BinaryVersioned, do: copied("/home/claw/.nvm/versions/node/v24.1.0/bin/coderclaw")},

@@ -1,36 +1,34 @@
 package main
 
 import (
-	"encoding/json"
-	"errors"
-	"fmt"
 	"io/fs"
-	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"slices"
+	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 
-	"github.com/coderclaw/coderclaw/doctor"
-	"github.com/coderclaw/coderclaw/gateway/protocol"
-	"github.com/coderclaw/coderclaw/gateway/statelock"
 	"github.com/coderclaw/coderclaw/profiles"
 	"github.com/coderclaw/coderclaw/servicegen"
-	"github.com/coderclaw/coderclaw/supervisor/control"
 )
 
 // victim is the profile whose service the scenarios break; the others must never notice.
 const victim = profiles.Default
 
-// machine is a host on which three profiles have services.
+// machine is a host on which three profiles of the user have services, those of
+// the user or of the machine.
 type machine struct {
 	host
 	scope    servicegen.Scope
-	program  string // coderclaw, where it may stay
+	home     string // of the user
+	uid      int
+	program  string   // coderclaw, where it may stay
+	manager  []string // how coderclaw is run by who may change the services,
+	flags    []string // and what is added to such a verb
+	remote   []string // how systemctl finds another user's manager
+	user     []string // how the user runs it
 	registry *profiles.Registry
 	sound    map[string]string // what systemd shows of the victim's unit while nothing is wrong
 	unitText []byte            // and what its file and its config hold
@@ -38,26 +36,63 @@ type machine struct {
 	byHand   *exec.Cmd // what a scenario runs as a person would
 }
 
-// newMachine installs the services and remembers how they are when nothing is wrong.
-func newMachine(t *testing.T) *machine {
+// ofUser is the machine of a user who has services of their own.
+func ofUser(t *testing.T) *machine {
 	t.Helper()
 	home, err := os.UserHomeDir()
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := &machine{host: host{t, filepath.Join(home, ".config", "systemd", "user")}, scope: servicegen.ScopeUser,
-		program: filepath.Join(home, ".local", "bin", "coderclaw")}
+	return newMachine(&machine{host: host{t, filepath.Join(home, ".config", "systemd", "user")}, scope: servicegen.ScopeUser, home: home,
+		uid: os.Getuid(), program: filepath.Join(home, ".local", "bin", "coderclaw")})
+}
+
+// ofMachine is one whose services belong to it, and run as the user.
+func ofMachine(t *testing.T) *machine {
+	t.Helper()
+	m := &machine{host: host{t, "/etc/systemd/system"}, scope: servicegen.ScopeSystem, home: clawHome, program: installed, flags: []string{"--system"}}
+	m.uid, m.user = m.idOf(theUser), asClaw()
+	m.manager = []string{"env", "-i", "HOME=/root", "USER=root", "PATH=/usr/local/bin:/usr/bin:/bin", noRaceVar, "SUDO_USER=" + theUser, "SUDO_UID=" + strconv.Itoa(m.uid)}
+	return newMachine(m)
+}
+
+// ofLogins is a machine whose user lingers and has services of their own.
+func ofLogins(h host) *machine {
+	h.Helper()
+	m := &machine{host: h, scope: servicegen.ScopeUser, home: clawHome, program: installed, remote: []string{"-M", theUser + "@"}}
+	m.uid = m.idOf(theUser)
+	m.user = asClaw()
+	m.manager = m.user
+	return newMachine(m)
+}
+
+// asClaw is how root has the user run something without a login.
+func asClaw() []string {
+	return []string{"setpriv", "--reuid", theUser, "--regid", theUser, "--init-groups", "env", "-i", "HOME=" + clawHome, "USER=" + theUser,
+		"PATH=/usr/local/bin:/usr/bin:/bin", noRaceVar}
+}
+
+func (m *machine) idOf(user string) int {
+	m.Helper()
+	uid, err := strconv.Atoi(strings.TrimSpace(m.must("id", "-u", user)))
+	m.try(err)
+	return uid
+}
+
+// newMachine installs the services and remembers how they are when nothing is wrong.
+func newMachine(m *machine) *machine {
+	m.Helper()
 	m.systemctl("is-system-running", "--wait")
 	self, err := os.Executable()
 	m.try(err)
 	m.try(os.MkdirAll(filepath.Dir(m.program), 0o755))
-	place(t, self, m.program)
+	place(m.T, self, m.program)
 	for _, profile := range []string{"dev", "rescue", victim} {
-		m.must(m.program, "--profile", profile, "gateway", "install")
+		if out, code := m.runBy(m.manager, append([]string{"--profile", profile, "gateway", "install"}, m.flags...)...); code != 0 {
+			m.Fatalf("install %s: exit %d\n%s", profile, code, out)
+		}
 	}
-	path, err := profiles.RegistryPath(os.LookupEnv)
-	m.try(err)
-	m.registry, err = profiles.Load(path, home)
+	m.registry, err = profiles.Load(filepath.Join(m.home, ".config", "coderclaw", "profiles.toml"), m.home)
 	m.try(err)
 	m.sound = m.shown()
 	m.unitText, m.config = m.read(m.unit()), m.read(m.victim().ConfigPath)
@@ -68,10 +103,27 @@ func newMachine(t *testing.T) *machine {
 	return m
 }
 
-// coderclaw acts on the victim, and must succeed.
+// runBy runs coderclaw, behind what makes somebody run it.
+func (m *machine) runBy(by []string, args ...string) (string, int) {
+	m.Helper()
+	line := slices.Concat(by, []string{m.program}, args)
+	return m.run(line[0], line[1:]...)
+}
+
+// asks has the user ask something about the victim.
+func (m *machine) asks(args ...string) (string, int) {
+	m.Helper()
+	return m.runBy(m.user, append([]string{"--profile", victim}, args...)...)
+}
+
+// coderclaw acts on the victim's service, and must succeed.
 func (m *machine) coderclaw(args ...string) string {
 	m.Helper()
-	return m.must(m.program, append([]string{"--profile", victim}, args...)...)
+	out, code := m.runBy(m.manager, slices.Concat([]string{"--profile", victim}, args, m.flags)...)
+	if code != 0 {
+		m.Fatalf("coderclaw %v: exit %d\n%s", args, code, out)
+	}
+	return out
 }
 
 func (m *machine) profile(name string) profiles.Profile {
@@ -92,14 +144,24 @@ func (m *machine) unit() string { return filepath.Join(m.units, m.name()) }
 // systemctl speaks to the manager that has the services.
 func (m *machine) systemctl(args ...string) string {
 	m.Helper()
-	return m.must("systemctl", append([]string{"--" + string(m.scope)}, args...)...)
+	out, code := m.ctl(args...)
+	if code != 0 {
+		m.Fatalf("systemctl %v: exit %d\n%s", args, code, out)
+	}
+	return out
+}
+
+// ctl is systemctl for what may fail.
+func (m *machine) ctl(args ...string) (string, int) {
+	m.Helper()
+	return m.run("systemctl", slices.Concat([]string{"--" + string(m.scope)}, m.remote, args)...)
 }
 
 // startAnew has the manager start the victim's service again. Like a minute of
 // patience, it keeps the many starts of a table from looking like a loop.
 func (m *machine) startAnew() {
 	m.Helper()
-	m.run("systemctl", "--"+string(m.scope), "reset-failed", m.name()) // fails for one that is not loaded
+	m.ctl("reset-failed", m.name()) // fails for one that is not loaded
 	m.systemctl("restart", m.name())
 }
 
@@ -112,11 +174,30 @@ func (m *machine) read(path string) []byte {
 	return raw
 }
 
-// write writes in place, as editors do that people use.
+// write writes in place, as editors do that people use. What is new in the user's
+// home is the user's.
 func (m *machine) write(path, text string) {
 	m.Helper()
-	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-		m.Fatal(err)
+	mode := fs.FileMode(0o600)
+	if strings.HasPrefix(path, "/etc/") {
+		mode = 0o644
+	}
+	m.try(os.WriteFile(path, []byte(text), mode))
+	m.owned(path)
+}
+
+// mkdir makes a directory that may be there already.
+func (m *machine) mkdir(path string) {
+	m.Helper()
+	m.try(os.MkdirAll(path, 0o755))
+	m.owned(path)
+}
+
+// owned gives what was made in the user's home to the user.
+func (m *machine) owned(path string) {
+	m.Helper()
+	if strings.HasPrefix(path, m.home+"/") {
+		m.try(os.Lchown(path, m.uid, m.uid))
 	}
 }
 
@@ -127,162 +208,11 @@ func (m *machine) try(err error) {
 	}
 }
 
-// shownKeys are what `systemctl show` is asked for: what makes a service sound.
-var shownKeys = []string{
-	"LoadState", "ActiveState", "SubState", "UnitFileState", "FragmentPath", "DropInPaths", "NeedDaemonReload", "Result",
-	"Description", "StartLimitIntervalUSec", "StartLimitBurst", "Type", "NotifyAccess", "ExecStart", "ExecStartPre", "Environment", "EnvironmentFiles",
-	"Restart", "RestartUSec", "RestartPreventExitStatus", "KillMode", "Delegate", "WatchdogUSec", "TimeoutStopUSec", "UMask", "WantedBy", "User",
-}
-
-// runOf is the part of ExecStart that tells of one run of it.
-var runOf = regexp.MustCompile(` ; start_time=.*`)
-
-// shown is what systemd shows of the victim's unit.
-func (m *machine) shown() map[string]string {
-	m.Helper()
-	out := map[string]string{}
-	for line := range strings.Lines(m.systemctl("show", "-p", strings.Join(shownKeys, ","), m.name())) {
-		key, value, _ := strings.Cut(strings.TrimSpace(line), "=")
-		out[key] = runOf.ReplaceAllString(value, "")
-	}
-	return out
-}
-
-// pids are those of supervisor and gateway of every profile but the victim.
-func (m *machine) pids() map[string][2]int {
-	m.Helper()
-	out := map[string][2]int{}
-	for _, p := range m.registry.List() {
-		if p.Name != victim {
-			out[p.Name] = m.pidsOf(p)
-		}
-	}
-	return out
-}
-
-// pidsOf are the pids of supervisor and gateway of p, 0 where none runs.
-func (m *machine) pidsOf(p profiles.Profile) [2]int {
-	m.Helper()
-	_, info, err := control.Find(p)
-	if err != nil && !errors.Is(err, control.ErrNone) {
-		m.Fatal(err)
-	}
-	h, _ := statelock.Find(p)
-	return [2]int{info.PID, h.PID}
-}
-
-// diagnose runs doctor on the victim.
-func (m *machine) diagnose(flags ...string) (report doctorReport, code int, text string) {
-	m.Helper()
-	text, code = m.run(m.program, append([]string{"--profile", victim, "doctor", "--json", "--non-interactive"}, flags...)...)
-	_, body, ok := strings.Cut("\n"+text, "\n{") // what is for people comes before
-	if err := json.Unmarshal([]byte("{"+body), &report); err != nil || !ok {
-		m.Fatalf("doctor %v: exit %d, %v\n%s", flags, code, err, text)
-	}
-	return report, code, text
-}
-
-// lists tells whether the report has a finding of that code about that key; an
-// empty key stands for any.
-func lists(report doctorReport, code doctor.Code, key string) bool {
-	return slices.ContainsFunc(report.Findings, func(f doctor.Finding) bool {
-		return f.Code == code && (key == "" || f.Key == key)
-	})
-}
-
-// healthy proves that the victim's service is as it was at first: by what systemd
-// shows, and by what its gateway says of itself.
-func (m *machine) healthy() {
-	m.Helper()
-	now := m.shown()
-	for _, key := range slices.Sorted(maps.Keys(m.sound)) {
-		if now[key] != m.sound[key] {
-			m.Errorf("systemd shows %s=%s, want %s", key, now[key], m.sound[key])
-		}
-	}
-	var out string
-	m.until("the gateway answers", func() bool { // it may be about to take up a config that was mended
-		var code int
-		out, code = m.run(m.program, "--profile", victim, "health", "--json")
-		return code == 0
-	})
-	var h protocol.HealthSummary
-	if err := json.Unmarshal([]byte(out), &h); err != nil || h.Coderclaw == nil {
-		m.Fatalf("health: %v\n%s", err, out)
-	}
-	pids := m.pidsOf(m.victim())
-	if h.Coderclaw.Profile != victim || h.Coderclaw.PID != pids[1] || h.Coderclaw.Degraded != "" {
-		m.Errorf("the gateway says that it is %+v, want profile %s, pid %d", *h.Coderclaw, victim, pids[1])
-	}
-	if main := strings.TrimSpace(m.systemctl("show", "--value", "-p", "MainPID", m.name())); main != fmt.Sprint(pids[0]) {
-		m.Errorf("the unit's process is %s, the supervisor %d", main, pids[0])
-	}
-}
-
-// stat is what would change if a file were written or replaced.
-type stat struct {
-	mode     fs.FileMode
-	size, at int64
-	inode    uint64
-	link     string
-}
-
-// files lists all that doctor might write to: the units and the profiles' own
-// directories, apart from the logs, which the gateways write.
-func (m *machine) files() map[string]stat {
-	m.Helper()
-	out := map[string]stat{}
-	roots := []string{m.units, filepath.Dir(m.registry.Path())}
-	for _, p := range m.registry.List() {
-		roots = append(roots, p.StateDir)
-	}
-	for _, root := range roots {
-		err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
-			if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) { // a scenario may have shut a directory
-				return nil
-			}
-			if err != nil {
-				return err
-			}
-			if d.IsDir() && d.Name() == "logs" {
-				return fs.SkipDir
-			}
-			info, err := d.Info()
-			if err != nil {
-				return err
-			}
-			link, _ := os.Readlink(path) // "" for what is no link
-			sys := info.Sys().(*syscall.Stat_t)
-			out[path] = stat{info.Mode(), info.Size(), info.ModTime().UnixNano(), sys.Ino, link}
-			return nil
-		})
-		m.try(err)
-	}
-	return out
-}
-
-// changed names the files that differ.
-func changed(before, after map[string]stat) []string {
-	var out []string
-	for path := range before {
-		if now, ok := after[path]; !ok || now != before[path] {
-			out = append(out, path)
-		}
-	}
-	for path := range after {
-		if _, ok := before[path]; !ok {
-			out = append(out, path)
-		}
-	}
-	slices.Sort(out)
-	return out
-}
-
 // reset puts back by hand what a failed scenario left, so that those after it
 // start from a sound service.
 func (m *machine) reset() {
 	m.Helper()
-	m.run("systemctl", "--"+string(m.scope), "stop", m.name())
+	m.ctl("stop", m.name())
 	m.try(os.RemoveAll(m.unit()))
 	m.try(os.RemoveAll(m.unit() + ".d"))
 	m.write(m.unit(), string(m.unitText))
@@ -290,8 +220,8 @@ func (m *machine) reset() {
 	m.try(os.RemoveAll(m.victim().ConfigPath))
 	m.write(m.victim().ConfigPath, string(m.config))
 	m.systemctl("daemon-reload")
-	m.run("systemctl", "--"+string(m.scope), "unmask", "--runtime", m.name())
+	m.ctl("unmask", "--runtime", m.name())
 	m.systemctl("reenable", m.name())
-	m.run("systemctl", "--"+string(m.scope), "reset-failed", m.name())
+	m.ctl("reset-failed", m.name())
 	m.coderclaw("gateway", "start")
 }

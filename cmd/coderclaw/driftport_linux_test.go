@@ -1,9 +1,11 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"net"
 	"os/exec"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -15,15 +17,15 @@ import (
 // seen is how the supervisor sees the victim's gateway.
 func (m *machine) seen() control.Instance {
 	m.Helper()
-	client, _, err := control.Find(m.victim())
-	if err != nil {
-		return control.Instance{}
+	var report psReport
+	out, _ := m.asks("ps", "--json") // exit 3 where nothing runs
+	_ = json.Unmarshal([]byte(out), &report)
+	for _, i := range report.Instances {
+		if i.Profile == victim {
+			return i
+		}
 	}
-	st, err := client.Status(m.Context())
-	if err != nil || len(st.Instances) != 1 {
-		return control.Instance{}
-	}
-	return st.Instances[0]
+	return control.Instance{}
 }
 
 // becomes waits until the victim's gateway is in that state.
@@ -40,7 +42,8 @@ func (m *machine) becomes(want instance.State) {
 // start runs coderclaw as a person does, until end.
 func (m *machine) start(args ...string) {
 	m.Helper()
-	m.byHand = exec.Command(m.program, args...)
+	line := slices.Concat(m.user, []string{m.program}, args)
+	m.byHand = exec.Command(line[0], line[1:]...)
 	m.try(m.byHand.Start())
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"github.com/coderclaw/coderclaw/doctor"
 	"github.com/coderclaw/coderclaw/instance"
+	"github.com/coderclaw/coderclaw/servicegen"
 )
 
 // wants is the link by which a target starts the victim's service.
@@ -15,17 +16,25 @@ func (m *machine) wants(target string) string {
 	return filepath.Join(m.units, target+".wants", m.name())
 }
 
+// target is what starts the services.
+func (m *machine) target() string {
+	if m.scope == servicegen.ScopeSystem {
+		return "multi-user.target"
+	}
+	return "default.target"
+}
+
 // enableDrifts are what keeps the service from starting by itself.
 func enableDrifts() []drift {
 	return []drift{
 		{name: "disabled", code: doctor.UnitDisabled, do: func(m *machine) { m.Helper(); m.systemctl("disable", m.name()) }},
-		{name: "link removed by hand", code: doctor.UnitDisabled, do: func(m *machine) { m.Helper(); m.try(os.Remove(m.wants("default.target"))) }},
+		{name: "link removed by hand", code: doctor.UnitDisabled, do: func(m *machine) { m.Helper(); m.try(os.Remove(m.wants(m.target()))) }},
 		{name: "link removed by hand, loaded", code: doctor.UnitDisabled,
-			do: loaded(func(m *machine) { m.Helper(); m.try(os.Remove(m.wants("default.target"))) })},
+			do: loaded(func(m *machine) { m.Helper(); m.try(os.Remove(m.wants(m.target()))) })},
 		{name: "link of another target", code: doctor.UnitDisabled, do: loaded(func(m *machine) {
 			m.Helper()
 			m.try(os.Mkdir(filepath.Dir(m.wants("graphical-session.target")), 0o755))
-			m.try(os.Rename(m.wants("default.target"), m.wants("graphical-session.target")))
+			m.try(os.Rename(m.wants(m.target()), m.wants("graphical-session.target")))
 		}), then: func(m *machine) {
 			m.Helper()
 			m.run("rm", "-r", filepath.Dir(m.wants("graphical-session.target")))
@@ -57,9 +66,9 @@ func processDrifts() []drift {
 			m.Helper()
 			// A registry that cannot be read ends a supervisor for good.
 			registry := m.registry.Path()
-			m.try(os.MkdirAll(filepath.Dir(registry), 0o700))
+			m.mkdir(filepath.Dir(registry))
 			m.write(registry, "[profiles")
-			m.run("systemctl", "--"+string(m.scope), "restart", m.name())
+			m.ctl("restart", m.name())
 			m.try(os.Remove(registry))
 			if m.active() != "failed" {
 				m.Fatalf("the unit is %s", m.active())
@@ -68,7 +77,7 @@ func processDrifts() []drift {
 		{name: "start limit hit", code: doctor.UnitStartLimitHit, do: func(m *machine) {
 			m.Helper()
 			for range 8 {
-				m.run("systemctl", "--"+string(m.scope), "restart", m.name())
+				m.ctl("restart", m.name())
 			}
 			if m.active() != "failed" {
 				m.Fatalf("the unit is %s", m.active())
@@ -106,12 +115,13 @@ func processDrifts() []drift {
 			was := m.pidsOf(m.victim())
 			m.try(syscall.Kill(was[1], syscall.SIGQUIT)) // which ends it with a dump of its goroutines
 			m.until("another gateway is ready", func() bool { i := m.seen(); return i.PID != was[1] && i.State == instance.Ready })
+			m.until("the crash is recorded", func() bool { found, _, _ := m.diagnose(); return lists(found, doctor.CrashesRecent, "") })
 		}, then: func(m *machine) { m.Helper(); m.try(os.RemoveAll(m.victim().CrashDir())) }},
 	}
 }
 
 func (m *machine) active() string {
 	m.Helper()
-	out, _ := m.run("systemctl", "--"+string(m.scope), "is-active", m.name())
+	out, _ := m.ctl("is-active", m.name())
 	return strings.TrimSpace(out)
 }

@@ -117,6 +117,8 @@ func (a *app) accountFor(ctx context.Context, named, verb string, there serviceg
 	case named != "":
 	case verb == "install" && caller != "":
 		who = caller
+	case found && there.User == "" && caller != "":
+		who = caller // ours always name a user: that line is gone, and root must not come of it
 	case found:
 		who = cmp.Or(there.User, "root")
 	case os.Getuid() != 0:
