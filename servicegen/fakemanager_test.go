@@ -24,6 +24,7 @@ type fakeManager struct {
 	refuse     string  // a verb that fails
 	bad        string  // units with this text do not start
 	noBus      bool    // nobody answers
+	fragment   string  // the file that it was loaded from, "" for the unit's own
 	cut        func()  // called when a verb fails
 	seen       []error // ctx.Err at each verb
 
@@ -159,7 +160,7 @@ func (m *fakeManager) State(ctx context.Context, u Unit) (State, error) {
 		m.loaded = string(text) // what nobody holds is read when asked for
 	}
 	if m.loaded != "" {
-		s.LoadState, s.FragmentPath, s.UnitFileState = LoadLoaded, u.Path, "disabled"
+		s.LoadState, s.FragmentPath, s.UnitFileState = LoadLoaded, cmp.Or(m.fragment, u.Path), "disabled"
 		s.NeedReload = m.loaded != string(text)
 	}
 	if _, err := os.Lstat(m.link(u)); err == nil {

@@ -45,6 +45,9 @@ func (in *installer) prepare(ctx context.Context) error {
 	if in.u.Path == "" {
 		return in.spec.Validate()
 	}
+	if path := in.state.Elsewhere(in.u); path != "" {
+		return elsewhereError(in.u, path)
+	}
 	in.disk = Observe(in.spec.Format, in.u.Path)
 	for _, d := range in.disk.DropIns {
 		in.report.DropIns = append(in.report.DropIns, d.Path)

@@ -21,18 +21,24 @@ type UninstallReport struct {
 	Removed bool // the file is gone; false when there was none
 	Stopped bool // it was running
 	DropIns []string
+	// Elsewhere is the file of a unit of the same name that was left alone, see State.
+	Elsewhere string
 }
 
 // Uninstall stops u, takes it out of what starts by itself, removes its file and
 // makes the manager forget it, so that no unit stays behind as "not-found".
 // Drop-ins belong to whoever wrote them: they stay and are reported. Where
-// nothing is installed it does nothing.
+// nothing is installed it does nothing. A unit of the name that the manager has
+// from another place is not touched.
 func Uninstall(ctx context.Context, h Host, u Unit, o UninstallOptions) (UninstallReport, error) {
 	r := UninstallReport{Path: u.Path}
 	state, err := h.State(ctx, u)
 	offline := errors.Is(err, ErrNoBus) && o.Offline
 	if err != nil && !offline {
 		return r, err
+	}
+	if r.Elsewhere = state.Elsewhere(u); r.Elsewhere != "" {
+		state = State{LoadState: LoadNotFound, ActiveState: "inactive"}
 	}
 	var disk OnDisk
 	if u.Path != "" {
@@ -51,7 +57,7 @@ func Uninstall(ctx context.Context, h Host, u Unit, o UninstallOptions) (Uninsta
 	if !r.Found {
 		return r, nil
 	}
-	if offline {
+	if offline || r.Elsewhere != "" {
 		return r, r.removeFiles(u, onDisk)
 	}
 	// launchd has a loaded job even when no process of it runs.
@@ -111,7 +117,8 @@ func (r *UninstallReport) removeFiles(u Unit, onDisk bool) error {
 	if !onDisk {
 		return nil
 	}
-	if err := os.Remove(u.Path); err != nil {
+	// A file behind a link goes with the links that systemd removes on disabling.
+	if err := removeIfThere(u.Path); err != nil {
 		return fmt.Errorf("service %s: %w", u.Name, err)
 	}
 	r.Removed = true

@@ -79,6 +79,16 @@ func (h host) anotherHome(t *testing.T) {
 	if left, err := os.ReadDir(units); err != nil || len(left) > 0 {
 		t.Errorf("uninstall leaves %v, %v", left, err)
 	}
+	// Where the environment names the manager, its service of the name is another's.
+	named := []string{"HOME=" + home, "XDG_RUNTIME_DIR=" + os.Getenv("XDG_RUNTIME_DIR")}
+	if out, code := h.with(named, "gateway", "install"); code != 1 || !strings.Contains(out, "run this with the HOME and XDG_CONFIG_HOME of your login") {
+		t.Errorf("install at a manager of another home: exit %d\n%s", code, out)
+	}
+	for _, args := range [][]string{{"gateway", "uninstall"}, {"uninstall", "--yes"}, {"gateway", "stop"}, {"gateway", "restart"}} {
+		if out, code := h.with(named, args...); code != 0 {
+			t.Errorf("%v: exit %d\n%s", args, code, out)
+		}
+	}
 	if after := h.must("systemctl", "--user", "show", "-p", "MainPID", "coderclaw-gateway.service"); after != before {
 		t.Errorf("the service of the account went from %s to %s", before, after)
 	}

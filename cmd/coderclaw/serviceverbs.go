@@ -121,6 +121,9 @@ func (a *app) serviceUninstall(ctx context.Context, s unitService, c *cli.Comman
 	if !report.Found {
 		res.Message = fmt.Sprintf("%s service not found at %s", s.words().noun, firstOf(report.Path, s.unit.Name))
 	}
+	if report.Elsewhere != "" {
+		res.Warnings = append(res.Warnings, fmt.Sprintf("left %s, which the manager has from another directory than this HOME and XDG_CONFIG_HOME say", report.Elsewhere))
+	}
 	for _, d := range report.DropIns {
 		res.Warnings = append(res.Warnings, "left the drop-in "+d+", which is not ours")
 	}

@@ -80,6 +80,15 @@ func TestUninstallLeavesNothing(t *testing.T) {
 			h.mustRemove(unit)
 			h.must("systemctl", "--user", "daemon-reload")
 		}},
+		{"behind a link", func(h host) {
+			far := filepath.Join(h.TempDir(), name)
+			if err := os.Rename(unit, far); err != nil {
+				h.Fatal(err)
+			}
+			if err := os.Symlink(far, unit); err != nil {
+				h.Fatal(err)
+			}
+		}},
 		{"disabled", func(h host) { h.must("systemctl", "--user", "disable", name) }},
 		{"masked", func(h host) {
 			h.mustRemove(unit)

@@ -123,6 +123,9 @@ func (a *app) serviceRemoval(ctx context.Context, c *cli.Command, s unitService)
 	if s.unit.Path != "" {
 		disk = servicegen.Observe(s.host.Format(), s.unit.Path)
 	}
+	if state.Elsewhere(s.unit) != "" {
+		state = servicegen.State{}
+	}
 	known := state.LoadState != "" && state.LoadState != servicegen.LoadNotFound || state.Running() || state.ActiveState == "failed"
 	switch {
 	case disk.State == servicegen.FileMissing && !known && len(disk.Targets) == 0:
