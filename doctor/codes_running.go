@@ -35,6 +35,8 @@ const (
 	InstanceQuarantine Code = "instance-quarantined"
 	ConfigDegraded     Code = "config-degraded"
 	CrashesRecent      Code = "crashes-recent"
+
+	CredentialNotApplied Code = "credential-not-applied"
 )
 
 func runningCodes() []CodeDoc {
@@ -54,6 +56,7 @@ func runningCodes() []CodeDoc {
 		{InstanceDown, Error, ByHand, "The supervisor runs, but its gateway is not ready.", "have: state; message: reason", "See the reason."},
 		{InstanceQuarantine, Error, ByHand, "The gateway died so often in the same way that it is not started any more.", "message: reason", "Mend the cause, then start it. A changed config or program releases it too."},
 		{ConfigDegraded, Warning, ByHand, "The gateway runs on its last good config, because the one on disk is invalid.", "path of the config; message: why", "Mend the config; the gateway takes it up by itself."},
+		{CredentialNotApplied, Error, Act, "The gateway asks for another credential than its config says now, so commands that read the config are refused.", "path of the config; key", "The gateway is restarted; its siblings are left alone."},
 		{CrashesRecent, Info, ByHand, "The gateway crashed within the last 24 hours. Five times or more is a warning.", "have: how often and how; path of the crash records", "See them with `crashes`."},
 	}
 }

@@ -23,6 +23,7 @@ func (e *examiner) running() {
 			Fix: fmt.Sprintf("run: kill -9 %d", e.o.MutePID)})
 	}
 	e.gateway()
+	e.credential()
 	e.crashes()
 }
 
@@ -134,6 +135,9 @@ func (e *examiner) owners() {
 	}
 }
 
+// aboutToStart is for how long a gateway that is wanted may be stopped without a word.
+const aboutToStart = 5 * time.Second
+
 // gateway looks at the instance that the supervisor keeps.
 func (e *examiner) gateway() {
 	if sup := e.o.Supervisor; sup != nil && sup.Supervisor.Version != "" && e.t.Spec.Version != "" && sup.Supervisor.Version != e.t.Spec.Version {
@@ -148,6 +152,7 @@ func (e *examiner) gateway() {
 	case i.State == instance.Quarantined:
 		e.add(InstanceQuarantine, ViewRunning, Finding{Have: string(i.State), Want: want, Message: "the gateway is quarantined: " + i.Reason,
 			Fix: "see " + e.command("crashes") + " for the cause; when it is mended, run: coderclaw supervisor start " + e.t.Profile.Name})
+	case i.State == instance.Stopped && e.o.Now.Sub(i.Since) < aboutToStart: // its supervisor has just begun
 	case i.State != instance.Ready && i.State != instance.Starting && e.o.Wish != control.WantStopped:
 		e.add(InstanceDown, ViewRunning, Finding{Have: string(i.State), Want: want, Message: fmt.Sprintf("the gateway is %s: %s", i.State, i.Reason), Fix: "see the reason; more is in: " + e.command("logs")})
 	}

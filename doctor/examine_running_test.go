@@ -44,6 +44,21 @@ func runningExams() []exam {
 			o.Process.Argv = []string{"sleep", "--password=" + canary}
 		}, []Code{UnitOldProcess}},
 		{"runs elsewhere", func(_ *testing.T, _ *Target, o *Observation) { o.Supervisor = nil }, []Code{UnitElsewhere}},
+		{"another credential than the config's", func(_ *testing.T, _ *Target, o *Observation) {
+			applied := o.Config.Config.Gateway.Auth
+			applied.Token = canary
+			o.Applied = &applied
+		}, []Code{CredentialNotApplied}},
+		{"stopped for a moment", func(_ *testing.T, _ *Target, o *Observation) {
+			o.Supervisor.Instances[0].State, o.Supervisor.Instances[0].Since = instance.Stopped, o.Now.Add(-time.Second)
+		}, nil},
+		{"stopped for long", func(_ *testing.T, _ *Target, o *Observation) {
+			o.Supervisor.Instances[0].State, o.Supervisor.Instances[0].Since = instance.Stopped, o.Now.Add(-time.Minute)
+		}, []Code{InstanceDown}},
+		{"the same credential", func(_ *testing.T, _ *Target, o *Observation) {
+			applied := o.Config.Config.Gateway.Auth
+			o.Applied = &applied
+		}, nil},
 		{"mute", func(_ *testing.T, _ *Target, o *Observation) {
 			o.Supervisor, o.MutePID, o.MuteErr = nil, 7, errors.New("no answer")
 		}, []Code{SupervisorMute}},

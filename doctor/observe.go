@@ -57,6 +57,7 @@ type Observation struct {
 	Process    *proctable.Process // the service's main process, nil if none
 	Program    ProgramFact
 
+	Applied              *config.Auth     // what the gateway was started with, nil when that is not known
 	Config               *config.Snapshot // nil when it could not be read
 	ConfigErr            error
 	Check                config.Check // what a start would meet
@@ -116,6 +117,7 @@ func observe(ctx context.Context, t Target, listeners func(port int) ([]proctabl
 	o.Files = observeFiles(t)
 	observeConfig(ctx, t, &o)
 	observeRunning(ctx, t, &o)
+	observeApplied(t, &o)
 	observePort(t, &o)
 	if listeners != nil {
 		o.Listeners, _ = listeners(o.port) // a table that cannot be read shows nobody

@@ -103,6 +103,7 @@ func unitRemedies() []remedy {
 		{codes: []Code{UnitFailed, UnitStartLimitHit, UnitStopped}, steps: start},
 		{codes: []Code{UnitOldProcess}, steps: func(t Target, o Observation, _ []Finding) ([]Step, error) { return restart(t, o, VerbRestart) }},
 		{codes: []Code{BinaryReplaced}, steps: func(t Target, o Observation, _ []Finding) ([]Step, error) { return restart(t, o, VerbReexec) }},
+		{codes: []Code{CredentialNotApplied}, steps: applyCredential},
 	}
 }
 

@@ -93,6 +93,9 @@ func configDrifts() []drift {
 			m.startAnew()
 			m.becomes(instance.Ready)
 		}, then: original},
+		{name: "another token in the config", code: doctor.CredentialNotApplied, key: "gateway.auth.token",
+			do:   configured(func(was []byte) []byte { return tokenOf.ReplaceAll(was, []byte(`$1"another-token-than-before"`)) }),
+			then: original},
 		{name: "config missing", code: doctor.ConfigMissing, do: func(m *machine) { m.Helper(); m.try(os.Remove(m.victim().ConfigPath)) }, then: original},
 		{name: "config without a token", code: doctor.ConfigIncomplete, do: configured(func(was []byte) []byte { return tokenOf.ReplaceAll(was, []byte(`$1""`)) }), then: original},
 	}
