@@ -132,7 +132,7 @@ func (x remover) data(want func(kind string) bool) ([]removal, error) {
 	}
 	plan = append(append(plan, kept...), locks...)
 	if _, err := os.Lstat(x.p.StateDir); err == nil && all && left == 0 {
-		plan = append(plan, removal{Action: "remove", What: "state dir", Profile: x.p.Name, Path: x.p.StateDir, do: func(context.Context) error { return removeDir(x.p.StateDir) }})
+		plan = append(plan, removal{Action: "remove", What: "state dir", Profile: x.p.Name, Path: x.p.StateDir, do: func(context.Context) error { return removeStateDir(x.p.StateDir) }})
 	}
 	return plan, nil
 }
@@ -209,6 +209,23 @@ func (x remover) remove(what, full, note string) removal {
 	}
 	return removal{Action: "remove", What: what, Profile: x.p.Name, Path: full, Note: note,
 		do: func(context.Context) error { return os.RemoveAll(full) }} // of a link only the link
+}
+
+// removeStateDir removes a state dir that should be empty by now. Removing the
+// service has left the lock that it was done under.
+func removeStateDir(dir string) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	for _, e := range entries {
+		if kindInState(e.Name()) == isLock {
+			if err := os.Remove(filepath.Join(dir, e.Name())); err != nil {
+				return err
+			}
+		}
+	}
+	return removeDir(dir)
 }
 
 // removeDir removes a directory that should be empty by now; behind a link, the link too.

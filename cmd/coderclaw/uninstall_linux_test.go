@@ -190,5 +190,9 @@ func (h host) resetService(t *testing.T) {
 	h.must("coderclaw", "setup")
 	h.must("coderclaw", "gateway", "start")
 	h.healthy()
-	h.must("coderclaw", "gateway", "uninstall")
+	h.must("coderclaw", "reset", "--scope", "full", "--yes")
+	out = h.must("coderclaw", "uninstall", "--all", "--yes") // which locks what it removes
+	if left, err := os.ReadDir(filepath.Join(home, ".coderclaw")); !os.IsNotExist(err) {
+		t.Errorf("left in the state dir: %v, %v\n%s", left, err, out)
+	}
 }
