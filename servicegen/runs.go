@@ -7,6 +7,7 @@ type Runs struct {
 	Profile  string
 	User     string // "" when the file names none: in system scope that is root
 	Registry string // path, "" when the file names none
+	Home     string // CODERCLAW_HOME, "" when the file names none
 	Program  string
 }
 
@@ -33,7 +34,7 @@ func (v View) Runs() Runs {
 	if v.Format == FormatLaunchd {
 		env, user, exec, plain = plistEnv, "UserName", "ProgramArguments", strings.NewReplacer()
 	}
-	r := Runs{User: v.Values[user], Registry: plain.Replace(v.Values[env+"[CODERCLAW_REGISTRY]"])}
+	r := Runs{User: v.Values[user], Registry: plain.Replace(v.Values[env+"[CODERCLAW_REGISTRY]"]), Home: plain.Replace(v.Values[env+"[CODERCLAW_HOME]"])}
 	argv, err := Words(v.Values[exec])
 	if err != nil || len(argv) == 0 {
 		return r

@@ -312,8 +312,14 @@ func runtimeOf(s servicegen.State) runtimeStatus {
 	return r
 }
 
+// notOurs is the code of a service file that another product or registry put in place.
+const notOurs = "unit-not-ours"
+
 // issues are the differences between the service that should be and the one that is.
 func (s unitService) issues(state servicegen.State, known bool) []auditIssue {
+	if err := s.stranger(); err != nil {
+		return []auditIssue{{Code: notOurs, Message: err.Error(), Level: "aggressive"}}
+	}
 	want, err := s.spec.View()
 	if err != nil {
 		return []auditIssue{{Code: "unit-unrenderable", Message: err.Error(), Level: "aggressive"}}

@@ -36,11 +36,19 @@ func (a *app) printGatewayStatus(t target, st gatewayStatus) {
 	}
 	say("")
 	if !st.Service.ConfigAudit.OK {
+		remedy := "doctor --repair"
 		warn("Service config looks out of date or non-standard.")
 		for _, i := range st.Service.ConfigAudit.Issues {
-			warn("Service config issue: %s (%s)", i.Message, i.Detail)
+			detail := ""
+			if i.Detail != "" {
+				detail = " (" + i.Detail + ")"
+			}
+			warn("Service config issue: %s%s", i.Message, detail)
+			if i.Code == notOurs {
+				remedy = "doctor"
+			}
 		}
-		warn("Recommendation: run `%s`.\n", hint(t.profile, "doctor --repair"))
+		warn("Recommendation: run `%s`.\n", hint(t.profile, remedy))
 	}
 	missing := ""
 	if !st.Config.CLI.Exists {

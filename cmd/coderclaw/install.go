@@ -134,6 +134,9 @@ func (a *app) mayInstall(ctx context.Context, s unitService, c *cli.Command) err
 	if err := a.onlyService(ctx, s); err != nil {
 		return err
 	}
+	if err := s.otherRegistry(); err != nil && !c.Bool("force") {
+		return err
+	}
 	if info, foreign := s.foreignSupervisor(ctx); foreign {
 		return exitcode.With(exitcode.Busy, fmt.Errorf("profile %s is run by supervisor pid %d%s; end it first with: %s",
 			s.profile.Name, info.PID, unitNote(info.Unit), stopHint(s.profile, info)))

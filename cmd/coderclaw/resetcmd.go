@@ -102,7 +102,7 @@ func (a *app) resetPart(ctx context.Context, c *cli.Command, p profiles.Profile,
 	if err != nil {
 		return part, err
 	}
-	if s.installed(ctx) {
+	if s.installed(ctx) && s.stranger() == nil {
 		// That a person wants it stopped is recorded in the state dir, and stays with the service.
 		part.data = slices.DeleteFunc(part.data, func(m removal) bool { return m.Path == p.DesiredFile() || m.What == "state dir" })
 		part.services = []removal{{Action: "stop", What: "service", Profile: p.Name, Path: firstOf(s.unit.Path, s.unit.Name), Note: "and keep it stopped",

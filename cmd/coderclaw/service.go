@@ -27,6 +27,7 @@ type unitService struct {
 	spec    servicegen.Spec
 	options servicegen.SpecOptions // of which spec was made
 	socket  bool                   // a socket unit stands beside the unit
+	home    string                 // below which state dirs lie
 }
 
 // service finds out what the service of p would be, and where: where the verb
@@ -81,7 +82,7 @@ func (a *app) serviceAt(at site, p profiles.Profile, r *profiles.Registry) (unit
 	default:
 		host = rootHost{host, managerOf(at.account.UID), at}
 	}
-	s := unitService{profile: p, site: at, host: host, options: servicegen.SpecOptions{
+	s := unitService{profile: p, site: at, host: host, home: r.Home(), options: servicegen.SpecOptions{
 		Format: host.Format(), Scope: at.scope, Exe: exe, RegistryPath: r.Path(), Home: envValue(a.env, "CODERCLAW_HOME"),
 		Version: buildinfo.Version(), User: at.account.Name,
 	}}
@@ -133,13 +134,13 @@ func (s unitService) installed(ctx context.Context) bool {
 	return err == nil && st.LoadState == servicegen.LoadLoaded
 }
 
-// installedUnit names the service of p when there is one.
+// installedUnit names the service of p when there is one that runs it.
 func (a *app) installedUnit(ctx context.Context, p profiles.Profile, r *profiles.Registry) (string, bool) {
 	s, err := a.service(p, r)
 	if err != nil {
 		return "", false
 	}
-	return s.unit.Name, s.installed(ctx)
+	return s.unit.Name, s.installed(ctx) && s.stranger() == nil
 }
 
 // words are how this platform calls a service and its two conditions (spec of the family's CLI).

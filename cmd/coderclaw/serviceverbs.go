@@ -104,6 +104,9 @@ func (a *app) serviceUninstall(ctx context.Context, s unitService, c *cli.Comman
 	if err := a.mayManage(s, "uninstall"); err != nil {
 		return serviceResult{}, err
 	}
+	if err := s.otherRegistry(); err != nil && !c.Bool("force") {
+		return serviceResult{}, err
+	}
 	unlock, err := lockService(ctx, s.profile)
 	if err != nil {
 		return serviceResult{}, err
@@ -131,7 +134,12 @@ func (a *app) serviceUninstall(ctx context.Context, s unitService, c *cli.Comman
 }
 
 func (a *app) serviceStart(ctx context.Context, s unitService, _ *cli.Command) (serviceResult, error) {
-	if s.installed(ctx) {
+	_, _, down := control.Find(s.profile)
+	stranger := s.stranger()
+	if errors.Is(down, control.ErrNone) && stranger != nil {
+		return serviceResult{}, stranger
+	}
+	if s.installed(ctx) && stranger == nil {
 		if _, foreign := s.foreignSupervisor(ctx); !foreign {
 			if err := a.startUnit(ctx, s); err != nil {
 				return serviceResult{}, err
@@ -157,13 +165,18 @@ func (a *app) startUnit(ctx context.Context, s unitService) error {
 }
 
 func (a *app) serviceStop(ctx context.Context, s unitService, _ *cli.Command) (serviceResult, error) {
-	if s.installed(ctx) {
+	stranger := s.stranger()
+	installed := s.installed(ctx) && stranger == nil
+	if installed {
 		if err := a.mayManage(s, "stop"); err != nil {
 			return serviceResult{Hints: []string{"To stop the gateway alone, which any supervisor of yours does: " + hint(s.profile, "supervisor stop "+s.profile.Name)}}, err
 		}
 	}
 	res, err := s.bySupervisor(ctx, (*control.Client).Stop, "stopped", nil)
-	if err != nil || !s.installed(ctx) {
+	if err == nil && stranger != nil && res.Result == notLoaded {
+		return serviceResult{}, stranger
+	}
+	if err != nil || !installed {
 		return res, err
 	}
 	if _, foreign := s.foreignSupervisor(ctx); foreign {
@@ -183,7 +196,7 @@ func (a *app) serviceRestart(ctx context.Context, s unitService, _ *cli.Command)
 	if errors.Is(err, control.ErrNone) && s.installed(ctx) {
 		// A unit that is down: starting it is what a restart comes to.
 		res, err := a.serviceStart(ctx, s, nil)
-		if err == nil {
+		if err == nil && res.Result != notLoaded {
 			res.Result, res.Message = "restarted", "Restarted profile "+s.profile.Name
 		}
 		return res, err
@@ -191,16 +204,19 @@ func (a *app) serviceRestart(ctx context.Context, s unitService, _ *cli.Command)
 	return s.bySupervisor(ctx, (*control.Client).Restart, "restarted", s.hints())
 }
 
+// notLoaded is the result of a verb that found nothing to act on.
+const notLoaded = "not-loaded"
+
 // bySupervisor asks the supervisor that holds the profile. Without one the
 // result is "not-loaded", which is no error, with hints what to type.
 func (s unitService) bySupervisor(ctx context.Context, do func(*control.Client, context.Context, string) error, done string, hints []string) (serviceResult, error) {
 	client, info, err := control.Find(s.profile)
 	if errors.Is(err, control.ErrNone) {
 		if h, ok := statelock.Find(s.profile); ok {
-			return serviceResult{Result: "not-loaded", Message: fmt.Sprintf("The gateway of profile %s runs by hand as pid %d, without a supervisor.", s.profile.Name, h.PID),
+			return serviceResult{Result: notLoaded, Message: fmt.Sprintf("The gateway of profile %s runs by hand as pid %d, without a supervisor.", s.profile.Name, h.PID),
 				Hints: []string{fmt.Sprintf("End it with Ctrl-C in its terminal, or: kill %d", h.PID)}}, nil
 		}
-		return serviceResult{Result: "not-loaded", Message: "Gateway service " + s.words().off + ", and no supervisor runs profile " + s.profile.Name + ".", Hints: hints}, nil
+		return serviceResult{Result: notLoaded, Message: "Gateway service " + s.words().off + ", and no supervisor runs profile " + s.profile.Name + ".", Hints: hints}, nil
 	}
 	if err == nil {
 		err = do(client, ctx, s.profile.Name)

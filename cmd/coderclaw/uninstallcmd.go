@@ -135,6 +135,10 @@ func (a *app) serviceRemoval(ctx context.Context, c *cli.Command, s unitService)
 			m.Action, m.Note = "keep", "not written by coderclaw; remove it with --force"
 			return []removal{m}, nil
 		}
+		if s.otherRegistry() != nil {
+			m.Action, m.Note = "keep", "works for another registry; remove it with --force"
+			return []removal{m}, nil
+		}
 	}
 	if state.Running() {
 		m.Note = fmt.Sprintf("runs as pid %d and is stopped", state.MainPID)
