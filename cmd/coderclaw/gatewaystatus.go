@@ -333,7 +333,7 @@ func (s unitService) issues(state servicegen.State, known bool) []auditIssue {
 		out = append(out, auditIssue{Code: "unit-drift", Message: d.Key + " differs", Detail: fmt.Sprintf("want %q, have %q", d.Want, d.Have), Level: "recommended"})
 	}
 	if known && state.NeedReload {
-		out = append(out, auditIssue{Code: "unit-not-reloaded", Message: "the service manager has an older copy", Level: "recommended"})
+		out = append(out, auditIssue{Code: "unit-not-reloaded", Message: "the service manager has an older copy", Detail: "what is on disk is not in effect", Level: "recommended"})
 	}
 	return out
 }

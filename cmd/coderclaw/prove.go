@@ -75,6 +75,7 @@ func (p *prover) prove(ctx context.Context, state servicegen.State) error {
 	if err := p.renew(ctx, client, state.MainPID); err != nil {
 		return err
 	}
+	p.wake(ctx, client)
 	i, err := inTime(ctx, readyLimit, func(ctx context.Context) (control.Instance, error) { return p.settled(ctx, client) })
 	if err != nil {
 		return err
@@ -162,6 +163,23 @@ func (p *prover) renew(ctx context.Context, client *control.Client, pid int) err
 	}
 	p.renewed = true
 	return client.Restart(ctx, p.s.profile.Name)
+}
+
+// wake has the gateway of a supervisor that ran before started, if a person had
+// stopped it, and restarted, if the config has named another port since. What comes
+// of that is looked at afterwards.
+func (p *prover) wake(ctx context.Context, client *control.Client) {
+	st, err := client.Status(ctx)
+	i := instanceOf(st, p.s.profile.Name)
+	switch {
+	case err != nil:
+	case p.was == instance.Stopped && i.State == instance.Stopped:
+		_ = client.Start(ctx, p.s.profile.Name)
+	case i.State == instance.Ready && p.check.Port != 0 && i.Port != p.check.Port:
+		if client.Restart(ctx, p.s.profile.Name) == nil {
+			p.notes = append(p.notes, fmt.Sprintf("the gateway was restarted, since it listened on port %d and its config says %d", i.Port, p.check.Port))
+		}
+	}
 }
 
 // settled waits until the gateway is in a state that lasts. The time that is left

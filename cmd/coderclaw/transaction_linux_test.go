@@ -42,6 +42,8 @@ func TestServicesTransaction(t *testing.T) {
 		{"interrupted while it replaces", transaction.interruptedReplacing},
 		{"killed", transaction.killed},
 		{"an older program", transaction.renewed},
+		{"a gateway that was stopped", transaction.stopped},
+		{"another port", transaction.moved},
 	} {
 		t.Run(part.name, func(t *testing.T) {
 			x.T = t
@@ -296,4 +298,38 @@ func (x transaction) renewed() {
 		}
 	}
 	x.healthy()
+}
+
+// stopped: an installation starts a gateway that its supervisor was asked to stop.
+func (x transaction) stopped() {
+	x.must("coderclaw", "gateway", "install")
+	x.must("coderclaw", "supervisor", "stop", "default")
+	x.must("coderclaw", "gateway", "install")
+	x.healthy()
+}
+
+// moved: an installation brings a gateway to the port that its config names now.
+func (x transaction) moved() {
+	x.must("coderclaw", "gateway", "install")
+	config := filepath.Join(filepath.Dir(x.slow), "coderclaw.json")
+	text, err := os.ReadFile(config)
+	if err != nil {
+		x.Fatal(err)
+	}
+	moved := strings.Replace(string(text), `"gateway": {`, `"gateway": {"port": 18795, `, 1)
+	if moved == string(text) {
+		x.Fatalf("no place for a port in\n%s", text)
+	}
+	if err := os.WriteFile(config, []byte(moved), 0o600); err != nil {
+		x.Fatal(err)
+	}
+	defer func() {
+		if err := os.WriteFile(config, text, 0o600); err != nil {
+			x.Error(err)
+		}
+	}()
+	x.must("coderclaw", "gateway", "install")
+	if out := x.must("coderclaw", "gateway", "status", "--require-rpc"); !strings.Contains(out, "ready on ws://127.0.0.1:18795") {
+		x.Errorf("status says:\n%s", out)
+	}
 }
