@@ -30,19 +30,14 @@ func RunBy(f Format, scope Scope, path string) (Runs, bool) {
 
 // Runs tells whose profile a service of this view runs.
 func (v View) Runs() Runs {
-	env, user, exec, plain := "Environment", "User", "ExecStart", strings.NewReplacer("%%", "%")
+	env, user, plain := "Environment", "User", strings.NewReplacer("%%", "%")
 	if v.Format == FormatLaunchd {
-		env, user, exec, plain = plistEnv, "UserName", "ProgramArguments", strings.NewReplacer()
+		env, user, plain = plistEnv, "UserName", strings.NewReplacer()
 	}
 	r := Runs{User: v.Values[user], Registry: plain.Replace(v.Values[env+"[CODERCLAW_REGISTRY]"]), Home: plain.Replace(v.Values[env+"[CODERCLAW_HOME]"])}
-	argv, err := Words(v.Values[exec])
-	if err != nil || len(argv) == 0 {
+	argv := v.Command()
+	if len(argv) == 0 {
 		return r
-	}
-	if v.Format == FormatSystemd {
-		for i, a := range argv {
-			argv[i] = strings.NewReplacer("%%", "%", "$$", "$").Replace(a)
-		}
 	}
 	r.Program = argv[0]
 	for i, a := range argv {
@@ -54,4 +49,22 @@ func (v View) Runs() Runs {
 		}
 	}
 	return r
+}
+
+// Command is what a service of this view starts, nil when that cannot be read.
+func (v View) Command() []string {
+	exec := "ExecStart"
+	if v.Format == FormatLaunchd {
+		exec = "ProgramArguments"
+	}
+	argv, err := Words(v.Values[exec])
+	if err != nil {
+		return nil
+	}
+	if v.Format == FormatSystemd {
+		for i, a := range argv {
+			argv[i] = strings.NewReplacer("%%", "%", "$$", "$").Replace(a)
+		}
+	}
+	return argv
 }

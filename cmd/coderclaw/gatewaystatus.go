@@ -286,6 +286,13 @@ func (a *app) serviceFacts(ctx context.Context, s unitService, st *gatewayStatus
 		}
 	}
 	out.Command = &serviceCommand{ProgramArguments: state.Exec, SourcePath: s.unit.Path, Environment: map[string]string{}}
+	if err != nil && s.unit.Path != "" { // nobody else can be asked than the disk
+		disk := servicegen.Observe(s.host.Format(), s.unit.Path)
+		out.Loaded = disk.StartedBy(s.spec.Target())
+		if view, err := disk.View(s.host.Format(), s.unit.Scope, false); err == nil {
+			out.Command.ProgramArguments = view.Command()
+		}
+	}
 	for _, e := range state.Env {
 		out.Command.Environment[e.Name] = e.Value
 	}

@@ -105,6 +105,10 @@ func (h host) outOfReach(t *testing.T) {
 		}
 		defer os.Rename(path+".away", path)
 	}
+	out, _ := h.with(nil, "gateway", "status")
+	if !strings.Contains(out, "Service: systemd (enabled)") || !strings.Contains(out, " supervisor run --profile default\n") {
+		t.Errorf("status says of what is on disk:\n%s", out)
+	}
 	for _, verb := range [][]string{{"gateway", "uninstall"}, {"uninstall", "--yes"}, {"uninstall", "--all", "--yes"}, {"reset", "--scope", "config", "--yes"}} {
 		out, code := h.with(nil, verb...)
 		if code != 75 || !strings.Contains(out, "manager cannot be told to stop it") {

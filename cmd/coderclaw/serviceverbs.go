@@ -233,8 +233,15 @@ func (s unitService) bySupervisor(ctx context.Context, do func(*control.Client, 
 
 // hints are the command lines that start a gateway which nothing runs.
 func (s unitService) hints() []string {
+	install := "gateway install"
+	if s.machines() {
+		install += " --system"
+		if s.site.account.UID == 0 {
+			install += " --user NAME" // root only if it is named
+		}
+	}
 	return []string{
-		"Start with: " + hint(s.profile, "gateway install"),
+		"Start with: " + hint(s.profile, install),
 		"Or in the foreground: " + hint(s.profile, "gateway"),
 	}
 }

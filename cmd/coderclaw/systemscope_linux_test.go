@@ -174,6 +174,11 @@ func (b box) whoMay() {
 	b.refused(out, code, 2, `there is no user "nobody-here"`)
 	out, code = b.root("gateway", "install", "--user", "claw")
 	b.refused(out, code, 2, "--user is for --system")
+	for _, verb := range []string{"start", "restart"} {
+		if out, code := b.root("gateway", verb, "--system"); code != 0 || !strings.Contains(out, "Start with: coderclaw gateway install --system --user NAME\n") {
+			b.Errorf("%s of what is not there: exit %d\n%s", verb, code, out)
+		}
+	}
 
 	state := filepath.Join(clawHome, ".coderclaw")
 	if err := os.Mkdir(state, 0o700); err != nil {
