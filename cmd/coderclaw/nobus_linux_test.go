@@ -56,6 +56,29 @@ func TestWaysIn(t *testing.T) {
 	t.Run("another home", h.anotherHome)
 	t.Run("manager out of reach", h.outOfReach)
 	h.must("coderclaw", "gateway", "uninstall")
+	t.Run("a manager with another home", h.managerElsewhere)
+}
+
+// managerElsewhere: a service serves the home that it was installed for, although
+// its manager has another.
+func (h host) managerElsewhere(t *testing.T) {
+	h.T = t
+	home := t.TempDir()
+	env := []string{"HOME=" + home, "XDG_RUNTIME_DIR=" + os.Getenv("XDG_RUNTIME_DIR")}
+	for _, args := range [][]string{{"gateway", "install"}, {"gateway", "restart"}, {"gateway", "status", "--require-rpc"}} {
+		if out, code := h.with(env, args...); code != 0 {
+			t.Errorf("%v: exit %d\n%s", args, code, out)
+		}
+	}
+	if out := h.must("systemctl", "--user", "show", "-P", "Environment", "coderclaw-gateway.service"); !strings.Contains(out, "CODERCLAW_HOME="+home) {
+		t.Errorf("the service has the environment %s", out)
+	}
+	if out, code := h.with(env, "uninstall", "--all", "--yes"); code != 0 {
+		t.Errorf("uninstall: exit %d\n%s", code, out)
+	}
+	if left := h.traces(); left != "" {
+		t.Errorf("left:\n%s", left)
+	}
 }
 
 // anotherHome: the manager of the account would not see what is written below a

@@ -83,7 +83,7 @@ func (a *app) serviceAt(at site, p profiles.Profile, r *profiles.Registry) (unit
 		host = rootHost{host, managerOf(at.account.UID), at}
 	}
 	s := unitService{profile: p, site: at, host: host, home: r.Home(), options: servicegen.SpecOptions{
-		Format: host.Format(), Scope: at.scope, Exe: exe, RegistryPath: r.Path(), Home: envValue(a.env, "CODERCLAW_HOME"),
+		Format: host.Format(), Scope: at.scope, Exe: exe, RegistryPath: r.Path(), Home: a.unitHome(r.Home()),
 		Version: buildinfo.Version(), User: at.account.Name,
 	}}
 	s.spec = servicegen.ForProfile(p, s.options)
@@ -99,6 +99,23 @@ func (a *app) serviceAt(at site, p profiles.Profile, r *profiles.Registry) (unit
 		}
 	}
 	return s, nil
+}
+
+// unitHome is the CODERCLAW_HOME that a service needs to find the state dirs below
+// home: a manager starts it with the HOME of the account.
+func (a *app) unitHome(home string) string {
+	if named := envValue(a.env, "CODERCLAW_HOME"); named != "" {
+		return named
+	}
+	uid := a.site.account.UID
+	if a.site.account.Name == "" {
+		uid = os.Getuid()
+	}
+	account, err := runas.Lookup(context.Background(), strconv.Itoa(uid))
+	if err != nil || account.Home == "" || sameFile(account.Home, home) {
+		return ""
+	}
+	return home
 }
 
 // machines tells whether the service belongs to the machine and not to a user.

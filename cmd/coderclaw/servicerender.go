@@ -94,7 +94,9 @@ func (a *app) serviceRender(ctx context.Context, c *cli.Command) error {
 			return err
 		}
 	}
-	o.Home, _ = env("CODERCLAW_HOME")
+	if !account.other {
+		o.Home = a.unitHome(home)
+	}
 	if c.Bool("socket") || target == servicegen.TargetSystemdSocket {
 		if o.Listen, err = listenAddrs(ctx, p, env); err != nil {
 			return err
