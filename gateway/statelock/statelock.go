@@ -60,7 +60,7 @@ func introduce(lock *lockfile.Lock, port int, scheme string) error {
 // Find returns the gateway that runs on p's state dir now, if one does.
 func Find(p profiles.Profile) (Holder, bool) {
 	var h Holder
-	content, err := os.ReadFile(p.GatewayLock())
+	content, err := lockfile.ReadContent(p.GatewayLock())
 	if err != nil || json.Unmarshal(content, &h) != nil {
 		return Holder{}, false
 	}

@@ -7,6 +7,9 @@ import (
 	"golang.org/x/sys/windows"
 )
 
+// open opens the file of a lock, or makes it.
+func open(path string) (*os.File, error) { return os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600) }
+
 // unlock leaves it to the closing of f.
 func unlock(*os.File) error { return nil }
 

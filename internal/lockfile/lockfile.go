@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"time"
 )
@@ -34,9 +35,10 @@ type Lock struct {
 }
 
 // TryLock takes the lock on path, which is made with mode 0600 when it does not
-// exist. It returns a *HeldError when it is held.
+// exist. It returns a *HeldError when it is held. A link in its place is refused, and
+// so is everything that is no file: a holder writes there, and empties it at the end.
 func TryLock(path string) (*Lock, error) {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	f, err := open(path)
 	if err != nil {
 		return nil, fmt.Errorf("lock: %w", err)
 	}
@@ -45,11 +47,25 @@ func TryLock(path string) (*Lock, error) {
 		return nil, errors.Join(fmt.Errorf("lock %s: %w", path, err), f.Close())
 	}
 	if !ok {
-		content, _ := os.ReadFile(path) // only for the message
+		content, _ := ReadContent(path) // only for the message
 		_ = f.Close()                   // nothing was written through it
 		return nil, &HeldError{Path: path, Content: content}
 	}
 	return &Lock{path: path, file: f}, nil
+}
+
+// maxContent bounds what is read of a lock, in bytes; no holder says more of itself.
+const maxContent = 64 << 10
+
+// ReadContent is what the holder of the lock on path wrote about itself, of a file
+// that somebody filled with more than that only the beginning.
+func ReadContent(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	b, err := io.ReadAll(io.LimitReader(f, maxContent))
+	return b, errors.Join(err, f.Close())
 }
 
 // Waits of Acquire between two tries.

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"testing"
 
 	"github.com/coderclaw/coderclaw/internal/lockfile"
@@ -149,5 +150,52 @@ func TestAdopt(t *testing.T) {
 		t.Error(err)
 	} else if err := l.Close(); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestTryLockRefusesOtherThings: what a link in the place of a lock leads to is not
+// written, and not emptied when the lock is given back.
+func TestTryLockRefusesOtherThings(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS == "windows" {
+		t.Skip("links take rights there")
+	}
+	dir := t.TempDir()
+	other, path := filepath.Join(dir, "other"), filepath.Join(dir, "l")
+	if err := os.WriteFile(other, []byte("precious"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, target := range []string{other, os.DevNull, filepath.Join(dir, "none"), path} {
+		if err := os.Symlink(target, path); err != nil {
+			t.Fatal(err)
+		}
+		if l, err := lockfile.TryLock(path); err == nil {
+			t.Errorf("a link to %s was locked", target)
+			l.Close()
+		}
+		if err := os.Remove(path); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got, err := os.ReadFile(other); err != nil || string(got) != "precious" {
+		t.Errorf("%q, %v", got, err)
+	}
+	if _, err := os.Lstat(filepath.Join(dir, "none")); err == nil {
+		t.Error("made what the link leads to")
+	}
+}
+
+// TestReadContent: a file that somebody filled is not read whole.
+func TestReadContent(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "l")
+	if err := os.WriteFile(path, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Truncate(path, 1<<30); err != nil {
+		t.Fatal(err)
+	}
+	if b, err := lockfile.ReadContent(path); err != nil || len(b) > 1<<20 {
+		t.Errorf("%d bytes, %v", len(b), err)
 	}
 }

@@ -11,10 +11,10 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"os"
 	"time"
 
 	"github.com/coderclaw/coderclaw/internal/exitcode"
+	"github.com/coderclaw/coderclaw/internal/lockfile"
 	"github.com/coderclaw/coderclaw/internal/proctable"
 	"github.com/coderclaw/coderclaw/profiles"
 )
@@ -32,7 +32,7 @@ type Client struct {
 // Find returns the supervisor that holds the profile, ErrNone if there is none.
 // What the lock file says counts only while its process lives.
 func Find(p profiles.Profile) (*Client, LockInfo, error) {
-	raw, err := os.ReadFile(p.SupervisorLock())
+	raw, err := lockfile.ReadContent(p.SupervisorLock())
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, LockInfo{}, ErrNone
 	}

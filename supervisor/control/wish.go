@@ -2,6 +2,7 @@ package control
 
 import (
 	"errors"
+	"io"
 	"io/fs"
 	"os"
 	"strings"
@@ -18,16 +19,28 @@ const (
 
 // Wanted is what a person last asked for, "" if nothing.
 func Wanted(p profiles.Profile) string {
-	text, err := os.ReadFile(p.DesiredFile())
+	text, err := readWish(p)
 	if err != nil {
 		return "" // most have none; one that cannot be read must not keep a gateway down
 	}
 	return strings.TrimSpace(string(text))
 }
 
+// maxWish bounds what is read of the file, in bytes; a wish is a word.
+const maxWish = 4 << 10
+
+func readWish(p profiles.Profile) ([]byte, error) {
+	f, err := os.Open(p.DesiredFile())
+	if err != nil {
+		return nil, err
+	}
+	text, err := io.ReadAll(io.LimitReader(f, maxWish))
+	return text, errors.Join(err, f.Close())
+}
+
 // Wish records what a person asks for; what is recorded already is not written again.
 func Wish(p profiles.Profile, want string) error {
-	text, err := os.ReadFile(p.DesiredFile())
+	text, err := readWish(p)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) || strings.TrimSpace(string(text)) == want {
 		return err
 	}
