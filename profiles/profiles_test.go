@@ -396,3 +396,21 @@ func TestModel(t *testing.T) {
 		}
 	})
 }
+
+// TestLoadOfNoFile: neither a pipe nor an endless file keeps anybody waiting.
+func TestLoadOfNoFile(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	large := filepath.Join(dir, "large")
+	if err := os.WriteFile(large, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Truncate(large, 1<<33); err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]string{dir: "is no file", os.DevNull: "is no file", large: "larger than"} {
+		if _, err := profiles.Load(path, dir); err == nil || !strings.Contains(err.Error(), want) || exitcode.Of(err) != exitcode.Config {
+			t.Errorf("%s: %v", path, err)
+		}
+	}
+}

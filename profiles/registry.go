@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"maps"
 	"os"
@@ -64,7 +65,7 @@ func Load(path, home string) (*Registry, error) { return load(path, home, true) 
 func Peek(path, home string) (*Registry, error) { return load(path, home, false) }
 
 func load(path, home string, apart bool) (*Registry, error) {
-	raw, err := os.ReadFile(path)
+	raw, err := readFile(path)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, exitcode.With(exitcode.Config, fmt.Errorf("registry: %w", err))
 	}
@@ -79,6 +80,30 @@ func load(path, home string, apart bool) (*Registry, error) {
 		return nil, exitcode.With(exitcode.Config, err)
 	}
 	return r, nil
+}
+
+// maxRegistry bounds the file, in bytes; a thousand profiles take a tenth of it.
+const maxRegistry = 4 << 20
+
+// readFile reads a registry. Anything but a file is refused before it is opened, for
+// a pipe would block.
+func readFile(path string) ([]byte, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s is no file; move it away", path)
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	raw, err := io.ReadAll(io.LimitReader(f, maxRegistry+1))
+	if err == nil && len(raw) > maxRegistry {
+		err = fmt.Errorf("%s is larger than %d MiB", path, maxRegistry>>20)
+	}
+	return raw, errors.Join(err, f.Close())
 }
 
 // parse checks the text of a registry.
