@@ -17,7 +17,7 @@ func (e *examiner) config() {
 	if o.StateDir != nil && o.StateDirUID >= 0 && o.StateDirUID != e.o.Owner {
 		e.add(StateDirOwner, ViewConfig, Finding{Path: p.StateDir, Have: proctable.UserName(o.StateDirUID), Want: proctable.UserName(o.Owner),
 			Fix: fmt.Sprintf("run coderclaw as that user, or: sudo chown -R %d %s", o.Owner, quote(p.StateDir))})
-	} else if o.StateDir != nil && (!private(o.StateDir.Mode()) || o.StateDir.Mode().Perm()&0o700 != 0o700) {
+	} else if o.StateDir != nil && o.StateDir.IsDir() && (!private(o.StateDir.Mode()) || o.StateDir.Mode().Perm()&0o700 != 0o700) {
 		e.add(StateDirMode, ViewConfig, Finding{Path: p.StateDir, Have: mode(o.StateDir.Mode()), Want: "0700"})
 	}
 	if o.ConfigFile == nil {
@@ -26,7 +26,7 @@ func (e *examiner) config() {
 		}
 		return
 	}
-	if !private(o.ConfigFile.Mode()) {
+	if o.ConfigFile.Mode().IsRegular() && !private(o.ConfigFile.Mode()) {
 		e.add(ConfigMode, ViewConfig, Finding{Path: p.ConfigPath, Have: mode(o.ConfigFile.Mode()), Want: "0600"})
 	}
 	switch {

@@ -55,9 +55,28 @@ func dropInExams() []exam {
 		{"drop-in without limit", with("[Unit]\nStartLimitIntervalSec=0\n"), []Code{UnitDropIn, UnitStartLimit}},
 		{"drop-in outlasts the limit", service("RestartSec=60"), []Code{UnitDropIn, UnitStartLimit}},
 		{"changed and changed back", with("[Service]\nRestart=no\n", "[Service]\nRestart=on-failure\n"), []Code{UnitDropIn, UnitDropIn}},
+		{"drop-in unreadable, which makes the unit bad", func(_ *testing.T, g *Target, o *Observation) {
+			o.DropIns = []servicegen.DropIn{{Path: g.Unit.Path + ".d/a.conf", Err: errors.New("not a file")}}
+			o.State.UnitFileState = "bad"
+		}, []Code{DropInBad}},
 		{"drop-in unreadable", func(_ *testing.T, g *Target, o *Observation) {
 			o.DropIns = []servicegen.DropIn{{Path: g.Unit.Path + ".d/a.conf", Err: errors.New("not a file")}}
 		}, []Code{DropInBad}},
 		{"drop-in broken", with("[Serv", "[Service]\nRestart=no\n"), []Code{DropInBad, DropInOverride}},
+	}
+}
+
+// TestStaleByDropIn: what reading the unit again does not change is not planned, time
+// after time.
+func TestStaleByDropIn(t *testing.T) {
+	t.Parallel()
+	g := target(t)
+	o := healthy(t, g)
+	o.DropIns = []servicegen.DropIn{{Path: g.Unit.Path + ".d/a.conf", Err: errors.New("not a file")}}
+	o.State.NeedReload = true
+	found := Examine(g, o)
+	p, err := MakePlan(g, o, found, PlanOptions{})
+	if err != nil || !p.Empty() || len(found) != 2 || found[1].Code != UnitStale {
+		t.Errorf("%v, %+v, %+v", err, p, found)
 	}
 }

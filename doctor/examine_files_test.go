@@ -19,6 +19,15 @@ func fileExams() []exam {
 			chmodPath(t, g.Profile.ConfigPath, 0o644)
 			observeConfig(t.Context(), *g, o)
 		}, []Code{ConfigMode}},
+		{"config a directory", func(t *testing.T, g *Target, o *Observation) {
+			if err := os.Remove(g.Profile.ConfigPath); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.Mkdir(g.Profile.ConfigPath, 0o755); err != nil {
+				t.Fatal(err)
+			}
+			observeConfig(t.Context(), *g, o)
+		}, []Code{ConfigInvalid}},
 		{"state dir open", func(t *testing.T, g *Target, o *Observation) {
 			chmodPath(t, g.Profile.StateDir, 0o755)
 			observeConfig(t.Context(), *g, o)

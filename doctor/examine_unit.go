@@ -234,6 +234,7 @@ func (e *examiner) enabled() {
 	linked := target == "" || d.StartedBy(target)
 	switch {
 	case e.has(UnitMasked):
+	case linked && e.o.State.UnitFileState == "bad" && e.deafened(): // by the drop-in, not by the links
 	case e.o.StateErr != nil && !linked:
 		e.add(UnitDisabled, ViewDisk, Finding{Path: path, Have: firstOf(strings.Join(d.Targets, " "), "disabled"), Want: target})
 	case e.o.StateErr == nil && e.o.State.LoadState == servicegen.LoadLoaded && !(e.o.State.Enabled() && linked):
@@ -261,7 +262,11 @@ func (e *examiner) loaded() {
 		return // what another program loaded is its own business
 	}
 	if s.NeedReload || s.LoadState != servicegen.LoadLoaded {
-		e.add(UnitStale, ViewLoaded, Finding{Path: e.t.Unit.Path, Have: firstOf(s.LoadState, "an older copy"), Want: "the copy on disk"})
+		how := UnitStale.doc().Mending
+		if e.deafened() {
+			how = ByHand // it stays so, however often the manager reads it
+		}
+		e.mended(UnitStale, how, ViewLoaded, Finding{Path: e.t.Unit.Path, Have: firstOf(s.LoadState, "an older copy"), Want: "the copy on disk"})
 		return
 	}
 	onDisk, err := e.effective()
@@ -271,6 +276,12 @@ func (e *examiner) loaded() {
 	for _, d := range servicegen.Diff(onDisk, s.View) {
 		e.add(UnitStale, ViewLoaded, Finding{Path: e.t.Unit.Path, Key: d.Key, Have: d.Have, Want: d.Want})
 	}
+}
+
+// deafened tells whether there is a drop-in that the manager cannot read, on account
+// of which it takes the whole unit for one that has changed since it was loaded.
+func (e *examiner) deafened() bool {
+	return slices.ContainsFunc(e.o.DropIns, func(in servicegen.DropIn) bool { return in.Err != nil })
 }
 
 // effective is what the manager makes of the file and its drop-ins, without those
