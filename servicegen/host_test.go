@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/kardianos/service"
 )
@@ -97,6 +98,26 @@ func TestSystemdHonoursContext(t *testing.T) {
 	}
 	cancel()
 	<-accepted
+}
+
+// TestStuckManager: whoever only looks does not wait for ever.
+func TestStuckManager(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	l, err := net.Listen("unix", filepath.Join(dir, "bus")) // nobody accepts
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	uid := -1
+	if info, err := os.Stat(dir); err == nil {
+		uid, _ = ownerOf(info)
+	}
+	h := NewSystemd(HostOptions{UID: uid, Env: lookup("XDG_RUNTIME_DIR", dir), RuntimeRoot: dir})
+	h.patience = time.Millisecond
+	if _, err := h.State(t.Context(), Unit{Name: "x.service"}); !errors.Is(err, errNoAnswer) {
+		t.Errorf("got %v", err)
+	}
 }
 
 func TestNativeHost(t *testing.T) {

@@ -14,11 +14,14 @@ import (
 
 // Systemd is the Host of one systemd manager, spoken to over D-Bus. Every call
 // opens a connection of its own (about 1 ms).
-type Systemd struct{ o HostOptions }
+type Systemd struct {
+	o        HostOptions
+	patience time.Duration // with a manager that is asked for the state of units
+}
 
 // NewSystemd returns the host of the manager of o.UID, or of the machine in
 // system scope. Nothing is opened yet.
-func NewSystemd(o HostOptions) *Systemd { return &Systemd{o.filled()} }
+func NewSystemd(o HostOptions) *Systemd { return &Systemd{o: o.filled(), patience: stateTime} }
 
 // Format implements Host.
 func (h *Systemd) Format() Format { return FormatSystemd }
