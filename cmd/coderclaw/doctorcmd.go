@@ -218,6 +218,9 @@ func (a *app) unattended(f doctorFlags) bool {
 // mend is one round of examining, planning and applying. A *swapfile.ChangedError
 // says that nothing was written, and nothing was added to the report.
 func (a *app) mend(ctx context.Context, t doctor.Target, seen doctor.Observation, f doctorFlags, report *doctorReport) error {
+	if ctx.Err() != nil { // who did not answer in time was not asked to the end
+		return fmt.Errorf("%w before everything was looked at; nothing was changed", context.Cause(ctx))
+	}
 	found := selected(doctor.Examine(t, seen), f.only)
 	if !f.repair && !f.dryRun {
 		report.Findings = append(report.Findings, found...)
