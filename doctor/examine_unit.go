@@ -22,8 +22,14 @@ func (e *examiner) disk() {
 		return
 	}
 	if e.o.LoadedFrom != "" {
-		e.add(UnitShadowed, ViewDisk, Finding{Path: path, Have: e.o.LoadedFrom, Want: path,
-			Fix: "run: " + sudo(e.scopeOf(e.o.LoadedFrom)) + "rm " + quote(e.o.LoadedFrom) + " && " + e.systemctl("daemon-reload")})
+		f := Finding{Path: path, Have: e.o.LoadedFrom, Want: path,
+			Fix: "run: " + sudo(e.scopeOf(e.o.LoadedFrom)) + "rm " + quote(e.o.LoadedFrom) + " && " + e.systemctl("daemon-reload")}
+		if d.State == servicegen.FileMissing { // it stands before nothing: it may well be the service that is wanted
+			f.Message = "The service manager loads a file of this name from another directory than the one where it was looked for."
+			f.Fix = "if HOME or XDG_CONFIG_HOME is not the service manager's here, set it to what is shown by: " + e.systemctl("show-environment") +
+				"; else look at " + quote(e.o.LoadedFrom) + ", and move it away if nobody needs it"
+		}
+		e.add(UnitShadowed, ViewDisk, f)
 	}
 	if e.wholeFile() {
 		return
@@ -235,6 +241,7 @@ func (e *examiner) enabled() {
 	switch {
 	case e.has(UnitMasked):
 	case linked && e.o.State.UnitFileState == "bad" && e.deafened(): // by the drop-in, not by the links
+	case linked && d.Link != "" && slices.Contains([]string{"alias", "linked", "linked-runtime"}, e.o.State.UnitFileState): // enabling it does not change that
 	case e.o.StateErr != nil && !linked:
 		e.add(UnitDisabled, ViewDisk, Finding{Path: path, Have: firstOf(strings.Join(d.Targets, " "), "disabled"), Want: target})
 	case e.o.StateErr == nil && e.o.State.LoadState == servicegen.LoadLoaded && !(e.o.State.Enabled() && linked):

@@ -53,6 +53,9 @@ func unitExams() []exam {
 		{"of the Node product", raw("[Service]\nExecStart=/usr/bin/node /x/coderclaw.js gateway --port 19001 --token " + canary + "\nEnvironment=CODERCLAW_SERVICE_MARKER=coderclaw CODERCLAW_GATEWAY_TOKEN=" + canary + "\n"), []Code{UnitNode}},
 		{"shadowed", func(_ *testing.T, _ *Target, o *Observation) { o.LoadedFrom = "/etc/systemd/user/x.service" }, []Code{UnitShadowed}},
 		{"disabled", func(_ *testing.T, _ *Target, o *Observation) { o.State.UnitFileState = "disabled" }, []Code{UnitDisabled}},
+		{"enabled by the name of what its link leads to", func(_ *testing.T, g *Target, o *Observation) {
+			o.Disk.Link, o.State.UnitFileState = "/srv/real.service", "alias"
+		}, []Code{UnitLink}},
 		{"link of the target gone", func(_ *testing.T, _ *Target, o *Observation) { o.Disk.Targets = nil }, []Code{UnitDisabled}},
 		{"enabled for another target", func(_ *testing.T, _ *Target, o *Observation) { o.Disk.Targets = []string{"multi-user.target"} }, []Code{UnitDisabled}},
 		{"disabled without a bus", func(_ *testing.T, _ *Target, o *Observation) {
@@ -104,5 +107,29 @@ func unitExams() []exam {
 		{"stale by value", func(_ *testing.T, _ *Target, o *Observation) { o.State.View.Values["Restart"] = "no" }, []Code{UnitStale}},
 		{"no manager", func(_ *testing.T, _ *Target, o *Observation) { o.StateErr = servicegen.ErrNoBus }, []Code{ManagerGone}},
 		{"no manager for another reason", func(_ *testing.T, _ *Target, o *Observation) { o.StateErr = errors.New("timeout") }, []Code{ManagerGone}},
+	}
+}
+
+// TestShadowedByNothing: who looks with another HOME than the manager's is not told
+// to remove the service.
+func TestShadowedByNothing(t *testing.T) {
+	t.Parallel()
+	g := target(t)
+	o := healthy(t, g)
+	o.LoadedFrom, o.Disk = "/home/c/.config/systemd/user/x.service", servicegen.OnDisk{Path: g.Unit.Path, State: servicegen.FileMissing}
+	for _, f := range Examine(g, o) {
+		if f.Code == UnitShadowed && !strings.Contains(f.Fix, "rm ") {
+			return
+		} else if f.Code == UnitShadowed {
+			t.Error(f.Fix)
+		}
+	}
+	t.Error("not found")
+}
+
+func TestDistinctIsNeverNil(t *testing.T) {
+	t.Parallel()
+	if Distinct(nil) == nil {
+		t.Error("nil, which is null in JSON")
 	}
 }
