@@ -24,6 +24,7 @@ import (
 	"github.com/coderclaw/coderclaw/gateway/devices"
 	"github.com/coderclaw/coderclaw/gateway/health"
 	"github.com/coderclaw/coderclaw/gateway/logs"
+	"github.com/coderclaw/coderclaw/gateway/nodes"
 	"github.com/coderclaw/coderclaw/gateway/presence"
 	"github.com/coderclaw/coderclaw/gateway/protocol"
 	"github.com/coderclaw/coderclaw/gateway/rescue"
@@ -77,6 +78,7 @@ type Gateway struct {
 	limiter  *auth.Limiter
 	presence *presence.Store
 	health   *health.Feature
+	nodes    *nodes.Feature
 
 	server   *http.Server
 	draining atomic.Bool
@@ -115,7 +117,9 @@ func New(o Options) (*Gateway, error) {
 		others = f
 	}
 	g.health = health.New(identity, o.StateDir, chans, others, time.Now)
-	register(g.mux, g.health, logs.New(o.LogDir), chans, configview.New(o.LoadConfig), devices.New(g.devices, time.Now, g.pairResolved, g.part), g.presence)
+	allow := o.Config.Config.Gateway.Nodes
+	g.nodes = nodes.New(o.StateDir, g.devices, nodes.Policy{Allow: allow.AllowCommands, Deny: allow.DenyCommands}, time.Now, g.tellPairing)
+	register(g.mux, g.health, logs.New(o.LogDir), chans, configview.New(o.LoadConfig), g.nodes, devices.New(g.devices, time.Now, g.pairResolved, g.part), g.presence)
 	g.server = &http.Server{
 		Handler:           g.routes(),
 		ReadHeaderTimeout: handshakeTimeout,
@@ -141,7 +145,7 @@ func register(m *rpc.Mux, features ...feature) {
 func Reference() (methods []rpc.MethodDoc, sent []string) {
 	var m rpc.Mux
 	chans := channels.New(nil, time.Now)
-	register(&m, health.New(protocol.Identity{}, "", chans, nil, time.Now), logs.New(""), chans, configview.New(nil), devices.New(nil, nil, nil, nil), presence.New(presence.Self{}, time.Now),
+	register(&m, health.New(protocol.Identity{}, "", chans, nil, time.Now), logs.New(""), chans, configview.New(nil), nodes.New("", nil, nodes.Policy{}, time.Now, nil), devices.New(nil, nil, nil, nil), presence.New(presence.Self{}, time.Now),
 		rescue.New(nil, time.Now))
 	return m.Docs(), events(true)
 }

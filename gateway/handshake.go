@@ -64,6 +64,9 @@ func (g *Gateway) handshake(ctx context.Context, s *rpc.Session, r *http.Request
 		s.Close(protocol.ClosePolicy, "internal error")
 		return false
 	}
+	if s.Role == protocol.RoleNode {
+		g.nodes.Join(s) // before the hello: who has it is there
+	}
 	g.hub.Welcome(s, frame)
 	return true
 }
@@ -110,6 +113,9 @@ func (g *Gateway) connect(s *rpc.Session, r *http.Request, req protocol.Request,
 	s.Role, s.Scopes, s.RemoteIP = p.Role, p.Scopes, a.peer.Report
 	if p.Device != nil {
 		s.DeviceID = p.Device.ID
+	}
+	if p.Role == protocol.RoleNode {
+		s.Offer = g.nodes.Offer(p)
 	}
 	g.presence.Connected(s)
 	return g.hello(s, a.token), nil
@@ -247,7 +253,7 @@ func (a *attempt) pair() *refusal {
 	}
 	if !out.Paired {
 		if out.Created {
-			g.broadcast("device.pair.requested", out.Request, rpc.Delivery{Drop: true, Need: rpc.ScopePairing})
+			g.tellPairing("device.pair.requested", out.Request)
 		}
 		return &refusal{&protocol.Error{Code: protocol.CodeNotPaired, Message: "pairing required",
 			Details: map[string]string{"requestId": out.RequestID}}, protocol.ClosePolicy}
@@ -260,7 +266,12 @@ func (a *attempt) pair() *refusal {
 
 // pairResolved tells those who may pair what became of a pairing request.
 func (g *Gateway) pairResolved(e protocol.PairResolvedEvent) {
-	g.broadcast("device.pair.resolved", e, rpc.Delivery{Drop: true, Need: rpc.ScopePairing})
+	g.tellPairing("device.pair.resolved", e)
+}
+
+// tellPairing sends an event to those who may pair.
+func (g *Gateway) tellPairing(event string, payload any) {
+	g.broadcast(event, payload, rpc.Delivery{Drop: true, Need: rpc.ScopePairing})
 }
 
 // part ends the connections of a device that was removed.
@@ -276,7 +287,7 @@ func (a *attempt) broken(err error) *refusal {
 
 // Events that a gateway can send; rescue tells whether it sees to others.
 func events(rescue bool) []string {
-	list := []string{"connect.challenge", "presence", "tick", "shutdown", "health", "device.pair.requested", "device.pair.resolved"}
+	list := []string{"connect.challenge", "presence", "tick", "shutdown", "health", "node.pair.requested", "node.pair.resolved", "device.pair.requested", "device.pair.resolved"}
 	if rescue {
 		list = append(list, protocol.EventDoctor)
 	}

@@ -67,6 +67,10 @@ func (g *Gateway) serveSession(ctx context.Context, conn *websocket.Conn, r *htt
 		s.Discard(ctx)
 		return
 	}
+	if s.Role == protocol.RoleNode {
+		defer g.nodes.Leave(s)
+		g.nodes.Greeted(s)
+	}
 	g.greet(s)
 	s.Serve(ctx)
 	if presence.Tracked(s.Client) {

@@ -35,6 +35,8 @@ type Options struct {
 	Foreign       bool
 	Version, Role string // Role "" means operator
 	Scopes        []string
+	InstanceID    string              // "" for a random one
+	Node          *protocol.NodeOffer // what a client in the role node can do
 	Timeout       time.Duration        // of the handshake; 0 means 10 s
 	OnEvent       func(protocol.Event) // called in order, from one goroutine; it must not call the client
 }
@@ -177,8 +179,11 @@ func connectParams(o *Options, nonce string, now time.Time) protocol.ConnectPara
 	p := protocol.ConnectParams{
 		MinProtocol: protocol.Version, MaxProtocol: protocol.Version,
 		Client: protocol.ClientInfo{ID: cmp.Or(o.ClientID, "cli"), DisplayName: o.DisplayName, Version: cmp.Or(o.Version, "dev"),
-			Platform: runtime.GOOS, Mode: cmp.Or(o.Mode, "cli"), InstanceID: uuid.NewString()},
+			Platform: runtime.GOOS, Mode: cmp.Or(o.Mode, "cli"), InstanceID: cmp.Or(o.InstanceID, uuid.NewString())},
 		Role: cmp.Or(o.Role, protocol.RoleOperator), Scopes: o.Scopes,
+	}
+	if n := o.Node; n != nil {
+		p.Caps, p.Commands, p.Permissions, p.PathEnv = n.Caps, n.Commands, n.Permissions, n.PathEnv
 	}
 	token := o.Token
 	if token == "" && o.Password == "" && o.Identity != nil && !o.Foreign {

@@ -33,6 +33,13 @@ type Gateway struct {
 	TrustedProxies []string // addresses and CIDR ranges
 	TLS            TLS
 	Remote         Remote
+	Nodes          Nodes
+}
+
+// Nodes is the block "gateway.nodes".
+type Nodes struct {
+	AllowCommands []string // that nodes may carry out besides the usual of their platform
+	DenyCommands  []string // that no node may
 }
 
 // TLS is the block "gateway.tls".

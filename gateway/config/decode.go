@@ -13,7 +13,7 @@ const defaultLevel = "info"
 // absent; validate has made a problem of it. root may be nil.
 func decode(root *node) Config {
 	gw := reader{root.get("gateway")}
-	auth, ui, remote, tls := gw.at("auth"), gw.at("controlUi"), gw.at("remote"), gw.at("tls")
+	auth, ui, remote, tls, nodes := gw.at("auth"), gw.at("controlUi"), gw.at("remote"), gw.at("tls"), gw.at("nodes")
 	log, agent := reader{root.get("logging")}, reader{root.get("agents", "defaults")}
 	return Config{
 		Gateway: Gateway{
@@ -48,6 +48,7 @@ func decode(root *node) Config {
 
 				TLSFingerprint: remote.text("tlsFingerprint", ""),
 			},
+			Nodes: Nodes{AllowCommands: nodes.texts("allowCommands"), DenyCommands: nodes.texts("denyCommands")},
 		},
 		Agents: Agents{Defaults: AgentDefaults{
 			Workspace:     agent.text("workspace", ""),

@@ -70,9 +70,9 @@ func gatewayKeys() []key {
 				enumKey("mode", "auto", "Which device is used.", "auto", "manual", "off"),
 				textKey("node", "", "The device in mode manual."),
 			),
-			textsKey("allowCommands", "Commands that devices may carry out besides the usual."),
-			textsKey("denyCommands", "Commands that they may not."),
-		),
+			textsKey("allowCommands", "Commands that devices may carry out besides the usual.").reads(),
+			textsKey("denyCommands", "Commands that they may not.").reads(),
+		).reads(),
 	}
 }
 

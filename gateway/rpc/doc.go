@@ -1,6 +1,7 @@
 package rpc
 
 import (
+	"encoding/json"
 	"reflect"
 	"strings"
 )
@@ -35,6 +36,9 @@ func (m *Mux) Docs() []MethodDoc {
 }
 
 func jsonType(t reflect.Type) string {
+	if t == reflect.TypeFor[json.RawMessage]() {
+		return "anything"
+	}
 	switch t.Kind() {
 	case reflect.Pointer:
 		return jsonType(t.Elem())

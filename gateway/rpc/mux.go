@@ -28,6 +28,10 @@ const (
 	ScopePairing   Scope = "operator.pairing"
 )
 
+// NodeOnly stands in the place of a scope for methods that only a node may call. No
+// operator has it, and a node needs no scope.
+const NodeOnly Scope = "role node"
+
 // Mux is a table of methods. Filled before it is used, it is then safe for
 // concurrent use. The zero value is an empty table.
 type Mux struct {

@@ -13,15 +13,16 @@ import (
 	"github.com/coderclaw/coderclaw/gateway/protocol"
 )
 
-// Session is one connection. Client, Role, Scopes and DeviceID are set before
+// Session is one connection. Client, Role, Scopes, DeviceID and Offer are set before
 // Welcome and not changed afterwards.
 type Session struct {
 	ID       string // uuid of the connection
 	Client   protocol.ClientInfo
 	Role     string
 	Scopes   []string
-	DeviceID string // "" for a client without a device
-	RemoteIP string // "" for a local one
+	DeviceID string             // "" for a client without a device
+	RemoteIP string             // "" for a local one
+	Offer    protocol.NodeOffer // of a node, with the commands that it may carry out
 
 	hub  *Hub
 	conn *websocket.Conn

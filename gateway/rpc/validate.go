@@ -21,7 +21,8 @@ import (
 // stands at it is not looked into.
 //
 // Rules: required; nonempty (a string, or each string of a list); min=N, max=N;
-// enum=NAME, one of protocol.Enum(NAME).
+// enum=NAME, one of protocol.Enum(NAME); nullable, null counts as absent. What a
+// json.RawMessage takes may be anything.
 func Validate(raw json.RawMessage, t reflect.Type) string {
 	if !json.Valid(raw) {
 		return "must be object"
@@ -54,6 +55,12 @@ func (c *checker) add(at, message string) {
 func (c *checker) value(at string, raw json.RawMessage, t reflect.Type, rules map[string]string) {
 	if t.Kind() == reflect.Pointer {
 		t = t.Elem()
+	}
+	if t == reflect.TypeFor[json.RawMessage]() {
+		return // anything
+	}
+	if _, on := rules["nullable"]; on && bytes.Equal(bytes.TrimSpace(raw), []byte("null")) {
+		return
 	}
 	switch t.Kind() {
 	case reflect.String:
