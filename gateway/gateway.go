@@ -118,7 +118,7 @@ func New(o Options) (*Gateway, error) {
 	}
 	g.health = health.New(identity, o.StateDir, chans, others, time.Now)
 	allow := o.Config.Config.Gateway.Nodes
-	g.nodes = nodes.New(o.StateDir, g.devices, nodes.Policy{Allow: allow.AllowCommands, Deny: allow.DenyCommands}, time.Now, g.tellPairing)
+	g.nodes = nodes.New(o.StateDir, g.devices, nil, nodes.Policy{Allow: allow.AllowCommands, Deny: allow.DenyCommands}, time.Now, g.tellPairing, o.Log)
 	register(g.mux, g.health, logs.New(o.LogDir), chans, configview.New(o.LoadConfig), g.nodes, devices.New(g.devices, time.Now, g.pairResolved, g.part), g.presence)
 	g.server = &http.Server{
 		Handler:           g.routes(),
@@ -145,7 +145,7 @@ func register(m *rpc.Mux, features ...feature) {
 func Reference() (methods []rpc.MethodDoc, sent []string) {
 	var m rpc.Mux
 	chans := channels.New(nil, time.Now)
-	register(&m, health.New(protocol.Identity{}, "", chans, nil, time.Now), logs.New(""), chans, configview.New(nil), nodes.New("", nil, nodes.Policy{}, time.Now, nil), devices.New(nil, nil, nil, nil), presence.New(presence.Self{}, time.Now),
+	register(&m, health.New(protocol.Identity{}, "", chans, nil, time.Now), logs.New(""), chans, configview.New(nil), nodes.New("", nil, nil, nodes.Policy{}, time.Now, nil, nil), devices.New(nil, nil, nil, nil), presence.New(presence.Self{}, time.Now),
 		rescue.New(nil, time.Now))
 	return m.Docs(), events(true)
 }

@@ -35,8 +35,8 @@ type Options struct {
 	Foreign       bool
 	Version, Role string // Role "" means operator
 	Scopes        []string
-	InstanceID    string              // "" for a random one
-	Node          *protocol.NodeOffer // what a client in the role node can do
+	InstanceID    string               // "" for a random one
+	Node          *protocol.NodeOffer  // what a client in the role node can do
 	Timeout       time.Duration        // of the handshake; 0 means 10 s
 	OnEvent       func(protocol.Event) // called in order, from one goroutine; it must not call the client
 }

@@ -9,6 +9,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"log/slog"
 	"slices"
 	"strings"
 	"time"
@@ -34,11 +35,17 @@ type Feature struct {
 	policy  Policy
 	now     func() time.Time
 	tell    Tell
+	log     *slog.Logger
+
+	approvals Approvals
+	invokes   invokes
 }
 
-// New returns the feature, which keeps what it must below stateDir.
-func New(stateDir string, devices Devices, policy Policy, now func() time.Time, tell Tell) *Feature {
-	return &Feature{store: newStore(stateDir, now), live: newLive(), devices: devices, policy: policy, now: now, tell: tell}
+// New returns the feature, which keeps what it must below stateDir. Without approvals
+// no command counts as approved.
+func New(stateDir string, devices Devices, approvals Approvals, policy Policy, now func() time.Time, tell Tell, log *slog.Logger) *Feature {
+	return &Feature{store: newStore(stateDir, now), live: newLive(), devices: devices, policy: policy, now: now, tell: tell, log: log,
+		approvals: approvals, invokes: invokes{waiting: map[string]*invocation{}}}
 }
 
 // Register adds the methods node.*.
@@ -51,6 +58,9 @@ func (f *Feature) Register(m *rpc.Mux) {
 	rpc.Handle(m, "node.rename", rpc.ScopePairing, f.rename)
 	rpc.Handle(m, "node.list", rpc.ScopeRead, f.list)
 	rpc.Handle(m, "node.describe", rpc.ScopeRead, f.describe)
+	rpc.Handle(m, "node.invoke", rpc.ScopeWrite, f.invoke)
+	rpc.Handle(m, "node.invoke.result", rpc.NodeOnly, f.invokeResult)
+	rpc.Handle(m, "node.event", rpc.NodeOnly, f.event)
 }
 
 func (f *Feature) pairRequest(_ context.Context, _ *rpc.Session, p protocol.NodePairRequestParams) (protocol.NodePairRequestResult, error) {

@@ -120,22 +120,29 @@ func (h *Hub) leave(s *Session) {
 }
 
 // FinishAll closes every connection with the code as soon as its requests are
-// answered, and returns when none has a request left or ctx has ended.
+// answered, and returns when none has a request left or ctx has ended. Nodes come
+// last: requests of others may wait for them.
 func (h *Hub) FinishAll(ctx context.Context, code int, reason string) {
 	h.mu.Lock()
-	busy := make([]*Session, 0, len(h.sessions))
-	for s := range h.sessions {
-		busy = append(busy, s)
+	var busy, nodes []*Session
+	for s, welcomed := range h.sessions {
+		if welcomed && s.Role == protocol.RoleNode {
+			nodes = append(nodes, s)
+		} else {
+			busy = append(busy, s)
+		}
 	}
 	h.mu.Unlock()
-	for _, s := range busy {
-		s.finish(code, reason)
-	}
-	for _, s := range busy {
-		select {
-		case <-s.finished:
-		case <-ctx.Done():
-			return
+	for _, some := range [][]*Session{busy, nodes} {
+		for _, s := range some {
+			s.finish(code, reason)
+		}
+		for _, s := range some {
+			select {
+			case <-s.finished:
+			case <-ctx.Done():
+				return
+			}
 		}
 	}
 }
