@@ -46,6 +46,7 @@ func (g *Gateway) drain(cause error, served <-chan error, running int) {
 		g.o.Log.Warn("requests were cut off by the deadline", "err", err)
 		_ = g.server.Close()
 	}
+	g.approvals.Close()
 	const why = "service restart"
 	g.hub.FinishAll(deadline, protocol.CloseRestart, why)
 	g.hub.CloseAll(protocol.CloseRestart, why) // those whose requests the deadline cut off

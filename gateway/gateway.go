@@ -17,6 +17,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/coderclaw/coderclaw/gateway/approvals"
 	"github.com/coderclaw/coderclaw/gateway/auth"
 	"github.com/coderclaw/coderclaw/gateway/channels"
 	"github.com/coderclaw/coderclaw/gateway/config"
@@ -80,6 +81,8 @@ type Gateway struct {
 	health   *health.Feature
 	nodes    *nodes.Feature
 
+	approvals *approvals.Decisions
+
 	server   *http.Server
 	draining atomic.Bool
 	conns    *tracker
@@ -117,9 +120,10 @@ func New(o Options) (*Gateway, error) {
 		others = f
 	}
 	g.health = health.New(identity, o.StateDir, chans, others, time.Now)
+	g.approvals = approvals.NewDecisions(time.Now, g.tellApproval)
 	allow := o.Config.Config.Gateway.Nodes
-	g.nodes = nodes.New(o.StateDir, g.devices, nil, nodes.Policy{Allow: allow.AllowCommands, Deny: allow.DenyCommands}, time.Now, g.tellPairing, o.Log)
-	register(g.mux, g.health, logs.New(o.LogDir), chans, configview.New(o.LoadConfig), g.nodes, devices.New(g.devices, time.Now, g.pairResolved, g.part), g.presence)
+	g.nodes = nodes.New(o.StateDir, g.devices, g.approvals, nodes.Policy{Allow: allow.AllowCommands, Deny: allow.DenyCommands}, time.Now, g.tellPairing, o.Log)
+	register(g.mux, g.health, logs.New(o.LogDir), chans, configview.New(o.LoadConfig), approvals.NewLists(o.StateDir, g.nodes), g.approvals, g.nodes, devices.New(g.devices, time.Now, g.pairResolved, g.part), g.presence)
 	g.server = &http.Server{
 		Handler:           g.routes(),
 		ReadHeaderTimeout: handshakeTimeout,
@@ -145,7 +149,7 @@ func register(m *rpc.Mux, features ...feature) {
 func Reference() (methods []rpc.MethodDoc, sent []string) {
 	var m rpc.Mux
 	chans := channels.New(nil, time.Now)
-	register(&m, health.New(protocol.Identity{}, "", chans, nil, time.Now), logs.New(""), chans, configview.New(nil), nodes.New("", nil, nil, nodes.Policy{}, time.Now, nil, nil), devices.New(nil, nil, nil, nil), presence.New(presence.Self{}, time.Now),
+	register(&m, health.New(protocol.Identity{}, "", chans, nil, time.Now), logs.New(""), chans, configview.New(nil), approvals.NewLists("", nil), approvals.NewDecisions(nil, nil), nodes.New("", nil, nil, nodes.Policy{}, time.Now, nil, nil), devices.New(nil, nil, nil, nil), presence.New(presence.Self{}, time.Now),
 		rescue.New(nil, time.Now))
 	return m.Docs(), events(true)
 }

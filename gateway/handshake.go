@@ -274,6 +274,11 @@ func (g *Gateway) tellPairing(event string, payload any) {
 	g.broadcast(event, payload, rpc.Delivery{Drop: true, Need: rpc.ScopePairing})
 }
 
+// tellApproval sends an event to those who may decide on commands.
+func (g *Gateway) tellApproval(event string, payload any) {
+	g.broadcast(event, payload, rpc.Delivery{Drop: true, Need: rpc.ScopeApprovals})
+}
+
 // part ends the connections of a device that was removed.
 func (g *Gateway) part(deviceID string) {
 	g.hub.CloseDevice(deviceID, protocol.ClosePolicy, "device removed")
@@ -287,7 +292,8 @@ func (a *attempt) broken(err error) *refusal {
 
 // Events that a gateway can send; rescue tells whether it sees to others.
 func events(rescue bool) []string {
-	list := []string{"connect.challenge", "presence", "tick", "shutdown", "health", "node.pair.requested", "node.pair.resolved", "node.invoke.request", "device.pair.requested", "device.pair.resolved"}
+	list := []string{"connect.challenge", "presence", "tick", "shutdown", "health", "node.pair.requested", "node.pair.resolved", "node.invoke.request", "device.pair.requested", "device.pair.resolved",
+		"exec.approval.requested", "exec.approval.resolved"}
 	if rescue {
 		list = append(list, protocol.EventDoctor)
 	}

@@ -77,15 +77,21 @@ func (w *wire) answer() (res protocol.Response) {
 	return res
 }
 
-// ask makes one request.
+// ask makes one request and waits for its answer.
 func (w *wire) ask(id, method string, params any) protocol.Response {
+	w.t.Helper()
+	w.post(id, method, params)
+	return w.answer()
+}
+
+// post makes one request.
+func (w *wire) post(id, method string, params any) {
 	w.t.Helper()
 	raw, err := json.Marshal(map[string]any{"type": "req", "id": id, "method": method, "params": params})
 	if err != nil {
 		w.t.Fatal(err)
 	}
 	w.send(websocket.MessageText, string(raw))
-	return w.answer()
 }
 
 // closed reads on until the connection ends and tells how, and what was answered before.

@@ -44,13 +44,13 @@ const (
 // not listed was made by somebody else, and is never removed.
 var stateKinds = []struct{ pattern, kind string }{
 	{"coderclaw.json", isConfig}, {"last-good.json", isConfig},
-	{".env", isCredentials}, {"gateway", isCredentials}, {"identity", isCredentials}, {"devices", isCredentials}, {"nodes", isCredentials}, {"credentials", isCredentials},
+	{".env", isCredentials}, {"gateway", isCredentials}, {"identity", isCredentials}, {"devices", isCredentials}, {"nodes", isCredentials}, {"exec-approvals.json", isCredentials}, {"credentials", isCredentials},
 	{"agents", isSessions},
 	{"workspace", isWorkspace},
 	{"logs", isRecord}, {"crashes", isRecord}, {"backups", isRecord}, {"doctor", isRecord}, {"tmp", isRecord},
 	{"desired", isRecord}, {"ledger.json", isRecord}, {"supervisor.sock", isRecord}, {"notify.sock", isRecord},
 	{".*.tmp", isRecord}, // a write that a crash cut short
-	{"setup.lock", isLock}, {"doctor.lock", isLock}, {"supervisor.lock", isLock}, {"gateway.lock", isLock},
+	{"setup.lock", isLock}, {"exec-approvals.lock", isLock}, {"doctor.lock", isLock}, {"supervisor.lock", isLock}, {"gateway.lock", isLock},
 }
 
 // signs are files that only this program makes: the Node product of the same name

@@ -58,6 +58,10 @@ func Enum(name string) []string {
 		return []string{"webchat-ui", ControlUI, "webchat", "cli", "gateway-client", "coderclaw-macos", "coderclaw-ios",
 			"coderclaw-android", "node-host", "test", "fingerprint", "coderclaw-probe",
 			SiblingControlUI, "openclaw-macos", "openclaw-ios", "openclaw-android", "openclaw-probe"}
+	case "ExecSecurity":
+		return []string{"deny", "allowlist", "full"}
+	case "ExecAsk":
+		return []string{"off", "on-miss", "always"}
 	case "ClientModes":
 		return []string{"webchat", "cli", "ui", "backend", "node", "probe", "test"}
 	}

@@ -131,6 +131,13 @@ func (m *Mux) dispatch(ctx context.Context, s *Session, req protocol.Request) (f
 	if len(params) == 0 || bytes.Equal(bytes.TrimSpace(params), []byte("null")) {
 		params = json.RawMessage("{}")
 	}
+	ctx = context.WithValue(ctx, interimKey{}, func(result any) error {
+		first, err := Success(req.ID, result)
+		if err == nil {
+			s.offer(first, false)
+		}
+		return err
+	})
 	result, err := known.call(ctx, s, params)
 	if err != nil {
 		return failure(req.ID, wireError(err))
@@ -140,6 +147,18 @@ func (m *Mux) dispatch(ctx context.Context, s *Session, req protocol.Request) (f
 		return failure(req.ID, wireError(err))
 	}
 	return frame
+}
+
+type interimKey struct{}
+
+// Interim answers the request that ctx belongs to for a first time, before the
+// method has ended, which answers it again.
+func Interim(ctx context.Context, result any) error {
+	answer, ok := ctx.Value(interimKey{}).(func(any) error)
+	if !ok {
+		return errors.New("no request is being carried out")
+	}
+	return answer(result)
 }
 
 // Success is the frame that answers request id with result.

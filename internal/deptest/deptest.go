@@ -23,7 +23,7 @@ var apart = [][2]string{
 
 // shared are the folders of the gateway that its features build on; every other
 // folder below gateway is a feature.
-var shared = []string{"protocol", "rpc", "client", "config", "auth", "statelock"}
+var shared = []string{"protocol", "rpc", "client", "config", "auth", "statelock", "execpolicy"}
 
 // Forbidden says why the package from may not import the package to, "" when it
 // may. Both are import paths of this module.
