@@ -44,7 +44,7 @@ const (
 // not listed was made by somebody else, and is never removed.
 var stateKinds = []struct{ pattern, kind string }{
 	{"coderclaw.json", isConfig}, {"last-good.json", isConfig},
-	{".env", isCredentials}, {"gateway", isCredentials}, {"identity", isCredentials}, {"devices", isCredentials}, {"nodes", isCredentials}, {"exec-approvals.json", isCredentials}, {"credentials", isCredentials},
+	{".env", isCredentials}, {"gateway", isCredentials}, {"identity", isCredentials}, {"devices", isCredentials}, {"nodes", isCredentials}, {"node", isCredentials}, {"exec-approvals.json", isCredentials}, {"credentials", isCredentials},
 	{"agents", isSessions},
 	{"workspace", isWorkspace},
 	{"logs", isRecord}, {"crashes", isRecord}, {"backups", isRecord}, {"doctor", isRecord}, {"tmp", isRecord},

@@ -75,7 +75,7 @@ func TestCensus(t *testing.T) {
 func TestRemovalTakesOnlyOurs(t *testing.T) {
 	t.Parallel()
 	base := t.TempDir()
-	ours := []string{"coderclaw.json", "last-good.json", ".env", "gateway/tls/gateway-key.pem", "identity/device.json", "devices/paired.json", "nodes/paired.json", "exec-approvals.json", "exec-approvals.lock", "agents/main/sessions/x.jsonl",
+	ours := []string{"coderclaw.json", "last-good.json", ".env", "gateway/tls/gateway-key.pem", "identity/device.json", "devices/paired.json", "nodes/paired.json", "node/127.0.0.1_1/identity/device.json", "exec-approvals.json", "exec-approvals.lock", "agents/main/sessions/x.jsonl",
 		"workspace/a", "logs/l", "crashes/c", "tmp/t", "desired", "ledger.json", ".coderclaw.json.123.tmp", "setup.lock", "gateway.lock", "supervisor.lock"}
 	foreign := []string{"notes.txt", "logs2", "workspace-old/a", "agents.bak", "coderclaw.json.mine", "env", "tmp.txt", "media/x", "my.lock", "canvas/index.html"}
 	rapid.Check(t, func(rt *rapid.T) {

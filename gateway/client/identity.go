@@ -171,3 +171,6 @@ func (i *Identity) forget(role string) {
 }
 
 func (i *Identity) public() ed25519.PublicKey { return i.key.Public().(ed25519.PublicKey) }
+
+// Token is the token that the device was given for a role, "" if it has none.
+func (i *Identity) Token(role string) string { return i.tokens[role].Token }

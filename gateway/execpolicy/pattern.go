@@ -9,11 +9,14 @@ import (
 // directory fits nothing: programs of one name may lie anywhere.
 func Matches(pattern, path string) bool {
 	pattern, path = strings.ReplaceAll(strings.TrimSpace(pattern), `\`, "/"), strings.ReplaceAll(path, `\`, "/")
-	if !strings.Contains(pattern, "/") {
+	if !Matchable(pattern) {
 		return false
 	}
 	return match([]rune(pattern), []rune(path))
 }
+
+// Matchable tells whether a pattern can fit any path.
+func Matchable(pattern string) bool { return strings.ContainsAny(pattern, `/\`) }
 
 // match walks the path once for each character of the pattern: at holds where in the
 // path the pattern so far may end.
