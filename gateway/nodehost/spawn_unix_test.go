@@ -1,0 +1,138 @@
+//go:build unix
+
+package nodehost
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func sh(script string) runParams { return runParams{Command: []string{"sh", "-c", script}} }
+
+func TestSpawn(t *testing.T) {
+	t.Parallel()
+	box := newToolbox(os.Environ())
+	dir := t.TempDir()
+	in := sh("pwd -P; echo to err >&2; echo $A; cat; exit 3")
+	real, err := filepath.EvalSymlinks(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	in.Cwd, in.Env = &dir, map[string]string{"A": "b"}
+	res := box.spawn(t.Context(), "/bin/sh", in, time.Minute)
+	if res.ExitCode == nil || *res.ExitCode != 3 || res.Success || res.TimedOut || res.Stdout != real+"\nb\n" || res.Stderr != "to err\n" || res.Error != "" || res.Truncated {
+		t.Errorf("%+v", res)
+	}
+	if res := box.spawn(t.Context(), "/bin/sh", sh("exit 0"), time.Minute); !res.Success || *res.ExitCode != 0 {
+		t.Errorf("%+v", res)
+	}
+	if res := box.spawn(t.Context(), "/bin/sh", sh("kill -9 $$"), time.Minute); res.ExitCode != nil || res.Success || res.TimedOut {
+		t.Errorf("killed: %+v", res)
+	}
+	missing := filepath.Join(dir, "missing")
+	lost := sh("id")
+	lost.Cwd = &missing
+	if res := box.spawn(t.Context(), "/bin/sh", lost, time.Minute); res.Error == "" || res.Success || res.ExitCode != nil {
+		t.Errorf("in a directory that is not there: %+v", res)
+	}
+}
+
+func TestSpawnCapsOutput(t *testing.T) {
+	t.Parallel()
+	res := newToolbox(os.Environ()).spawn(t.Context(), "/bin/sh", sh("head -c 150000 /dev/zero >&2; head -c 150000 /dev/zero"), time.Minute)
+	if len(res.Stdout)+len(res.Stderr) != outputCap || !res.Truncated || !res.Success {
+		t.Errorf("%d %d %v %v %s", len(res.Stdout), len(res.Stderr), res.Truncated, res.Success, res.Error)
+	}
+}
+
+// TestSpawnLeavesNothing: when its time is over, when the connection has ended, and
+// when it ends by itself, nothing of a command runs on, whatever it did to get away.
+func TestSpawnLeavesNothing(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS != "linux" {
+		t.Skip("other systems end the process group")
+	}
+	const away = "setsid sh -c 'echo $$ >%; exec sleep 600' & (sh -c 'echo $$ >%2; exec sleep 600' &) ; until test -s % && test -s %2; do :; done; "
+	for _, tc := range []struct {
+		name, rest string
+		timedOut   bool
+	}{
+		{name: "time", rest: "sleep 600", timedOut: true},
+		{name: "connection", rest: "sleep 600"},
+		{name: "by itself", rest: "exit 0"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			pids := filepath.Join(t.TempDir(), "pid")
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			limit := time.Minute
+			switch tc.name {
+			case "time":
+				limit = 500 * time.Millisecond
+			case "connection":
+				go func() {
+					for waited := time.NewTicker(time.Millisecond); ; <-waited.C {
+						if begun(pids) || t.Context().Err() != nil {
+							waited.Stop()
+							cancel()
+							return
+						}
+					}
+				}()
+			}
+			res := newToolbox(os.Environ()).spawn(ctx, "/bin/sh", sh(strings.ReplaceAll(away, "%", pids)+tc.rest), limit)
+			for tc.timedOut && !begun(pids) { // a busy machine may need longer to get anywhere
+				limit *= 2
+				res = newToolbox(os.Environ()).spawn(ctx, "/bin/sh", sh(strings.ReplaceAll(away, "%", pids)+tc.rest), limit)
+			}
+			if res.TimedOut != tc.timedOut {
+				t.Errorf("%+v", res)
+			}
+			for _, file := range []string{pids, pids + "2"} {
+				raw, err := os.ReadFile(file)
+				if err != nil {
+					t.Fatal(err)
+				}
+				pid, err := strconv.Atoi(strings.TrimSpace(string(raw)))
+				if err != nil {
+					t.Fatal(err)
+				}
+				if err := syscall.Kill(pid, 0); err == nil && alive(pid) {
+					t.Errorf("%s: pid %d runs on", file, pid)
+				}
+			}
+		})
+	}
+}
+
+// begun tells whether both processes have said who they are.
+func begun(pids string) bool {
+	for _, file := range []string{pids, pids + "2"} {
+		if raw, err := os.ReadFile(file); err != nil || len(raw) == 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// alive tells whether a process is more than a zombie.
+func alive(pid int) bool {
+	raw, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	if err != nil {
+		return false
+	}
+	_, rest, _ := strings.Cut(string(raw), ") ")
+	return !strings.HasPrefix(rest, "Z")
+}
