@@ -36,10 +36,7 @@ func (f *Feature) runParams(s *rpc.Session, raw json.RawMessage) (json.RawMessag
 	if !ok {
 		return nil, refuseRun("MISSING_COMMAND", "system.run needs params.command, a list of texts", "")
 	}
-	texts := []string{CommandText(argv)}
-	if script, isShell := shellScript(argv); isShell {
-		texts = append(texts, strings.TrimSpace(script))
-	}
+	texts := commandTexts(argv)
 	if text := strings.TrimSpace(textOf(given["rawCommand"])); text != "" && !slices.Contains(texts, text) {
 		return nil, refuseRun("RAW_COMMAND_MISMATCH", "rawCommand does not match command", "")
 	}
@@ -116,6 +113,20 @@ func CommandText(argv []string) string {
 		}
 	}
 	return strings.Join(out, " ")
+}
+
+// commandTexts are the ways to write a command by which clients of the family ask for
+// its approval: as CommandText has it, the words alone, and of a shell the script.
+// In the words alone it does not show where one ends, but which program runs.
+func commandTexts(argv []string) []string {
+	texts := []string{CommandText(argv)}
+	if !strings.ContainsFunc(argv[0], isSpace) {
+		texts = append(texts, strings.Join(argv, " "))
+	}
+	if script, isShell := shellScript(argv); isShell {
+		texts = append(texts, strings.TrimSpace(script))
+	}
+	return slices.Compact(texts)
 }
 
 func isSpace(r rune) bool { return strings.TrimSpace(string(r)) == "" }
