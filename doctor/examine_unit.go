@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"bytes"
+	"errors"
 	"io/fs"
 	"path/filepath"
 	"runtime"
@@ -86,6 +87,9 @@ func (e *examiner) wholeFile() bool {
 	case UnitUnreadable:
 		f.Message = d.Err.Error()
 		f.Fix = rm + "chmod u+r " + quote(path)
+		if !errors.Is(d.Err, fs.ErrPermission) { // too large, or it cannot even be looked at
+			f.Fix = rm + "mv " + quote(path) + " " + quote(path+".away") + " && " + e.command("gateway install")
+		}
 	}
 	e.add(code, ViewDisk, f)
 	return true

@@ -133,3 +133,16 @@ func TestDistinctIsNeverNil(t *testing.T) {
 		t.Error("nil, which is null in JSON")
 	}
 }
+
+// TestUnreadableFix: permissions are not to blame for what is too large.
+func TestUnreadableFix(t *testing.T) {
+	t.Parallel()
+	for err, want := range map[error]string{fs.ErrPermission: "chmod u+r", errors.New("larger than 16 MiB"): ".away"} {
+		g := target(t)
+		o := healthy(t, g)
+		o.Disk.State, o.Disk.Err = servicegen.FileUnreadable, err
+		if found := Examine(g, o); len(found) == 0 || found[0].Code != UnitUnreadable || !strings.Contains(found[0].Fix, want) {
+			t.Errorf("%v: %+v", err, found)
+		}
+	}
+}
