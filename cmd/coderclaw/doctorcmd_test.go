@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/coderclaw/coderclaw/doctor"
 	"github.com/coderclaw/coderclaw/internal/exitcode"
 )
 
@@ -25,6 +26,19 @@ func TestDoctorInterrupted(t *testing.T) {
 		code := run(ctx, append([]string{"coderclaw", "doctor"}, flags...), env, strings.NewReader(""), &stdout, &stderr)
 		if code != exitcode.Failed || stdout.Len() > 0 || !strings.Contains(stderr.String(), "nothing was changed") {
 			t.Errorf("%v: exit %d, %q, %q", flags, code, stdout.String(), stderr.String())
+		}
+	}
+}
+
+// TestDoctorLastLine: --repair is named only where it mends something.
+func TestDoctorLastLine(t *testing.T) {
+	t.Parallel()
+	for _, repairable := range []bool{false, true} {
+		var stdout bytes.Buffer
+		a := &app{stdout: &stdout}
+		a.printFindings(doctorReport{Findings: []doctor.Finding{{Code: doctor.LingerOff, Severity: doctor.Warning, Repairable: repairable}}}, doctorFlags{})
+		if strings.Contains(stdout.String(), "Mend what can be mended") != repairable {
+			t.Errorf("%t: %s", repairable, stdout.String())
 		}
 	}
 }

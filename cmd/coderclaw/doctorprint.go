@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/coderclaw/coderclaw/doctor"
@@ -79,8 +80,10 @@ func (a *app) printFindings(report doctorReport, f doctorFlags) {
 		fmt.Fprintln(a.stdout, "Nothing left to mend.")
 	case f.repair:
 		fmt.Fprintf(a.stdout, "%d left.\n", left)
-	default:
+	case slices.ContainsFunc(report.Findings, func(x doctor.Finding) bool { return x.Repairable }):
 		fmt.Fprintf(a.stdout, "%d found. Mend what can be mended with --repair.\n", left)
+	default:
+		fmt.Fprintf(a.stdout, "%d found, which --repair cannot mend: each says what to do.\n", left)
 	}
 }
 
