@@ -74,6 +74,7 @@ func (t toolbox) spawn(ctx context.Context, program string, p runParams, limit t
 		res.Error = err.Error()
 		return res
 	}
+	killGroup(cmd.Process.Pid)
 	err := cmd.Wait()
 	killRest(mark)
 	o.mu.Lock() // a stream that was given up may still be written to

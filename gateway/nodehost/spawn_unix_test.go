@@ -63,7 +63,8 @@ func TestSpawnLeavesNothing(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("other systems end the process group")
 	}
-	const away = "setsid sh -c 'echo $$ >%; exec sleep 600' & (sh -c 'echo $$ >%2; exec sleep 600' &) ; until test -s % && test -s %2; do :; done; "
+	// One leaves the session, one its parent, and one that stays has no environment.
+	const away = "env -i /bin/sh -c 'echo $$ >%3; %4exec sleep 600' & setsid sh -c 'echo $$ >%; exec sleep 600' & (sh -c 'echo $$ >%2; exec sleep 600' &) ; until test -s % && test -s %2 && test -s %3; do :; done; "
 	for _, tc := range []struct {
 		name, rest string
 		timedOut   bool
@@ -92,15 +93,20 @@ func TestSpawnLeavesNothing(t *testing.T) {
 					}
 				}()
 			}
-			res := newToolbox(os.Environ()).spawn(ctx, "/bin/sh", sh(strings.ReplaceAll(away, "%", pids)+tc.rest), limit)
+			leave := "setsid "
+			if tc.name == "by itself" {
+				leave = "" // nothing is known any more of what has neither mark nor parent nor group
+			}
+			script := strings.NewReplacer("%4exec", "exec "+leave, "%", pids).Replace(away) + tc.rest
+			res := newToolbox(os.Environ()).spawn(ctx, "/bin/sh", sh(script), limit)
 			for tc.timedOut && !begun(pids) { // a busy machine may need longer to get anywhere
 				limit *= 2
-				res = newToolbox(os.Environ()).spawn(ctx, "/bin/sh", sh(strings.ReplaceAll(away, "%", pids)+tc.rest), limit)
+				res = newToolbox(os.Environ()).spawn(ctx, "/bin/sh", sh(script), limit)
 			}
 			if res.TimedOut != tc.timedOut {
 				t.Errorf("%+v", res)
 			}
-			for _, file := range []string{pids, pids + "2"} {
+			for _, file := range []string{pids, pids + "2", pids + "3"} {
 				raw, err := os.ReadFile(file)
 				if err != nil {
 					t.Fatal(err)
@@ -117,9 +123,9 @@ func TestSpawnLeavesNothing(t *testing.T) {
 	}
 }
 
-// begun tells whether both processes have said who they are.
+// begun tells whether all processes have said who they are.
 func begun(pids string) bool {
-	for _, file := range []string{pids, pids + "2"} {
+	for _, file := range []string{pids, pids + "2", pids + "3"} {
 		if raw, err := os.ReadFile(file); err != nil || len(raw) == 0 {
 			return false
 		}

@@ -15,5 +15,8 @@ func killTree(pid int, _ string) {
 	_ = exec.Command("taskkill", "/T", "/F", "/PID", strconv.Itoa(pid)).Run() // it may have ended
 }
 
+// killGroup does nothing: there are no such groups.
+func killGroup(int) {}
+
 // killRest does nothing: once a command has been waited for, its id may be another's.
 func killRest(string) {}
