@@ -57,3 +57,25 @@ func TestElsewhereBehindALink(t *testing.T) {
 		t.Error("another file is taken for the unit's")
 	}
 }
+
+// TestUninstallBesideAnEditor: what somebody puts in the place of the file while
+// the service is being stopped is not removed.
+func TestUninstallBesideAnEditor(t *testing.T) {
+	t.Parallel()
+	m, u, s := newFake(t)
+	if _, err := Install(t.Context(), m, u, s, InstallOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	const theirs = "[Service]\nExecStart=/bin/true\n"
+	m.asked, m.breakAt = nil, 1
+	m.what = func() error { return os.WriteFile(u.Path, []byte(theirs), 0o600) }
+	if _, err := Uninstall(t.Context(), m, u, UninstallOptions{}); err == nil || !strings.Contains(err.Error(), "somebody else has just changed") {
+		t.Errorf("uninstall: %v", err)
+	}
+	if text, err := os.ReadFile(u.Path); string(text) != theirs {
+		t.Errorf("left %q, %v", text, err)
+	}
+	if d := cmp.Diff(map[string]string{u.Name: theirs}, tree(t, m.dir)); d != "" {
+		t.Error(d)
+	}
+}

@@ -75,7 +75,7 @@ func (in *installer) placeSocket(ctx context.Context) error {
 		return in.socket.place(ctx)
 	case in.offline:
 		in.socket.touched, in.socket.report.Wrote = true, true
-		return new(UninstallReport).removeFiles(in.socket.u, true)
+		return new(UninstallReport).removeFiles(in.socket.u, in.socket.disk)
 	}
 	return nil
 }
@@ -125,7 +125,7 @@ func (in *installer) remove(ctx context.Context) error {
 	if err := in.h.Disable(ctx, in.u); err != nil {
 		return err
 	}
-	if err := new(UninstallReport).removeFiles(in.u, true); err != nil {
+	if err := new(UninstallReport).removeFiles(in.u, in.disk); err != nil {
 		return err
 	}
 	in.reloaded = true

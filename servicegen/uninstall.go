@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+
+	"github.com/coderclaw/coderclaw/internal/swapfile"
 )
 
 // UninstallOptions changes what Uninstall does.
@@ -58,7 +60,7 @@ func Uninstall(ctx context.Context, h Host, u Unit, o UninstallOptions) (Uninsta
 		return r, nil
 	}
 	if offline || r.Elsewhere != "" {
-		return r, r.removeFiles(u, onDisk)
+		return r, r.removeFiles(u, disk)
 	}
 	// launchd has a loaded job even when no process of it runs.
 	if up || (known && h.Format() == FormatLaunchd) {
@@ -73,7 +75,7 @@ func Uninstall(ctx context.Context, h Host, u Unit, o UninstallOptions) (Uninsta
 			return r, err
 		}
 	}
-	if err := r.removeFiles(u, onDisk); err != nil {
+	if err := r.removeFiles(u, disk); err != nil {
 		return r, err
 	}
 	if h.Format() == FormatSystemd {
@@ -101,7 +103,7 @@ func mayRemove(f Format, disk OnDisk, o UninstallOptions) error {
 	return nil
 }
 
-func (r *UninstallReport) removeFiles(u Unit, onDisk bool) error {
+func (r *UninstallReport) removeFiles(u Unit, seen OnDisk) error {
 	if u.Path == "" {
 		return nil
 	}
@@ -114,14 +116,33 @@ func (r *UninstallReport) removeFiles(u Unit, onDisk bool) error {
 		}
 		_ = os.Remove(filepath.Dir(link)) // succeeds when it held nothing else
 	}
-	if !onDisk {
+	if seen.State == FileMissing {
 		return nil
 	}
-	// A file behind a link goes with the links that systemd removes on disabling.
-	if err := removeIfThere(u.Path); err != nil {
-		return fmt.Errorf("service %s: %w", u.Name, err)
+	if err := removeSeen(u, seen); err != nil {
+		return err
 	}
 	r.Removed = true
+	return nil
+}
+
+// removeSeen removes the file of u as it was seen: one that somebody has put in its
+// place since, as while the service was being stopped, stays.
+func removeSeen(u Unit, seen OnDisk) error {
+	if seen.Link != "" || seen.State != FileText {
+		// A link goes with the others that systemd removes on disabling.
+		if err := removeIfThere(u.Path); err != nil {
+			return fmt.Errorf("service %s: %w", u.Name, err)
+		}
+		return nil
+	}
+	err := place{path: u.Path}.restoreOver(seen.Raw, swapfile.ModeOf(seen.Mode))
+	if changed, ok := errors.AsType[*swapfile.ChangedError](err); ok {
+		return fmt.Errorf("service %s: somebody else has just changed %s; look at it, then try again: %w", u.Name, u.Path, changed)
+	}
+	if err != nil {
+		return fmt.Errorf("service %s: remove %s: %w", u.Name, u.Path, err)
+	}
 	return nil
 }
 
