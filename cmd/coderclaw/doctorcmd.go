@@ -109,6 +109,13 @@ func (a *app) doctor(ctx context.Context, f doctorFlags) error {
 			if t.Unit.Scope == servicegen.ScopeSystem && os.Getuid() != 0 {
 				return a.needsRoot(fmt.Sprintf("service %s belongs to the machine, so root mends it", t.Unit.Name))
 			}
+			s, err := a.service(t.Profile, r)
+			if err != nil {
+				return err
+			}
+			if err := s.otherRegistry(); err != nil && !f.force {
+				return fmt.Errorf("nothing was mended: %w", err)
+			}
 		}
 		for _, t := range targets {
 			a.recover(ctx, t, f, &report)

@@ -39,7 +39,7 @@ func TestServicesOfStrangers(t *testing.T) {
 			t.Fatal(err)
 		}
 		env := []string{"CODERCLAW_REGISTRY=" + file}
-		for _, args := range verbs {
+		for _, args := range append(verbs, []string{"doctor", "--repair"}) {
 			if out, code := h.with(env, args...); code != 1 || !strings.Contains(out, "to act on that one set CODERCLAW_REGISTRY="+filepath.Join(home, ".config", "coderclaw", "profiles.toml")) {
 				t.Errorf("%v: exit %d\n%s", args, code, out)
 			}
