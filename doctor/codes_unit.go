@@ -2,36 +2,38 @@ package doctor
 
 // Codes about the unit file and what the service manager holds of it.
 const (
-	UnitDeleted      Code = "unit-deleted"
-	UnitEmpty        Code = "unit-empty"
-	UnitMasked       Code = "unit-masked"
-	UnitDangling     Code = "unit-dangling"
-	UnitNotFile      Code = "unit-not-a-file"
-	UnitUnreadable   Code = "unit-unreadable"
-	UnitUnparsable   Code = "unit-unparsable"
-	UnitBytes        Code = "unit-odd-bytes"
-	UnitLink         Code = "unit-is-a-link"
-	UnitMode         Code = "unit-permissions"
-	UnitForeign      Code = "unit-foreign"
-	UnitNode         Code = "unit-node"
-	UnitShadowed     Code = "unit-shadowed"
-	UnitDisabled     Code = "unit-disabled"
-	UnitExecDrift    Code = "unit-exec-drift"
-	UnitWrongProfile Code = "unit-wrong-profile"
-	UnitProgram      Code = "unit-other-program"
-	UnitEnvExtra     Code = "unit-env-extra"
-	UnitEnvDrift     Code = "unit-env-drift"
-	UnitPort         Code = "unit-port"
-	UnitSecret       Code = "unit-secret"
-	UnitKeyMissing   Code = "unit-key-missing"
-	UnitKeyExtra     Code = "unit-key-extra"
-	UnitKeyDrift     Code = "unit-key-drift"
-	UnitOutdated     Code = "unit-outdated"
-	UnitStopClock    Code = "unit-stop-clock"
-	UnitStartLimit   Code = "unit-start-limit"
-	UnitForeignKey   Code = "unit-foreign-setting"
-	UnitHazard       Code = "unit-harmful-setting"
-	UnitStale        Code = "unit-stale"
+	UnitDeleted    Code = "unit-deleted"
+	UnitEmpty      Code = "unit-empty"
+	UnitMasked     Code = "unit-masked"
+	UnitDangling   Code = "unit-dangling"
+	UnitNotFile    Code = "unit-not-a-file"
+	UnitUnreadable Code = "unit-unreadable"
+	UnitUnparsable Code = "unit-unparsable"
+	UnitBytes      Code = "unit-odd-bytes"
+	UnitLink       Code = "unit-is-a-link"
+	UnitMode       Code = "unit-permissions"
+	UnitForeign    Code = "unit-foreign"
+
+	UnitOtherRegistry Code = "unit-of-other-registry"
+	UnitNode          Code = "unit-node"
+	UnitShadowed      Code = "unit-shadowed"
+	UnitDisabled      Code = "unit-disabled"
+	UnitExecDrift     Code = "unit-exec-drift"
+	UnitWrongProfile  Code = "unit-wrong-profile"
+	UnitProgram       Code = "unit-other-program"
+	UnitEnvExtra      Code = "unit-env-extra"
+	UnitEnvDrift      Code = "unit-env-drift"
+	UnitPort          Code = "unit-port"
+	UnitSecret        Code = "unit-secret"
+	UnitKeyMissing    Code = "unit-key-missing"
+	UnitKeyExtra      Code = "unit-key-extra"
+	UnitKeyDrift      Code = "unit-key-drift"
+	UnitOutdated      Code = "unit-outdated"
+	UnitStopClock     Code = "unit-stop-clock"
+	UnitStartLimit    Code = "unit-start-limit"
+	UnitForeignKey    Code = "unit-foreign-setting"
+	UnitHazard        Code = "unit-harmful-setting"
+	UnitStale         Code = "unit-stale"
 )
 
 const writtenAnew = "The unit file is written as the registry wants it; foreign keys and drop-ins stay. Then reload and restart."
@@ -49,6 +51,7 @@ func unitCodes() []CodeDoc {
 		{UnitLink, Info, ByHand, "The unit file is a link to another place, whose file a repair would write.", "path; have: where it leads", "Nothing, if another tool keeps that file."},
 		{UnitMode, Warning, Rewrite, "Others can change the unit file, and with it what runs.", "path; have and want: permissions", "Their permission to write is taken."},
 		{UnitForeign, Error, Forced, "The service file was written by another program.", "path", "It is replaced by ours with --force; `doctor undo` gives it back."},
+		{UnitOtherRegistry, Error, Forced, "The service runs the profile of this name of another registry, which is another gateway.", "path; message: which registry", "It is replaced by ours with --force; `doctor undo` gives it back."},
 		{UnitNode, Error, Forced, "The service file is that of the Node product of this name.", "path; have: what it starts", "It is replaced by ours with --force; `doctor undo` gives it back."},
 		{UnitShadowed, Error, ByHand, "The service manager loads another file of this name, from a directory that comes first.", "path; have: the file that is loaded", "Remove that other file, then reload."},
 		{UnitDisabled, Warning, Rewrite, "The service does not start by itself.", "path; have: state; want: the target that should start it", "It is enabled."},

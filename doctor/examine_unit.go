@@ -35,6 +35,10 @@ func (e *examiner) disk() {
 	if e.wholeFile() {
 		return
 	}
+	if e.o.Stranger != nil {
+		e.add(UnitOtherRegistry, ViewDisk, Finding{Path: path, Message: e.o.Stranger.Error(), Fix: "take it over with: " + e.repair(Forced)})
+		return
+	}
 	switch origin := servicegen.OriginOf(e.t.Host.Format(), d.Raw); origin.Kind {
 	case servicegen.OriginNode:
 		argv, _ := servicegen.CommandOf(e.t.Host.Format(), d.Raw)
@@ -53,7 +57,7 @@ func (e *examiner) disk() {
 }
 
 // foreign tells whether what stands in the unit's place is somebody else's.
-func (e *examiner) foreign() bool { return e.has(UnitForeign, UnitNode) }
+func (e *examiner) foreign() bool { return e.has(UnitForeign, UnitNode, UnitOtherRegistry) }
 
 // wholeFile is for what stands in the unit's place and is no text; it tells
 // whether there is such a thing.

@@ -50,6 +50,7 @@ func unitExams() []exam {
 		{"a link", func(_ *testing.T, _ *Target, o *Observation) { o.Disk.Link = "/dots/x.service" }, []Code{UnitLink}},
 		{"writable by others", func(_ *testing.T, _ *Target, o *Observation) { o.Disk.Mode = 0o666 }, []Code{UnitMode}},
 		{"foreign", raw("[Service]\nExecStart=/bin/x --token " + canary + "\n"), []Code{UnitForeign}},
+		{"of another registry", func(_ *testing.T, _ *Target, o *Observation) { o.Stranger = errors.New("it runs another") }, []Code{UnitOtherRegistry}},
 		{"of the Node product", raw("[Service]\nExecStart=/usr/bin/node /x/coderclaw.js gateway --port 19001 --token " + canary + "\nEnvironment=CODERCLAW_SERVICE_MARKER=coderclaw CODERCLAW_GATEWAY_TOKEN=" + canary + "\n"), []Code{UnitNode}},
 		{"shadowed", func(_ *testing.T, _ *Target, o *Observation) { o.LoadedFrom = "/etc/systemd/user/x.service" }, []Code{UnitShadowed}},
 		{"disabled", func(_ *testing.T, _ *Target, o *Observation) { o.State.UnitFileState = "disabled" }, []Code{UnitDisabled}},

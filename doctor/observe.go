@@ -37,6 +37,8 @@ type Target struct {
 	Profiles *profiles.Registry // nil: what concerns other profiles is not looked at
 	// Shared looks at what profiles share, or remembers it; nil: that is not looked at.
 	Shared func(context.Context) *Machine
+	// Stranger says that the unit runs the profile of this name of another registry; nil: that is not looked at.
+	Stranger func() error
 	// Linger lets services of the user run without a login; nil: that cannot be asked for.
 	Linger func(context.Context) error
 }
@@ -50,6 +52,7 @@ type Observation struct {
 	Owner int    // uid to which the profile's files should belong, -1 when unknown
 
 	Disk       servicegen.OnDisk
+	Stranger   error               // see Target.Stranger; nil when it is ours
 	DropIns    []servicegen.DropIn // all that the manager lays over the file, in order
 	State      servicegen.State
 	StateErr   error              // the manager could not be asked
@@ -106,6 +109,9 @@ func observe(ctx context.Context, t Target, listeners func(port int) ([]proctabl
 	}
 	if t.Unit.Path != "" {
 		o.Disk = servicegen.Observe(t.Host.Format(), t.Unit.Path)
+		if t.Stranger != nil {
+			o.Stranger = t.Stranger()
+		}
 	}
 	o.State, o.StateErr = t.Host.State(ctx, t.Unit)
 	if o.StateErr == nil && o.State.MainPID != 0 {

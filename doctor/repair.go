@@ -94,7 +94,7 @@ func setUp(t Target, o Observation) ([]Step, error) {
 // unitRemedies are those against what is wrong with the service.
 func unitRemedies() []remedy {
 	return []remedy{
-		{codes: []Code{UnitForeign, UnitNode}, force: true, steps: takeOver},
+		{codes: []Code{UnitForeign, UnitNode, UnitOtherRegistry}, force: true, steps: takeOver},
 		{codes: []Code{DropInOverride, DropInBreaks, UnitStopClock, UnitStartLimit, UnitPort, UnitEnvExtra, UnitSecret}, force: true, steps: dropDropIns},
 		{codes: []Code{UnitDeleted, UnitEmpty, UnitMasked, UnitDangling, UnitUnparsable, UnitExecDrift, UnitWrongProfile, UnitProgram, BinaryMissing, UnitEnvExtra,
 			UnitEnvDrift, UnitPort, UnitSecret, UnitKeyMissing, UnitKeyExtra, UnitKeyDrift, UnitOutdated, UnitStopClock, UnitStartLimit}, steps: ofFile(writeUnit)},
@@ -115,7 +115,7 @@ func (t Target) blocked(o Observation) bool {
 		return true
 	case servicegen.FileText:
 		kind := servicegen.OriginOf(t.Host.Format(), o.Disk.Raw).Kind
-		return kind == servicegen.OriginNode || kind == servicegen.OriginOther
+		return kind == servicegen.OriginNode || kind == servicegen.OriginOther || o.Stranger != nil
 	}
 	return false
 }
@@ -300,7 +300,7 @@ func takeOver(t Target, o Observation, _ []Finding) ([]Step, error) {
 	if err != nil {
 		return nil, err
 	}
-	o.Disk.Raw = text // which is what is enabled
+	o.Disk.Raw, o.Stranger = text, nil // which is what is enabled
 	more, err := enable(t, o, nil)
 	return append(steps, more...), err
 }

@@ -109,13 +109,6 @@ func (a *app) doctor(ctx context.Context, f doctorFlags) error {
 			if t.Unit.Scope == servicegen.ScopeSystem && os.Getuid() != 0 {
 				return a.needsRoot(fmt.Sprintf("service %s belongs to the machine, so root mends it", t.Unit.Name))
 			}
-			s, err := a.service(t.Profile, r)
-			if err != nil {
-				return err
-			}
-			if err := s.otherRegistry(); err != nil && !f.force {
-				return fmt.Errorf("nothing was mended: %w", err)
-			}
 		}
 		for _, t := range targets {
 			a.recover(ctx, t, f, &report)
@@ -171,7 +164,7 @@ func doctorKey(r *profiles.Registry) string {
 // lies beside the registry, where gateways cannot read it.
 func (a *app) lookAt(s unitService, r *profiles.Registry) doctor.Target {
 	t := doctor.Target{Profile: s.profile, Host: s.host, Unit: s.unit, Spec: s.spec, Env: a.env,
-		KeyFile: doctorKey(r), Profiles: r, Shared: a.shared(r),
+		KeyFile: doctorKey(r), Profiles: r, Shared: a.shared(r), Stranger: s.otherRegistry,
 		Linger: func(ctx context.Context) error { return servicegen.EnableLinger(ctx, a.ownManager()) }}
 	if s.unit.Scope == servicegen.ScopeSystem && os.Getuid() == 0 {
 		t.JournalDir, t.KeyFile = filepath.Join(machineDir, s.profile.Name), filepath.Join(machineDir, "key")

@@ -101,11 +101,11 @@ func processDrifts() []drift {
 			m.start("supervisor", "run", "--profile", victim)
 			m.becomes(instance.Ready)
 		}, hand: func(m *machine) { m.Helper(); m.end() }},
-		{name: "works for another registry", code: doctor.UnitElsewhere, do: func(m *machine) {
+		{name: "works for another registry", code: doctor.UnitOtherRegistry, do: func(m *machine) {
 			m.Helper()
 			m.write("/home/claw/other.toml", "[profiles.default]\nport = 28789\nstate_dir = \"/home/claw/other\"\n")
 			restarted(line("Environment", "Environment=CODERCLAW_REGISTRY=/home/claw/other.toml\n"))(m)
-		}, then: func(m *machine) {
+		}, hand: byForce, then: func(m *machine) {
 			m.Helper()
 			m.try(os.Remove("/home/claw/other.toml"))
 			m.try(os.RemoveAll("/home/claw/other"))
