@@ -12,13 +12,16 @@ import (
 // gate is a listening unix socket whose clients can be made to wait in its queue.
 type gate struct {
 	*net.UnixListener
+	came func(net.Conn) // told of each client before anybody else has it
+
+	accepting sync.Mutex // held from the wait for a client until came was told of it
 
 	mu     sync.Mutex
 	opened chan struct{} // closed while the gate is open
 }
 
-func newGate(l *net.UnixListener) *gate {
-	g := &gate{UnixListener: l, opened: make(chan struct{})}
+func newGate(l *net.UnixListener, came func(net.Conn)) *gate {
+	g := &gate{UnixListener: l, came: came, opened: make(chan struct{})}
 	close(g.opened)
 	return g
 }
@@ -30,19 +33,35 @@ func (g *gate) Accept() (net.Conn, error) {
 		opened := g.opened
 		g.mu.Unlock()
 		<-opened
-		c, err := g.UnixListener.Accept()
+		c, err := g.accept()
 		if !errors.Is(err, os.ErrDeadlineExceeded) {
 			return c, err
 		}
 	}
 }
 
-// shut has clients wait from now on.
+func (g *gate) accept() (net.Conn, error) {
+	g.accepting.Lock()
+	defer g.accepting.Unlock()
+	c, err := g.UnixListener.Accept()
+	if err == nil {
+		g.came(c)
+	}
+	return c, err
+}
+
+// shut has clients wait from now on. Of those that were let in before, came has
+// been told when it returns.
 func (g *gate) shut() error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.opened = make(chan struct{})
-	return g.UnixListener.SetDeadline(time.Unix(1, 0))
+	if err := g.UnixListener.SetDeadline(time.Unix(1, 0)); err != nil {
+		return err
+	}
+	g.accepting.Lock()
+	defer g.accepting.Unlock()
+	return nil
 }
 
 // open lets them in again.

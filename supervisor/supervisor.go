@@ -9,6 +9,7 @@ import (
 	"errors"
 	"log/slog"
 	"net"
+	"net/http"
 	"net/netip"
 	"os"
 	"runtime/debug"
@@ -170,7 +171,7 @@ func (s *Supervisor) Run(ctx context.Context) (err error) {
 			err = errors.Join(err, cerr)
 		}
 	}()
-	s.gate, s.socket = newGate(socket), socket.Addr().String()
+	s.gate, s.socket = newGate(socket, func(c net.Conn) { s.traffic.saw(c, http.StateNew) }), socket.Addr().String()
 	forker := instance.NewForker()
 	if err := s.adoptReports(s.o.Inherited); err != nil {
 		return err
