@@ -204,7 +204,9 @@ func (j *journal) createNow(blobs map[string][]byte) (err error) {
 	text = append(text, '\n')
 	files := map[string][]byte{"plan.json": text, "seal": sealOf(key, text), "log": nil}
 	for name, data := range blobs {
-		files[name] = data
+		if files[name], err = hide(key, data); err != nil {
+			return err
+		}
 	}
 	for name, data := range files {
 		if err := writeSynced(filepath.Join(tmp, name), data); err != nil {
@@ -337,7 +339,16 @@ func (j *journal) blob(name string, p swapfile.Place) ([]byte, error) {
 	}
 	var data []byte
 	err := j.t.keeping(func() (err error) {
-		data, err = readAtMost(filepath.Join(j.dir, name), swapfile.MaxFile)
+		if data, err = readAtMost(filepath.Join(j.dir, name), swapfile.MaxFile+hiddenExtra); err != nil {
+			return err
+		}
+		key, err := j.t.key(false)
+		if err != nil {
+			return err
+		}
+		if data, err = reveal(key, data); err != nil {
+			err = errors.New(name + " is damaged")
+		}
 		return err
 	})
 	if err == nil && swapfile.Hash(data) != p.Hash {

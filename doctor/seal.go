@@ -1,6 +1,8 @@
 package doctor
 
 import (
+	"crypto/aes"
+	"crypto/cipher"
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
@@ -55,6 +57,38 @@ func sealOf(key, text []byte) []byte {
 	h := hmac.New(sha256.New, key)
 	h.Write(text)
 	return []byte(hex.EncodeToString(h.Sum(nil)) + "\n")
+}
+
+// hider encrypts what files held, with a key of its own: a unit that a repair had to
+// take a secret out of would else keep it in the journal for others to find.
+func hider(key []byte) (cipher.AEAD, error) {
+	h := hmac.New(sha256.New, key)
+	h.Write([]byte("contents of files"))
+	block, err := aes.NewCipher(h.Sum(nil))
+	if err != nil {
+		return nil, err
+	}
+	return cipher.NewGCMWithRandomNonce(block)
+}
+
+// hiddenExtra is what hide adds, in bytes: nonce and tag.
+const hiddenExtra = 12 + 16
+
+func hide(key, text []byte) ([]byte, error) {
+	c, err := hider(key)
+	if err != nil {
+		return nil, err
+	}
+	return c.Seal(nil, nil, text, nil), nil
+}
+
+// reveal undoes hide.
+func reveal(key, hidden []byte) ([]byte, error) {
+	c, err := hider(key)
+	if err != nil {
+		return nil, err
+	}
+	return c.Open(nil, nil, hidden, nil)
 }
 
 // ownDir makes the directories one in another, beginning in dir. A link in the place of
