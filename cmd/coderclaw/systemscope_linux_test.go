@@ -4,6 +4,7 @@ import (
 	"io/fs"
 	"os"
 	"os/exec"
+	"os/user"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -189,7 +190,7 @@ func (b box) whoMay() {
 	if err := os.Remove(state); err != nil {
 		b.Fatal(err)
 	}
-	hidden := "/root/bin/coderclaw"
+	hidden := filepath.Join(homeOfRoot(b.T), "bin", "coderclaw")
 	if err := os.MkdirAll(filepath.Dir(hidden), 0o755); err != nil {
 		b.Fatal(err)
 	}
@@ -298,7 +299,8 @@ func (b box) owners() {
 	if alien := strangers(clawHome, b.uid); len(alien) > 0 {
 		b.Errorf("not of claw: %q", alien)
 	}
-	for _, path := range []string{"/root/.coderclaw", "/root/.config/coderclaw"} {
+	for _, name := range []string{".coderclaw", ".config/coderclaw"} {
+		path := filepath.Join(homeOfRoot(b.T), name)
 		if _, err := os.Lstat(path); err == nil {
 			b.Errorf("%s was made", path)
 		}
@@ -525,4 +527,14 @@ func (b box) asRoot() {
 	if left := b.traces(); len(left) > 0 {
 		b.Errorf("uninstall leaves %q", left)
 	}
+}
+
+// homeOfRoot is where the files of root would lie.
+func homeOfRoot(t *testing.T) string {
+	t.Helper()
+	root, err := user.LookupId("0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return root.HomeDir
 }

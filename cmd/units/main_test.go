@@ -14,14 +14,20 @@ import (
 // maxExposure is that of a service of the machine.
 const maxExposure = 2.5
 
-func TestShapes(t *testing.T) {
-	t.Parallel()
+// needAnalyze fails where CI should have installed what judges the units.
+func needAnalyze(t *testing.T) {
+	t.Helper()
 	if _, err := exec.LookPath("systemd-analyze"); err != nil {
 		if os.Getenv("CI") != "" {
 			t.Fatal(err)
 		}
 		t.Skip("systemd-analyze is not installed")
 	}
+}
+
+func TestShapes(t *testing.T) {
+	t.Parallel()
+	needAnalyze(t)
 	all, err := judge(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -58,9 +64,7 @@ func TestShapes(t *testing.T) {
 
 func TestPrints(t *testing.T) {
 	t.Parallel()
-	if _, err := exec.LookPath("systemd-analyze"); err != nil {
-		t.Skip("systemd-analyze is not installed; TestShapes tells of that")
-	}
+	needAnalyze(t)
 	var out bytes.Buffer
 	if err := run(t.Context(), &out); err != nil {
 		t.Fatal(err)

@@ -50,7 +50,7 @@ func (f *Feature) list(context.Context, *rpc.Session, protocol.Empty) (protocol.
 	slices.SortFunc(paired, func(a, b auth.Device) int {
 		return cmp.Or(cmp.Compare(b.ApprovedAtMs, a.ApprovedAtMs), cmp.Compare(a.DeviceID, b.DeviceID))
 	})
-	res := protocol.DevicePairListResult{Pending: slices.Concat([]protocol.PairRequest{}, pending), Paired: []protocol.PairedDevice{}}
+	res := protocol.DevicePairListResult{Pending: append([]protocol.PairRequest{}, pending...), Paired: []protocol.PairedDevice{}}
 	for _, d := range paired {
 		res.Paired = append(res.Paired, view(d))
 	}
