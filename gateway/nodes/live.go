@@ -103,7 +103,7 @@ func (l *live) list() []protocol.Node {
 
 // sorted returns each of the texts once.
 func sorted(texts []string) []string {
-	out := slices.Concat([]string{}, texts)
+	out := append([]string{}, texts...)
 	slices.Sort(out)
 	return slices.Compact(out)
 }

@@ -88,7 +88,7 @@ func (f *Feature) pairList(context.Context, *rpc.Session, protocol.Empty) (proto
 	slices.SortFunc(paired, func(a, b protocol.PairedNode) int {
 		return cmp.Or(cmp.Compare(b.ApprovedAtMs, a.ApprovedAtMs), cmp.Compare(a.NodeID, b.NodeID))
 	})
-	return protocol.NodePairListResult{Pending: slices.Concat([]protocol.NodePairRequest{}, pending), Paired: slices.Concat([]protocol.PairedNode{}, paired)}, nil
+	return protocol.NodePairListResult{Pending: append([]protocol.NodePairRequest{}, pending...), Paired: append([]protocol.PairedNode{}, paired...)}, nil
 }
 
 func (f *Feature) pairApprove(_ context.Context, _ *rpc.Session, p protocol.PairRequestParams) (protocol.NodePairApproveResult, error) {

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"slices"
 
 	"github.com/coderclaw/coderclaw/internal/atomicfile"
 )
@@ -20,7 +19,7 @@ const page = 4096
 // one before: to make a file for each start costs more than all else that a start
 // leaves to do. Blanks cover what is left of a longer one.
 func (l *Ledger) writeLocked() error {
-	raw, err := json.Marshal(file{version, slices.Concat([]Entry{}, l.entries)})
+	raw, err := json.Marshal(file{version, append([]Entry{}, l.entries...)})
 	if err != nil {
 		return fmt.Errorf("ledger: %w", err)
 	}
