@@ -155,7 +155,7 @@ func New(o Options) (*Supervisor, error) {
 // Run supervises until ctx ends or it is asked to end, then stops every gateway
 // and returns nil. Everything that it started has ended by then.
 func (s *Supervisor) Run(ctx context.Context) (err error) {
-	defer debug.SetGCPercent(debug.SetGCPercent(gcPercent))
+	defer debug.SetGCPercent(debug.SetGCPercent(startGCPercent))
 	units, err := s.lockedUnits(s.o.Profiles, s.o.Inherited)
 	if err != nil {
 		return err

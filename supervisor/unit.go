@@ -200,8 +200,8 @@ func (u *unit) status() control.Instance {
 	if leaf != nil {
 		i.Group = leaf.Dir()
 	}
-	if !snap.NextTry.IsZero() {
-		i.NextTry = &snap.NextTry
+	if next := snap.NextTry; !next.IsZero() {
+		i.NextTry = &next
 	}
 	return i
 }

@@ -73,26 +73,61 @@ type stat struct {
 }
 
 func readStat(pid int) (stat, error) {
-	raw, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	var text [maxStat]byte
+	n, err := readInto(text[:], "/proc/"+strconv.Itoa(pid)+"/stat")
 	if errors.Is(err, syscall.ESRCH) || errors.Is(err, fs.ErrNotExist) {
 		return stat{}, fmt.Errorf("pid %d: %w", pid, fs.ErrNotExist)
 	}
 	if err != nil {
 		return stat{}, err
 	}
-	return parseStat(raw)
+	return parseStat(text[:n])
 }
+
+// maxStat bounds /proc/PID/stat: 52 numbers and a name of at most 64 bytes.
+const maxStat = 2048
+
+// readInto reads what fits of a file of /proc, which gives it at once. Unlike
+// [os.ReadFile] it leaves no garbage, for it is asked about each start.
+func readInto(buf []byte, path string) (int, error) {
+	again := func(do func() (int, error)) (int, error) {
+		for {
+			if n, err := do(); err != syscall.EINTR {
+				return n, err
+			}
+		}
+	}
+	fd, err := again(func() (int, error) { return syscall.Open(path, syscall.O_RDONLY|syscall.O_CLOEXEC, 0) })
+	if err != nil {
+		return 0, &fs.PathError{Op: "open", Path: path, Err: err}
+	}
+	n, err := again(func() (int, error) { return syscall.Read(fd, buf) })
+	_ = syscall.Close(fd) // nothing was written
+	if err != nil {
+		return 0, &fs.PathError{Op: "read", Path: path, Err: err}
+	}
+	return n, nil
+}
+
+var space = []byte{' '}
 
 // parseStat reads what we need of proc_pid_stat(5). The name in field 2 may hold
 // anything, so fields are counted from its closing parenthesis.
 func parseStat(raw []byte) (stat, error) {
-	bad := func() (stat, error) { return stat{}, fmt.Errorf("unexpected /proc/PID/stat: %q", raw) }
+	bad := func() (stat, error) { return stat{}, fmt.Errorf("unexpected /proc/PID/stat: %q", string(raw)) }
 	i := bytes.LastIndexByte(raw, ')')
 	if i < 0 {
 		return bad()
 	}
-	f := bytes.Fields(raw[i+1:])
-	if len(f) < 20 || len(f[0]) != 1 {
+	var f [20][]byte
+	have, rest := 0, bytes.TrimSpace(raw[i+1:])
+	for ; have < len(f); have++ {
+		if rest = bytes.TrimLeft(rest, " "); len(rest) == 0 {
+			break
+		}
+		f[have], rest, _ = bytes.Cut(rest, space)
+	}
+	if have < len(f) || len(f[0]) != 1 {
 		return bad()
 	}
 	ppid, err := strconv.Atoi(string(f[1])) // field 4
