@@ -90,8 +90,14 @@ func refuse(w http.ResponseWriter, status int, code exitcode.Code, err error) {
 func reply(w http.ResponseWriter, code int, v any) {
 	w.Header().Set("Content-Type", "application/json")
 	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(answerTime)) // our own server can
+	text, err := json.Marshal(v)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Length", strconv.Itoa(len(text))) // else a long answer goes out in pieces
 	w.WriteHeader(code)
-	_ = json.NewEncoder(w).Encode(v) // the client may be gone
+	_, _ = w.Write(text) // the client may be gone
 }
 
 // watch streams the status, a line each change.

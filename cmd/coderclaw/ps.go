@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime/debug"
 	"slices"
 	"time"
 
@@ -49,9 +50,14 @@ func (a *app) psCommand() *cli.Command {
 	}
 }
 
+// psGCPercent puts the collector off: what ps reads of 300 gateways lives until its end, and to
+// look for garbage in it took an eighth of its time.
+const psGCPercent = 800
+
 // ps prints the instances of ps, which r names; profiles that were never set up
 // and that no supervisor runs are left out.
 func (a *app) ps(ctx context.Context, r *profiles.Registry, ps []profiles.Profile, asJSON bool) error {
+	defer debug.SetGCPercent(debug.SetGCPercent(psGCPercent))
 	report, err := survey(ctx, r.List(), ps)
 	if err != nil {
 		return err

@@ -67,7 +67,11 @@ func (c *Client) Status(ctx context.Context) (Status, error) {
 		return s, err
 	}
 	defer res.Body.Close()
-	if err := json.NewDecoder(io.LimitReader(res.Body, maxAnswer)).Decode(&s); err != nil {
+	text := bytes.NewBuffer(make([]byte, 0, min(max(res.ContentLength, 0), maxAnswer)+bytes.MinRead)) // grows only if no length was said
+	if _, err = text.ReadFrom(io.LimitReader(res.Body, maxAnswer)); err == nil {
+		err = json.Unmarshal(text.Bytes(), &s)
+	}
+	if err != nil {
 		return s, fmt.Errorf("control socket %s: %w", c.socket, err)
 	}
 	return s, nil
