@@ -211,7 +211,7 @@ func (o *Options) look(ctx context.Context, p programs, t *table, sup *supervise
 }
 
 // settle is how long what a start has left behind may go on working.
-const settle = time.Second
+const settle = 3 * time.Second
 
 // watch weighs the supervisor and counts what it does while nothing happens. No
 // service manager wants pings here and no probe runs, so there is nothing that it must do.
