@@ -277,7 +277,10 @@ func startManager() error {
 	if _, err := start(manager); err != nil {
 		return err
 	}
-	return waitFor(runDir + "/systemd/private")
+	if err := waitFor(runDir + "/systemd/private"); err != nil {
+		return err
+	}
+	return waitFor(runDir + "/bus") // which dbus.socket makes a little later
 }
 
 // process is one program of the sandbox. Output nil means /dev/null.
