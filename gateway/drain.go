@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/coderclaw/coderclaw/gateway/door"
 	"github.com/coderclaw/coderclaw/gateway/protocol"
 	"github.com/coderclaw/coderclaw/gateway/rpc"
 )
@@ -13,17 +14,21 @@ import (
 // connection: the successor starts only when nobody is left.
 const closeTimeout = time.Second
 
+// tellTimeout is how long clients that read slowly, or not at all, hold up the closing of
+// all others, so that everybody has heard why before anybody is closed.
+const tellTimeout = 2 * time.Second
+
 // restartExpectedMs is what clients are told to expect before the successor answers.
 const restartExpectedMs = 1500
 
 // drain ends the gateway without losing an answer. The order is what matters:
 // first nothing new is accepted (a supervisor still holds the socket, so new
 // clients wait in its queue for the successor), then what was accepted is
-// answered, and only then is anything closed.
+// answered, then everybody is told, and only then is anything closed.
 func (g *Gateway) drain(cause error, served <-chan error, running int) {
 	g.draining.Store(true)
 	g.o.Log.Info("draining", "clients", g.hub.Count())
-	deadline, cancel := context.WithTimeout(context.Background(), max(g.o.Drain, arrival))
+	deadline, cancel := context.WithTimeout(context.Background(), max(g.o.Drain, door.Arrival))
 	defer cancel()
 	for _, l := range g.o.Listeners {
 		_ = l.Close() // our duplicate only; there is nothing to be done about a failure
@@ -32,14 +37,16 @@ func (g *Gateway) drain(cause error, served <-chan error, running int) {
 		<-served
 	}
 	g.server.SetKeepAlivesEnabled(false)
-	g.conns.settled(deadline)
+	g.door.Settle(deadline)
 
 	event := protocol.ShutdownEvent{Reason: "gateway stopping"}
 	if errors.Is(cause, ErrRestart) {
 		expected := int64(restartExpectedMs)
 		event = protocol.ShutdownEvent{Reason: "gateway restarting", RestartExpectedMs: &expected}
 	}
-	if err := g.hub.Broadcast("shutdown", event, rpc.Delivery{}); err != nil {
+	tell, told := context.WithTimeout(context.Background(), tellTimeout)
+	defer told()
+	if err := g.hub.Tell(tell, "shutdown", event, rpc.Delivery{}); err != nil {
 		g.o.Log.Error("shutdown event", "err", err)
 	}
 	if err := g.server.Shutdown(deadline); err != nil {

@@ -23,6 +23,7 @@ import (
 	"github.com/coderclaw/coderclaw/gateway/config"
 	"github.com/coderclaw/coderclaw/gateway/configview"
 	"github.com/coderclaw/coderclaw/gateway/devices"
+	"github.com/coderclaw/coderclaw/gateway/door"
 	"github.com/coderclaw/coderclaw/gateway/health"
 	"github.com/coderclaw/coderclaw/gateway/logs"
 	"github.com/coderclaw/coderclaw/gateway/nodes"
@@ -85,7 +86,7 @@ type Gateway struct {
 
 	server   *http.Server
 	draining atomic.Bool
-	conns    *tracker
+	door     *door.Door
 	sessions sync.WaitGroup // one for each WebSocket
 	counts   chan int       // how many clients there are, for the pulse; holds the latest
 	left     gather         // clients that the others are to be told of
@@ -96,7 +97,7 @@ func New(o Options) (*Gateway, error) {
 	if len(o.Listeners) == 0 {
 		return nil, errors.New("a gateway needs a listener")
 	}
-	g := &Gateway{o: o, started: time.Now(), loopbackOnly: true, mux: &rpc.Mux{}, conns: newTracker(), counts: make(chan int, 1), left: newGather()}
+	g := &Gateway{o: o, started: time.Now(), loopbackOnly: true, mux: &rpc.Mux{}, door: door.New(door.LimitsFor(door.Files()), o.Log), counts: make(chan int, 1), left: newGather()}
 	for _, l := range o.Listeners {
 		if a, ok := l.Addr().(*net.TCPAddr); ok && !a.IP.IsLoopback() {
 			g.loopbackOnly = false
@@ -127,10 +128,12 @@ func New(o Options) (*Gateway, error) {
 	g.server = &http.Server{
 		Handler:           g.routes(),
 		ReadHeaderTimeout: handshakeTimeout,
+		ReadTimeout:       requestTimeout,
+		WriteTimeout:      requestTimeout,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    64 << 10,
-		ConnState:         g.conns.state,
-		ConnContext:       g.conns.remember,
+		ConnState:         g.door.State,
+		ConnContext:       g.door.Remember,
 		ErrorLog:          slog.NewLogLogger(o.Log.Handler(), slog.LevelDebug),
 	}
 	return g, nil
@@ -179,6 +182,7 @@ func (g *Gateway) Serve(ctx context.Context) error {
 	g.server.BaseContext = func(net.Listener) context.Context { return ours }
 	served := make(chan error, len(g.o.Listeners))
 	for _, l := range g.o.Listeners {
+		l = g.door.Listen(l)
 		if g.o.TLS != nil {
 			l = tls.NewListener(l, g.o.TLS)
 		}

@@ -3,9 +3,11 @@ package gateway
 import (
 	"encoding/json"
 	"net/http"
+	"runtime/debug"
 	"strings"
 
 	"github.com/coderclaw/coderclaw/gateway/auth"
+	"github.com/coderclaw/coderclaw/gateway/door"
 )
 
 // routes is everything that the port answers. An upgrade request is a
@@ -23,7 +25,8 @@ func (g *Gateway) routes() http.Handler {
 		answer(w, code, map[string]any{"ready": code == http.StatusOK, "instance": g.o.Instance})
 	})
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		g.conns.answering(r)
+		door.From(r).Answering()
+		defer g.surviveRequest(w, r)
 		if g.loopbackOnly && !auth.HostAllowed(r.Host, g.o.Config.Config.Gateway.ControlUI.AllowedOrigins) {
 			http.Error(w, "this gateway answers only to names of this machine; add the origin to gateway.controlUi.allowedOrigins", http.StatusForbidden)
 			return
@@ -34,6 +37,14 @@ func (g *Gateway) routes() http.Handler {
 		}
 		mux.ServeHTTP(w, r)
 	})
+}
+
+// surviveRequest answers a request whose handler panics, and has the log say where.
+func (g *Gateway) surviveRequest(w http.ResponseWriter, r *http.Request) {
+	if p := recover(); p != nil {
+		g.o.Log.Error("answering a request panicked", "path", r.URL.Path, "panic", p, "stack", string(debug.Stack()))
+		http.Error(w, "the gateway failed inside; see its log", http.StatusInternalServerError)
+	}
 }
 
 func answer(w http.ResponseWriter, code int, v any) {

@@ -9,6 +9,7 @@ import (
 	"github.com/coder/websocket"
 	"github.com/google/uuid"
 
+	"github.com/coderclaw/coderclaw/gateway/door"
 	"github.com/coderclaw/coderclaw/gateway/presence"
 	"github.com/coderclaw/coderclaw/gateway/protocol"
 	"github.com/coderclaw/coderclaw/gateway/rpc"
@@ -17,56 +18,52 @@ import (
 // handshakeTimeout is how long a connection may take to say who it is.
 const handshakeTimeout = 10 * time.Second
 
+// requestTimeout is how long an HTTP request may take to come, and its answer to go.
+const requestTimeout = 30 * time.Second
+
 // upgrade makes the connection a WebSocket and returns; what serves it goes on
 // in goroutines of its own, so that an idle client does not hold the buffers of
 // an HTTP request.
 func (g *Gateway) upgrade(w http.ResponseWriter, r *http.Request) {
-	greeted, ok := g.conns.greeting()
-	if !ok {
-		http.Error(w, "too many connections that have not said who they are", http.StatusServiceUnavailable)
-		return
-	}
 	conn, err := websocket.Accept(w, r, &websocket.AcceptOptions{
 		InsecureSkipVerify: true, // the origin counts for some clients only, and is checked once the client is known
 		CompressionMode:    websocket.CompressionDisabled,
 	})
 	if err != nil {
-		greeted()
 		g.o.Log.Debug("upgrade", "err", err) // Accept has answered
 		return
 	}
+	line := door.From(r)
+	line.Pace()
 	// The request is over for net/http, but its headers are looked at later.
 	kept := &http.Request{Method: r.Method, Host: r.Host, RemoteAddr: r.RemoteAddr, Header: r.Header.Clone()}
 	ctx := context.WithoutCancel(r.Context()) // of the server, see http.Request.Context
 	g.sessions.Go(func() {
-		defer g.survive(conn)
-		g.serveSession(ctx, conn, kept, greeted)
+		defer g.survive(line)
+		s := g.hub.NewSession(uuid.NewString(), conn, line)
+		s.Run(ctx, func(ctx context.Context) { g.serveSession(ctx, s, line, kept) })
 	})
 }
 
 // survive ends one connection where the code that serves it panics, and not the gateway.
-func (g *Gateway) survive(conn *websocket.Conn) {
+func (g *Gateway) survive(line *door.Conn) {
 	if p := recover(); p != nil {
 		g.o.Log.Error("serving a client panicked", "panic", p, "stack", string(debug.Stack()))
-		_ = conn.CloseNow()
+		_ = line.Close() // it may be closed already
 	}
 }
 
-// serveSession lives as long as the connection.
-func (g *Gateway) serveSession(ctx context.Context, conn *websocket.Conn, r *http.Request, greeted func()) {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	defer greeted()
-	s := g.hub.NewSession(uuid.NewString(), conn)
-	g.sessions.Go(func() { s.Write(ctx) })
+// serveSession lives as long as the client sends.
+func (g *Gateway) serveSession(ctx context.Context, s *rpc.Session, line *door.Conn, r *http.Request) {
 	limit := time.AfterFunc(handshakeTimeout, func() { s.Close(protocol.CloseNormal, "") })
 	ok := g.handshake(ctx, s, r)
 	limit.Stop()
-	greeted()
 	if !ok {
+		line.Refused()
 		s.Discard(ctx)
 		return
 	}
+	line.Known()
 	if s.Role == protocol.RoleNode {
 		defer g.nodes.Leave(s)
 		g.nodes.Greeted(s)

@@ -2,8 +2,11 @@ package rpc
 
 import (
 	"encoding/json"
+	"errors"
 	"reflect"
 	"strings"
+
+	"github.com/coderclaw/coderclaw/gateway/protocol"
 )
 
 // requestFrame is the shape of a request, for Validate; its params are anything.
@@ -29,4 +32,27 @@ func validateRequest(raw []byte) string {
 		wrong = strings.TrimPrefix(wrong+"; at /type: must be equal to constant", "; ")
 	}
 	return wrong
+}
+
+// ErrNotJSON is for a frame that is no JSON text.
+var ErrNotJSON = errors.New("not JSON")
+
+// ParseRequest reads a request frame. id is the frame's id if it has one, else
+// "invalid", for the answer to a frame that is wrong.
+func ParseRequest(raw []byte) (req protocol.Request, id string, err error) {
+	if !json.Valid(raw) {
+		return req, "invalid", ErrNotJSON
+	}
+	var loose struct {
+		ID any `json:"id"`
+	}
+	_ = json.Unmarshal(raw, &loose) // anything but an object has no id
+	id = "invalid"
+	if text, ok := loose.ID.(string); ok && text != "" {
+		id = text
+	}
+	if wrong := validateRequest(raw); wrong != "" {
+		return req, id, errors.New(wrong)
+	}
+	return req, id, json.Unmarshal(raw, &req)
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/coderclaw/coderclaw/gateway/protocol"
@@ -18,6 +19,9 @@ type Hub struct {
 	log   *slog.Logger
 	grace time.Duration // closeGrace but in tests
 
+	held    atomic.Int64 // bytes that are held for all clients together
+	maxHeld int64
+
 	mu       sync.Mutex        // guards what follows; taken before any Session.mu
 	sessions map[*Session]bool // every connection; true once it was welcomed
 	count    int               // of those that were
@@ -27,7 +31,7 @@ type Hub struct {
 
 // NewHub returns a hub whose clients call the methods of mux.
 func NewHub(mux *Mux, log *slog.Logger) *Hub {
-	return &Hub{mux: mux, log: log, grace: closeGrace, sessions: map[*Session]bool{}}
+	return &Hub{mux: mux, log: log, grace: closeGrace, maxHeld: maxHeld, sessions: map[*Session]bool{}}
 }
 
 // OnCount has fn told whenever the number of clients changes. fn must not call
@@ -50,30 +54,58 @@ type Delivery struct {
 
 // Broadcast sends an event to every client, encoded once.
 func (h *Hub) Broadcast(event string, payload any, d Delivery) error {
+	_, err := h.broadcast(event, payload, d)
+	return err
+}
+
+// Tell is Broadcast that returns once the event has been written to every client that
+// was there, or ctx has ended.
+func (h *Hub) Tell(ctx context.Context, event string, payload any, d Delivery) error {
+	told, err := h.broadcast(event, payload, d)
+	if err != nil {
+		return err
+	}
+	select {
+	case <-told:
+	case <-ctx.Done():
+	}
+	return nil
+}
+
+// broadcast returns a channel that is closed when no client waits for the event any more.
+func (h *Hub) broadcast(event string, payload any, d Delivery) (told <-chan struct{}, err error) {
 	raw, err := json.Marshal(payload)
 	if err != nil {
-		return fmt.Errorf("event %s: %w", event, err)
+		return nil, fmt.Errorf("event %s: %w", event, err)
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	gone := make(chan struct{})
 	if h.count == 0 {
-		return nil
+		close(gone)
+		return gone, nil
 	}
 	h.seq++
 	seq := h.seq
 	frame, err := json.Marshal(protocol.Event{Type: protocol.TypeEvent, Event: event, Payload: raw, Seq: &seq, StateVersion: d.Version})
 	if err != nil {
-		return fmt.Errorf("event %s: %w", event, err)
+		return nil, fmt.Errorf("event %s: %w", event, err)
 	}
+	m := h.newMessage(frame)
+	m.gone = gone
 	for s, welcomed := range h.sessions {
-		if !welcomed {
-			continue
-		}
-		if d.Need == "" || s.Role == protocol.RoleOperator && (s.Has(ScopeAdmin) || s.Has(d.Need)) {
-			s.offer(frame, d.Drop)
+		if welcomed && d.reaches(s) {
+			s.enqueue(m, d.Drop)
 		}
 	}
-	return nil
+	m.release()
+	h.relieveLocked()
+	return gone, nil
+}
+
+// reaches tells whether the client may see the event.
+func (d Delivery) reaches(s *Session) bool {
+	return d.Need == "" || s.Role == protocol.RoleOperator && (s.Has(ScopeAdmin) || s.Has(d.Need))
 }
 
 // Send sends an event to one client, without a number.
@@ -86,19 +118,28 @@ func (h *Hub) Send(s *Session, event string, payload any, version *protocol.Stat
 	if err != nil {
 		return fmt.Errorf("event %s: %w", event, err)
 	}
-	s.offer(frame, false)
+	s.offer(frame)
 	return nil
 }
 
 // Welcome makes s one of those who receive broadcasts, after queuing the frame
 // that greets it: no broadcast overtakes the greeting.
 func (h *Hub) Welcome(s *Session, greeting []byte) {
+	s.conn.SetReadLimit(protocol.MaxPayload)
+	m := h.newMessage(greeting)
+	defer m.release()
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	s.conn.SetReadLimit(protocol.MaxPayload)
-	s.offer(greeting, false)
+	s.enqueue(m, false)
 	h.sessions[s] = true
 	h.countLocked(1)
+}
+
+// enter takes s in, unwelcomed yet.
+func (h *Hub) enter(s *Session) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.sessions[s] = false
 }
 
 func (h *Hub) countLocked(by int) {
@@ -108,7 +149,7 @@ func (h *Hub) countLocked(by int) {
 	}
 }
 
-// leave takes s out.
+// leave takes s out; it may be called more than once.
 func (h *Hub) leave(s *Session) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -173,6 +214,7 @@ func (h *Hub) Kill() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for s := range h.sessions {
-		_ = s.conn.CloseNow() // it may have ended by itself
+		s.Close(protocol.CloseNormal, "") // for those who wait for the end; nothing can be written any more
+		s.cut()
 	}
 }

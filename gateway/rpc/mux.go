@@ -125,7 +125,7 @@ func (m *Mux) dispatch(ctx context.Context, s *Session, req protocol.Request) (f
 	}
 	known, ok := m.methods[req.Method]
 	if !ok {
-		return failure(req.ID, protocol.Invalid("unknown method: "+req.Method))
+		return failure(req.ID, protocol.Invalid("unknown method: "+clip(req.Method)))
 	}
 	params := req.Params
 	if len(params) == 0 || bytes.Equal(bytes.TrimSpace(params), []byte("null")) {
@@ -134,7 +134,7 @@ func (m *Mux) dispatch(ctx context.Context, s *Session, req protocol.Request) (f
 	ctx = context.WithValue(ctx, interimKey{}, func(result any) error {
 		first, err := Success(req.ID, result)
 		if err == nil {
-			s.offer(first, false)
+			s.offer(first)
 		}
 		return err
 	})

@@ -22,15 +22,18 @@ import (
 //
 // Rules: required; nonempty (a string, or each string of a list); min=N, max=N;
 // enum=NAME, one of protocol.Enum(NAME); nullable, null counts as absent. What a
-// json.RawMessage takes may be anything.
+// json.RawMessage takes may be anything. Beyond maxParts nothing is looked for.
 func Validate(raw json.RawMessage, t reflect.Type) string {
 	if !json.Valid(raw) {
 		return "must be object"
 	}
 	c := checker{}
 	c.value("", raw, t, nil)
-	return strings.Join(slices.Compact(c.parts), "; ")
+	return strings.Join(c.parts, "; ")
 }
+
+// maxParts bounds what is said to be wrong: a text of megabytes may be wrong in a million places.
+const maxParts = 64
 
 // read decodes one level of a valid JSON text. null is taken for nothing that a
 // type could want.
@@ -43,7 +46,17 @@ func read[T any](raw json.RawMessage) (v T, ok bool) {
 
 type checker struct{ parts []string }
 
+func (c *checker) full() bool { return len(c.parts) > maxParts }
+
+// add takes a message about a place; both may hold names that the sender has made up.
 func (c *checker) add(at, message string) {
+	at, message = clip(at), clip(message)
+	if len(c.parts) == maxParts {
+		c.parts = append(c.parts, "and more")
+	}
+	if c.full() {
+		return
+	}
 	if at != "" {
 		message = "at " + at + ": " + message
 	}
@@ -80,6 +93,9 @@ func (c *checker) value(at string, raw json.RawMessage, t reflect.Type, rules ma
 			return
 		}
 		for _, k := range slices.Sorted(maps.Keys(m)) {
+			if c.full() {
+				return
+			}
 			c.value(at+"/"+pointer(k), m[k], t.Elem(), nil)
 		}
 	case reflect.Struct:
@@ -127,6 +143,9 @@ func (c *checker) list(at string, raw json.RawMessage, t reflect.Type, rules map
 		return
 	}
 	for i, item := range items {
+		if c.full() {
+			return
+		}
 		c.value(at+"/"+strconv.Itoa(i), item, t.Elem(), rules)
 	}
 }
@@ -152,6 +171,9 @@ func (c *checker) object(at string, raw json.RawMessage, t reflect.Type) {
 		}
 	}
 	for _, k := range slices.Sorted(maps.Keys(m)) {
+		if c.full() {
+			return
+		}
 		if !known[k] {
 			where := at
 			if where == "" {
@@ -175,4 +197,14 @@ func parseRules(tag string) map[string]string {
 // pointer escapes a key for a JSON pointer (RFC 6901).
 func pointer(key string) string {
 	return strings.NewReplacer("~", "~0", "/", "~1").Replace(key)
+}
+
+// clip cuts what a client has made up, and is to be told or logged, to a length at which
+// it can still be recognised.
+func clip(text string) string {
+	const limit = 256
+	if len(text) <= limit {
+		return text
+	}
+	return strings.ToValidUTF8(text[:limit], "") + "…"
 }

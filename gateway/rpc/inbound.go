@@ -1,0 +1,104 @@
+package rpc
+
+import (
+	"context"
+	"errors"
+	"io"
+	"unicode/utf8"
+
+	"github.com/coder/websocket"
+
+	"github.com/coderclaw/coderclaw/gateway/protocol"
+)
+
+// firstRead is the room made for a message before anything of it is known; nearly
+// every request fits.
+const firstRead = 512
+
+// closeNotText is the code for text that is not UTF-8 (RFC 6455, 7.4.1).
+const closeNotText = 1007
+
+var errNotText = errors.New("a text frame that is not UTF-8")
+
+// Read returns the next message. It is for the one goroutine that reads. Its bytes count
+// as held for the client until Done is called with them.
+func (s *Session) Read(ctx context.Context) ([]byte, error) {
+	kind, r, err := s.conn.Reader(ctx)
+	if err != nil {
+		return nil, err
+	}
+	raw, err := s.readAll(r)
+	if err == nil && kind == websocket.MessageText && !utf8.Valid(raw) {
+		s.Close(closeNotText, "invalid UTF-8")
+		err = errNotText
+	}
+	if err != nil {
+		s.Done(raw)
+		return nil, err
+	}
+	return raw, nil
+}
+
+// readAll is io.ReadAll with an eye on what all clients together send: what has come of
+// a message is held long before the message is complete.
+func (s *Session) readAll(r io.Reader) ([]byte, error) {
+	raw := make([]byte, 0, firstRead)
+	s.hold(cap(raw))
+	for {
+		if len(raw) == cap(raw) {
+			before := cap(raw)
+			raw = append(raw, 0)[:len(raw)]
+			s.hold(cap(raw) - before)
+			s.hub.relieve()
+		}
+		n, err := r.Read(raw[len(raw):cap(raw)])
+		raw = raw[:len(raw)+n]
+		s.line.Carried(n)
+		if errors.Is(err, io.EOF) {
+			return raw, nil
+		}
+		if err != nil {
+			return raw, err
+		}
+	}
+}
+
+// Done lets go of a message that Read returned.
+func (s *Session) Done(raw []byte) { s.hold(-cap(raw)) }
+
+func (s *Session) hold(n int) {
+	s.held.Add(int64(n))
+	s.hub.held.Add(int64(n))
+}
+
+// maxInFlight bounds the requests of one client that are carried out at once, and a
+// large request counts as many: together they have no more than MaxPayload bytes.
+const maxInFlight = 64
+
+// weight is how many of the places of maxInFlight a request takes.
+func weight(size int) int {
+	return min(1+size/(protocol.MaxPayload/maxInFlight), maxInFlight)
+}
+
+// places are the requests that a client may have carried out at once. One goroutine
+// takes them, any may give them back.
+type places chan struct{}
+
+// take waits for n places; false when ctx ended first, and then none is taken.
+func (p places) take(ctx context.Context, n int) bool {
+	for taken := range n {
+		select {
+		case p <- struct{}{}:
+		case <-ctx.Done():
+			p.give(taken)
+			return false
+		}
+	}
+	return true
+}
+
+func (p places) give(n int) {
+	for range n {
+		<-p
+	}
+}

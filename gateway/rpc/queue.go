@@ -1,0 +1,147 @@
+package rpc
+
+import (
+	"context"
+	"time"
+
+	"github.com/coder/websocket"
+
+	"github.com/coderclaw/coderclaw/gateway/protocol"
+)
+
+// queue is what waits to be written to one client. Session.mu guards it.
+type queue struct {
+	waiting []*message
+	bytes   int64 // of what waits and of what is being written
+}
+
+// ending is how a connection is to end.
+type ending struct {
+	code   int
+	reason string
+}
+
+// enqueue queues a message. A client with too much waiting loses the message if drop
+// is set, else the connection.
+func (s *Session) enqueue(m *message, drop bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.ending != nil:
+	case s.out.bytes <= protocol.MaxBufferedBytes:
+		m.hold()
+		s.out.waiting = append(s.out.waiting, m)
+		s.out.bytes += m.size()
+		s.held.Add(m.size())
+		s.wakeLocked()
+	case !drop:
+		s.shedLocked()
+	}
+}
+
+// offer queues a frame that is for this client only.
+func (s *Session) offer(frame []byte) {
+	m := s.hub.newMessage(frame)
+	s.enqueue(m, false)
+	m.release()
+	s.hub.relieve()
+}
+
+// shedLocked ends the connection and forgets what waits for it, as it would not be read.
+func (s *Session) shedLocked() {
+	for _, m := range s.out.waiting {
+		s.forgetLocked(m)
+	}
+	s.out.waiting = nil
+	s.endLocked(protocol.ClosePolicy, "slow consumer")
+}
+
+func (s *Session) forgetLocked(m *message) {
+	s.out.bytes -= m.size()
+	s.held.Add(-m.size())
+	m.release()
+}
+
+// endLocked lets the writer end the connection once what is queued has been written.
+func (s *Session) endLocked(code int, reason string) {
+	if s.ending != nil {
+		return
+	}
+	s.ending = &ending{code, protocol.Reason(reason)}
+	close(s.finished)
+	s.wakeLocked()
+	// The writer may be stuck with a client that does not read.
+	s.patience = time.AfterFunc(s.hub.grace, s.cut)
+}
+
+func (s *Session) wakeLocked() {
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
+}
+
+// next takes what is to be written next; without any, it tells how the connection is
+// to end, nil if it is not.
+func (s *Session) next() (*message, *ending) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.out.waiting) == 0 {
+		s.out.waiting = nil // its array may have been large
+		return nil, s.ending
+	}
+	m := s.out.waiting[0]
+	s.out.waiting[0] = nil
+	s.out.waiting = s.out.waiting[1:]
+	return m, nil
+}
+
+func (s *Session) written(m *message) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.forgetLocked(m)
+}
+
+// closeGrace is how long a connection that is to be closed may take to swallow
+// what is queued for it.
+const closeGrace = 5 * time.Second
+
+// write writes what is queued until the connection ends. It is the only one that writes
+// messages; the library answers pings from where it reads.
+func (s *Session) write(ctx context.Context) {
+	defer s.drop()
+	for {
+		m, end := s.next()
+		switch {
+		case m != nil:
+			err := s.conn.Write(ctx, websocket.MessageText, m.raw)
+			s.written(m)
+			if err != nil {
+				return
+			}
+		case end != nil:
+			_ = s.conn.Close(websocket.StatusCode(end.code), end.reason) // the peer may be gone
+			return
+		default:
+			select {
+			case <-ctx.Done():
+				return
+			case <-s.wake:
+			}
+		}
+	}
+}
+
+// drop lets go of the connection and of all that waits for it.
+func (s *Session) drop() {
+	s.mu.Lock()
+	for _, m := range s.out.waiting {
+		s.forgetLocked(m)
+	}
+	s.out.waiting = nil
+	s.endLocked(protocol.CloseNormal, "")
+	s.patience.Stop()
+	s.mu.Unlock()
+	s.cut()
+	_ = s.conn.CloseNow() // the line is cut; this frees what the library has
+}
