@@ -3,6 +3,8 @@ package gateway
 import (
 	"context"
 	"time"
+
+	"github.com/coderclaw/coderclaw/gateway/rpc"
 )
 
 // Beats returns a beat of the pulse, which a test calls in place of the clock.
@@ -10,3 +12,15 @@ func (g *Gateway) Beats() func(context.Context) {
 	var last beatState
 	return func(ctx context.Context) { g.beat(ctx, time.Now(), &last) }
 }
+
+// Send sends an event to every client, as features do.
+func (g *Gateway) Send(event string, payload any) { g.broadcast(event, payload, rpc.Delivery{}) }
+
+// TellFor sets how long clients that do not read hold up the closing of all others.
+func (g *Gateway) TellFor(d time.Duration) { g.tellTimeout = d }
+
+// Clients is the number of clients that were let in.
+func (g *Gateway) Clients() int { return g.hub.Count() }
+
+// Handshake is how long a client may take to say who it is.
+const Handshake = handshakeTimeout

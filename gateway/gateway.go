@@ -90,6 +90,8 @@ type Gateway struct {
 	sessions sync.WaitGroup // one for each WebSocket
 	counts   chan int       // how many clients there are, for the pulse; holds the latest
 	left     gather         // clients that the others are to be told of
+
+	tellTimeout time.Duration // tellTimeout but in tests
 }
 
 // New makes the gateway; it neither reads files nor answers anybody yet.
@@ -97,7 +99,7 @@ func New(o Options) (*Gateway, error) {
 	if len(o.Listeners) == 0 {
 		return nil, errors.New("a gateway needs a listener")
 	}
-	g := &Gateway{o: o, started: time.Now(), loopbackOnly: true, mux: &rpc.Mux{}, door: door.New(door.LimitsFor(door.Files()), o.Log), counts: make(chan int, 1), left: newGather()}
+	g := &Gateway{o: o, started: time.Now(), loopbackOnly: true, mux: &rpc.Mux{}, door: door.New(door.LimitsFor(door.Files()), o.Log), counts: make(chan int, 1), left: newGather(), tellTimeout: tellTimeout}
 	for _, l := range o.Listeners {
 		if a, ok := l.Addr().(*net.TCPAddr); ok && !a.IP.IsLoopback() {
 			g.loopbackOnly = false

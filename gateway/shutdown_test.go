@@ -1,0 +1,142 @@
+package gateway_test
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/coder/websocket"
+
+	"github.com/coderclaw/coderclaw/gateway"
+	"github.com/coderclaw/coderclaw/gateway/client"
+	"github.com/coderclaw/coderclaw/gateway/protocol"
+)
+
+// narrow connects over a socket that takes little without being read, and is let in.
+func (r *running) narrow(t *testing.T) (*wire, net.Conn) {
+	t.Helper()
+	var raw net.Conn
+	transport := &http.Transport{DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
+		var d net.Dialer
+		c, err := d.DialContext(ctx, network, addr)
+		if err == nil {
+			err = c.(*net.TCPConn).SetReadBuffer(256 << 10) // with less, the system sends one piece each 40 ms
+		}
+		raw = c
+		return c, err
+	}}
+	conn, _, err := websocket.Dial(t.Context(), r.url, &websocket.DialOptions{HTTPClient: &http.Client{Transport: transport}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn.SetReadLimit(-1)
+	t.Cleanup(func() { _ = conn.CloseNow() })
+	w := &wire{t: t, conn: conn}
+	var e protocol.Event
+	w.next(&e)
+	if res := w.ask("1", "connect", plain()); !res.OK {
+		t.Fatalf("refused: %+v", res.Error)
+	}
+	return w, raw
+}
+
+// watch connects a client that reads all it is sent. shutdown is closed when it hears of the end.
+func (r *running) watch(t *testing.T) (c *client.Client, shutdown <-chan struct{}) {
+	t.Helper()
+	heard := make(chan struct{})
+	c, err := r.dial(t, client.Options{Token: secret, OnEvent: func(e protocol.Event) {
+		if e.Event == "shutdown" {
+			close(heard)
+		}
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c, heard
+}
+
+// fill leaves more for who does not read than sockets take.
+func (r *running) fill() {
+	big := strings.Repeat("x", 1<<20)
+	for range 12 {
+		r.gateway.Send("chat", big)
+	}
+}
+
+func closedForRestart(t *testing.T, c *client.Client) {
+	t.Helper()
+	<-c.Done()
+	err := c.Call(context.WithoutCancel(t.Context()), "health", nil, nil)
+	if closed, ok := errors.AsType[*client.CloseError](err); !ok || closed.Code != protocol.CloseRestart {
+		t.Errorf("closed with %v", err)
+	}
+}
+
+// TestNobodyIsClosedBeforeAllAreTold: as long as one client, however slow, has not read of the
+// end, no other is closed.
+func TestNobodyIsClosedBeforeAllAreTold(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	r.gateway.TellFor(time.Hour)
+	fast, told := r.watch(t)
+	slow, _ := r.narrow(t)
+	_, stuck := r.narrow(t)
+	r.fill()
+	r.stop(gateway.ErrRestart)
+	<-told
+	var e protocol.Event
+	for e.Event != "shutdown" {
+		e = protocol.Event{}
+		slow.next(&e)
+	}
+	select {
+	case <-fast.Done():
+		t.Error("a client was closed while another had not been told")
+	default:
+	}
+	stuck.Close() // who is gone need not be told
+	closedForRestart(t, fast)
+	if code, _, _ := slow.closed(); code != protocol.CloseRestart {
+		t.Errorf("the slow one was closed with %d", code)
+	}
+	<-r.done
+}
+
+// TestWhoNeverReadsHoldsUpNobody: the others are closed in order all the same.
+func TestWhoNeverReadsHoldsUpNobody(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	r.gateway.TellFor(10 * time.Millisecond)
+	fast, told := r.watch(t)
+	r.narrow(t)
+	r.fill()
+	r.stop(gateway.ErrRestart)
+	<-told
+	closedForRestart(t, fast)
+	<-r.done
+}
+
+// TestWhoDoesNotAnswerTheClosing: a client that reads and does not take part in the closing of
+// its connection is not waited for as a library would.
+func TestWhoDoesNotAnswerTheClosing(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	_, raw := r.narrow(t)
+	read := make(chan struct{})
+	go func() { // below the library, which would answer
+		defer close(read)
+		buf := make([]byte, 4096)
+		for {
+			if _, err := raw.Read(buf); err != nil {
+				return
+			}
+		}
+	}()
+	r.stop(nil)
+	<-r.done
+	<-read
+}
