@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/coderclaw/coderclaw/gateway/door"
 	"github.com/coderclaw/coderclaw/gateway/rpc"
 )
 
@@ -24,3 +25,9 @@ func (g *Gateway) Clients() int { return g.hub.Count() }
 
 // Handshake is how long a client may take to say who it is.
 const Handshake = handshakeTimeout
+
+// Connections is the number of all connections, and of those that have not said who they are.
+func (g *Gateway) Connections() (all, strangers int) { return g.door.Count() }
+
+// Strangers is how many connections may be open that have not said who they are.
+func Strangers() int { return door.LimitsFor(door.Files()).Strangers }

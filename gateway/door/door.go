@@ -44,11 +44,19 @@ type Door struct {
 	changed   chan struct{} // closed at the next step of any connection; nil if nobody waits for one
 	crowd     notice
 	full      notice
+	flood     notice
 }
 
 // New returns a door with nobody in it.
 func New(limits Limits, log *slog.Logger) *Door {
 	return &Door{limits: limits, log: log, strangers: list.New()}
+}
+
+// Count is the number of all connections, and of the strangers among them.
+func (d *Door) Count() (all, strangers int) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.total, d.strangers.Len()
 }
 
 // Listen returns a listener that accepts the connections of l by the limits. When there are
@@ -137,6 +145,13 @@ func (d *Door) makeRoom(err error) {
 	if front != nil {
 		_ = front.Value.(*Conn).Close() // see admit
 	}
+}
+
+// cutOff has the log tell of a client that sends no content.
+func (d *Door) cutOff() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.flood.say(d.log, "a client that floods the gateway with pings or fragments of next to nothing is cut off")
 }
 
 // step returns a channel that is closed at the next step of any connection.

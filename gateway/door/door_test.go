@@ -220,33 +220,42 @@ func TestOutOfFiles(t *testing.T) {
 	}
 }
 
-// TestPace: who sends next to no content is read slowly, who sends content is not.
+// TestPace: who sends next to no content is read slowly, and cut off when that does not stop
+// it; who sends content is not.
 func TestPace(t *testing.T) {
 	t.Parallel()
+	const pieces, piece = 10_000, 100
 	for name, tc := range map[string]struct {
-		content int // of each 100 bytes
-		min     time.Duration
-	}{"pings": {0, 30 * time.Second}, "tiny fragments": {14, 20 * time.Second}, "small requests": {80, 0}, "close to nothing to spare": {50, 0}} {
+		content int           // of each piece
+		every   time.Duration // between two pieces
+		took    time.Duration // in all
+		cut     bool
+	}{
+		"pings":                     {content: 0, took: maxRests * paceTime, cut: true},
+		"tiny fragments":            {content: 14, took: maxRests * paceTime, cut: true},
+		"small requests":            {content: 80},
+		"close to nothing to spare": {content: 50},
+		"pings, now and then":       {content: 0, every: time.Millisecond, took: pieces * time.Millisecond},
+	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				d := quiet(LimitsFor(1024))
-				c, far := d.admitted(t)
+				c, far := quiet(LimitsFor(1024)).admitted(t)
 				c.Pace()
 				go func() {
-					for range 10_000 {
-						_, _ = far.Write(make([]byte, 100))
+					for range pieces {
+						time.Sleep(tc.every)
+						_, _ = far.Write(make([]byte, piece))
 					}
 				}()
 				begin := time.Now()
-				for range 10_000 {
-					if _, err := io.ReadFull(c, make([]byte, 100)); err != nil {
-						t.Fatal(err)
-					}
+				var err error
+				for i := 0; i < pieces && err == nil; i++ {
+					_, err = io.ReadFull(c, make([]byte, piece))
 					c.Carried(tc.content)
 				}
-				if took := time.Since(begin); took < tc.min-time.Second || tc.min == 0 && took > 0 {
-					t.Errorf("read in %s, want at least %s", took, tc.min)
+				if took := time.Since(begin); took != tc.took || (err != nil) != tc.cut {
+					t.Errorf("took %s, %v", took, err)
 				}
 			})
 		})

@@ -5,17 +5,22 @@ import (
 	"time"
 )
 
-// maxPadding is how many bytes a second a client may send that are no content: heads of
-// frames, pings, empty fragments. As much again as there is content is free. Five thousand
-// pings a second are more than anybody needs, and less than what one client could take
-// of the processor.
-const maxPadding = 32 << 10
+// What a client may send that is no content, heads of frames, pings, empty fragments,
+// without being slowed down. As much again as there is content is free. Five thousand pings
+// in a quarter of a second are more than anybody needs.
+const (
+	maxPadding = 32 << 10 // bytes
+	paceTime   = 250 * time.Millisecond
+	maxRests   = 4 // in a row; a client that has not stopped by then is cut off
+)
 
-// pace slows down a connection whose client sends next to no content.
+// pace slows down a connection whose client sends next to no content. One goroutine at a
+// time reads, which may change; atomics hand over what it knows.
 type pace struct {
 	on      atomic.Bool
-	padding atomic.Int64 // in this second
-	began   atomic.Int64 // the second, in Unix nanoseconds
+	padding atomic.Int64 // since began
+	began   atomic.Int64 // Unix nanoseconds
+	rests   atomic.Int32
 }
 
 // Pace begins to hold the client to maxPadding. Carried is to be called from then on.
@@ -24,7 +29,8 @@ func (c *Conn) Pace() {
 	c.pace.on.Store(true)
 }
 
-// Carried notes that n bytes of what was read are content.
+// Carried notes that n bytes of what was read are content. Until it is called they count
+// as padding, so it has to be told of every few kB.
 func (c *Conn) Carried(n int) {
 	if c.pace.padding.Add(-2*int64(n)) < 0 {
 		c.pace.padding.Store(0) // content is no credit for later
@@ -40,10 +46,16 @@ func (c *Conn) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// rest waits for the end of the second.
+// rest waits until paceTime is over, and cuts off who does nothing else but to make it wait.
 func (c *Conn) rest() {
-	began := time.Unix(0, c.pace.began.Load())
-	if left := time.Second - time.Since(began); left > 0 {
+	left := paceTime - time.Since(time.Unix(0, c.pace.began.Load()))
+	switch {
+	case left <= 0:
+		c.pace.rests.Store(0)
+	case c.pace.rests.Add(1) > maxRests:
+		c.door.cutOff()
+		_ = c.Close() // it may be closing already
+	default:
 		timer := time.NewTimer(left)
 		select {
 		case <-timer.C:

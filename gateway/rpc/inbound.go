@@ -15,6 +15,9 @@ import (
 // every request fits.
 const firstRead = 512
 
+// maxRead is how much is read at once: the line is to hear of content soon after it has come.
+const maxRead = 16 << 10
+
 // closeNotText is the code for text that is not UTF-8 (RFC 6455, 7.4.1).
 const closeNotText = 1007
 
@@ -51,7 +54,7 @@ func (s *Session) readAll(r io.Reader) ([]byte, error) {
 			s.hold(cap(raw) - before)
 			s.hub.relieve()
 		}
-		n, err := r.Read(raw[len(raw):cap(raw)])
+		n, err := r.Read(raw[len(raw):min(cap(raw), len(raw)+maxRead)])
 		raw = raw[:len(raw)+n]
 		s.line.Carried(n)
 		if errors.Is(err, io.EOF) {

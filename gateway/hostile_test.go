@@ -1,0 +1,121 @@
+package gateway_test
+
+import (
+	"flag"
+	"fmt"
+	"runtime"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/coderclaw/coderclaw/gateway/client"
+)
+
+var soak = flag.Bool("soak", false, "hostile load in its full lengths")
+
+// most is full with -soak, else short.
+func most[T any](short, full T) T {
+	if *soak {
+		return full
+	}
+	return short
+}
+
+// heapSlack is what the heap may have more of after an attack than before it: caches of
+// the libraries, presence, and what other goroutines hold for the moment.
+const heapSlack = 8 << 20
+
+// TestHostile: whatever some clients do, the others are answered and newcomers let in,
+// and afterwards nothing of it is left. It is alone in the process, as it looks at the heap.
+func TestHostile(t *testing.T) {
+	r := start(t)
+	b := r.bystander(t)
+	t.Logf("without an attack: %s", b.watch(func() { time.Sleep(most(50*time.Millisecond, 5*time.Second)) }))
+	for _, a := range attacks() {
+		t.Run(a.name, func(t *testing.T) {
+			before := heap()
+			f := &foes{t: t, r: r}
+			seen := b.watch(func() {
+				a.run(f)
+				c, err := r.dial(t, client.Options{Token: secret, Identity: identity(t)})
+				if err != nil {
+					t.Fatalf("a newcomer: %v", err)
+				}
+				if err := c.Call(t.Context(), "health", nil, nil); err != nil {
+					t.Errorf("a newcomer: %v", err)
+				}
+				c.Close()
+				if _, strangers := r.gateway.Connections(); strangers > f.strangers() {
+					t.Errorf("%d strangers at once", strangers)
+				}
+				f.leave()
+			})
+			t.Logf("%s", seen)
+			for n, _ := r.gateway.Connections(); n > 1; n, _ = r.gateway.Connections() {
+				time.Sleep(time.Millisecond) // not to take the processor from those who are to go
+			}
+			if after := heap(); after > before+heapSlack {
+				t.Errorf("the heap has grown from %d to %d kB", before>>10, after>>10)
+			}
+		})
+	}
+}
+
+// heap is what is in use after everything was collected that can be.
+func heap() uint64 {
+	runtime.GC() // pools are emptied at the second
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
+}
+
+// bystander is a client that does what clients do, all the time.
+type bystander struct {
+	t *testing.T
+	c *client.Client
+}
+
+func (r *running) bystander(t *testing.T) *bystander {
+	c, err := r.dial(t, client.Options{Token: secret, Identity: identity(t)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &bystander{t, c}
+}
+
+// watch calls health again and again while do runs, and tells how long it took.
+func (b *bystander) watch(do func()) (l latencies) {
+	stop := make(chan struct{})
+	var calls sync.WaitGroup
+	calls.Go(func() {
+		for {
+			begin := time.Now()
+			if err := b.c.Call(b.t.Context(), "health", nil, nil); err != nil {
+				b.t.Errorf("the bystander: %v", err)
+				return
+			}
+			l = append(l, time.Since(begin))
+			select {
+			case <-stop:
+				return
+			case <-time.After(time.Millisecond):
+			}
+		}
+	})
+	func() {
+		defer calls.Wait()
+		defer close(stop)
+		do()
+	}()
+	return l
+}
+
+type latencies []time.Duration
+
+func (l latencies) String() string {
+	slices.Sort(l)
+	at := func(share float64) time.Duration { return l[int(share*float64(len(l)-1))].Round(time.Microsecond) }
+	return fmt.Sprintf("%d calls of health, p50 %s, p99 %s, longest %s", len(l), at(.5), at(.99), at(1))
+}
