@@ -44,7 +44,7 @@ func (g *Gateway) drain(cause error, served <-chan error, running int) {
 		expected := int64(restartExpectedMs)
 		event = protocol.ShutdownEvent{Reason: "gateway restarting", RestartExpectedMs: &expected}
 	}
-	tell, told := context.WithTimeout(context.Background(), g.tellTimeout)
+	tell, told := context.WithTimeout(context.Background(), g.o.tellTimeout)
 	defer told()
 	if err := g.hub.Tell(tell, "shutdown", event, rpc.Delivery{}); err != nil {
 		g.o.Log.Error("shutdown event", "err", err)

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"net/http"
 	"time"
 
 	"github.com/coderclaw/coderclaw/gateway/door"
@@ -18,13 +19,21 @@ func (g *Gateway) Beats() func(context.Context) {
 func (g *Gateway) Send(event string, payload any) { g.broadcast(event, payload, rpc.Delivery{}) }
 
 // TellFor sets how long clients that do not read hold up the closing of all others.
-func (g *Gateway) TellFor(d time.Duration) { g.tellTimeout = d }
+func TellFor(o *Options, d time.Duration) { o.tellTimeout = d }
 
 // Clients is the number of clients that were let in.
 func (g *Gateway) Clients() int { return g.hub.Count() }
 
-// Handshake is how long a client may take to say who it is.
-const Handshake = handshakeTimeout
+// GreetFor sets how long a client may take to say who it is.
+func GreetFor(o *Options, d time.Duration) { o.handshakeTimeout = d }
+
+// Guard is what stands before every handler.
+func (g *Gateway) Guard(h http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		defer g.surviveRequest(w, r)
+		h(w, r)
+	}
+}
 
 // Connections is the number of all connections, and of those that have not said who they are.
 func (g *Gateway) Connections() (all, strangers int) { return g.door.Count() }

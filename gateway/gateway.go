@@ -4,6 +4,7 @@
 package gateway
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -66,6 +67,8 @@ type Options struct {
 	Isolation *protocol.Isolation // what the process has walled itself off with; told in health
 	// Rescue is the supervisor of a gateway that may see to others, nil for all others.
 	Rescue rescue.Supervisor
+
+	tellTimeout, handshakeTimeout time.Duration // 0 for the constants; tests set others
 }
 
 // Gateway is one server. Serve is to be called once.
@@ -90,8 +93,6 @@ type Gateway struct {
 	sessions sync.WaitGroup // one for each WebSocket
 	counts   chan int       // how many clients there are, for the pulse; holds the latest
 	left     gather         // clients that the others are to be told of
-
-	tellTimeout time.Duration // tellTimeout but in tests
 }
 
 // New makes the gateway; it neither reads files nor answers anybody yet.
@@ -99,7 +100,9 @@ func New(o Options) (*Gateway, error) {
 	if len(o.Listeners) == 0 {
 		return nil, errors.New("a gateway needs a listener")
 	}
-	g := &Gateway{o: o, started: time.Now(), loopbackOnly: true, mux: &rpc.Mux{}, door: door.New(door.LimitsFor(door.Files()), o.Log), counts: make(chan int, 1), left: newGather(), tellTimeout: tellTimeout}
+	o.tellTimeout = cmp.Or(o.tellTimeout, tellTimeout)
+	o.handshakeTimeout = cmp.Or(o.handshakeTimeout, handshakeTimeout)
+	g := &Gateway{o: o, started: time.Now(), loopbackOnly: true, mux: &rpc.Mux{}, door: door.New(door.LimitsFor(door.Files()), o.Log), counts: make(chan int, 1), left: newGather()}
 	for _, l := range o.Listeners {
 		if a, ok := l.Addr().(*net.TCPAddr); ok && !a.IP.IsLoopback() {
 			g.loopbackOnly = false

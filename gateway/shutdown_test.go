@@ -80,8 +80,7 @@ func closedForRestart(t *testing.T, c *client.Client) {
 // end, no other is closed.
 func TestNobodyIsClosedBeforeAllAreTold(t *testing.T) {
 	t.Parallel()
-	r := start(t)
-	r.gateway.TellFor(time.Hour)
+	r := startWith(t, func(o *gateway.Options) { gateway.TellFor(o, time.Hour) })
 	fast, told := r.watch(t)
 	slow, _ := r.narrow(t)
 	_, stuck := r.narrow(t)
@@ -109,8 +108,7 @@ func TestNobodyIsClosedBeforeAllAreTold(t *testing.T) {
 // TestWhoNeverReadsHoldsUpNobody: the others are closed in order all the same.
 func TestWhoNeverReadsHoldsUpNobody(t *testing.T) {
 	t.Parallel()
-	r := start(t)
-	r.gateway.TellFor(10 * time.Millisecond)
+	r := startWith(t, func(o *gateway.Options) { gateway.TellFor(o, 10*time.Millisecond) })
 	fast, told := r.watch(t)
 	r.narrow(t)
 	r.fill()

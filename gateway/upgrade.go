@@ -55,7 +55,7 @@ func (g *Gateway) survive(line *door.Conn) {
 
 // serveSession lives as long as the client sends.
 func (g *Gateway) serveSession(ctx context.Context, s *rpc.Session, line *door.Conn, r *http.Request) {
-	limit := time.AfterFunc(handshakeTimeout, func() { s.Close(protocol.CloseNormal, "") })
+	limit := time.AfterFunc(g.o.handshakeTimeout, func() { s.Close(protocol.CloseNormal, "") })
 	ok := g.handshake(ctx, s, r)
 	limit.Stop()
 	if !ok {
