@@ -45,7 +45,7 @@ type running struct {
 func start(t *testing.T) *running { t.Helper(); return startWith(t, nil) }
 
 // startWith starts one whose options are changed by change.
-func startWith(t *testing.T, change func(*gateway.Options)) *running {
+func startWith(t testing.TB, change func(*gateway.Options)) *running {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

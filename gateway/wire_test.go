@@ -140,7 +140,7 @@ func plain() object {
 // key is a device of the test.
 type key struct{ ed25519.PrivateKey }
 
-func newKey(t *testing.T) key {
+func newKey(t testing.TB) key {
 	t.Helper()
 	_, k, err := ed25519.GenerateKey(nil)
 	if err != nil {
