@@ -21,6 +21,10 @@ bench *ARGS:
 bench-supervisor *ARGS:
     go run ./cmd/bench supervisor {{ARGS}}
 
+# the gateway's protocol: calls, handshakes, one event to 10 000 clients and what they weigh
+bench-rpc *ARGS:
+    go run ./cmd/bench rpc {{ARGS}}
+
 # what systemd-analyze says of every shape of unit
 units:
     go run ./cmd/units

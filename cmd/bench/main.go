@@ -5,7 +5,8 @@
 // long a restart and a crash last for a client, and `gateway status`. Each
 // figure is the median of a round, and the best of five rounds counts.
 //
-// `bench supervisor` measures the supervisor alone instead, see package supbench.
+// `bench supervisor` measures the supervisor alone instead, see package supbench, and
+// `bench rpc` what the gateway's protocol costs, see package rpcbench.
 package main
 
 import (
@@ -35,10 +36,12 @@ func main() {
 		err = run(ctx)
 	case os.Args[1] == "supervisor":
 		err = benchSupervisor(ctx, os.Args[2:])
+	case os.Args[1] == "rpc":
+		err = benchRPC(ctx, os.Args[2:])
 	case os.Args[1] == superviseVerb:
 		err = supervise(ctx, os.Args[2:])
 	default:
-		err = fmt.Errorf("there is no %q; use `supervisor`, or nothing for all that a client sees", os.Args[1])
+		err = fmt.Errorf("there is no %q; use `supervisor` or `rpc`, or nothing for all that a client sees", os.Args[1])
 	}
 	stop()
 	if err != nil {
@@ -125,13 +128,4 @@ func best(ctx context.Context, once func(context.Context) (time.Duration, error)
 		medians = append(medians, all[len(all)/2])
 	}
 	return float64(slices.Min(medians)) / float64(time.Millisecond), nil
-}
-
-// wait reaps a process that was told to end.
-func wait(cmd *exec.Cmd) error {
-	err := cmd.Wait()
-	if _, ended := errors.AsType[*exec.ExitError](err); ended {
-		return nil
-	}
-	return err
 }

@@ -11,14 +11,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"syscall"
 	"time"
 
+	"github.com/coderclaw/coderclaw/cmd/bench/launch"
 	"github.com/coderclaw/coderclaw/cmd/bench/procstat"
 	"github.com/coderclaw/coderclaw/gateway/client"
 	"github.com/coderclaw/coderclaw/gateway/config"
-	"github.com/coderclaw/coderclaw/internal/handoff"
 	"github.com/coderclaw/coderclaw/profiles"
 	"github.com/coderclaw/coderclaw/supervisor/control"
 )
@@ -28,69 +27,12 @@ const token = "bench-token-of-one-run"
 // bench is one run with its two programs.
 type bench struct{ dir, product, floor string }
 
-// started is a program that has a listening socket as descriptor 3.
-type started struct {
-	cmd  *exec.Cmd
-	url  string
-	addr string
-	pipe *os.File // hand-off; nil for the floor
-}
-
 // spawn starts a program on a fresh socket. The clock starts at the fork.
-func (b *bench) spawn(ctx context.Context, gateway bool) (*started, time.Time, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return nil, time.Time{}, err
+func (b *bench) spawn(ctx context.Context, gateway bool) (*launch.Process, time.Time, error) {
+	if gateway {
+		return launch.Gateway(ctx, b.product, b.dir, token)
 	}
-	f, err := l.(*net.TCPListener).File()
-	if err := errors.Join(err, l.Close()); err != nil {
-		return nil, time.Time{}, err
-	}
-	defer f.Close()
-	s := &started{addr: l.Addr().String(), url: "ws://" + l.Addr().String()}
-	s.cmd = exec.CommandContext(ctx, b.floor)
-	s.cmd.ExtraFiles = []*os.File{f}
-	if !gateway {
-		begin := time.Now()
-		return s, begin, s.cmd.Start()
-	}
-	state := filepath.Join(b.dir, "single")
-	if err := os.MkdirAll(state, 0o700); err != nil {
-		return nil, time.Time{}, err
-	}
-	cfg := filepath.Join(state, "coderclaw.json")
-	if err := os.WriteFile(cfg, config.Skeleton(token), 0o600); err != nil {
-		return nil, time.Time{}, err
-	}
-	r, w, err := os.Pipe()
-	if err != nil {
-		return nil, time.Time{}, err
-	}
-	defer r.Close()
-	s.pipe = w
-	s.cmd = exec.CommandContext(ctx, b.product, "gateway", "run")
-	s.cmd.ExtraFiles = []*os.File{f, r}
-	s.cmd.Env = []string{"HOME=" + b.dir, handoff.EnvListenFDs + "=1", handoff.EnvParentFD + "=4"}
-	begin := time.Now()
-	if err := s.cmd.Start(); err != nil {
-		return nil, begin, err
-	}
-	_, port, _ := net.SplitHostPort(s.addr)
-	n, _ := strconv.Atoi(port)
-	message, err := handoff.Encode(handoff.Message{Profile: "default", Instance: "bench", StateDir: state, ConfigPath: cfg,
-		Workspace: filepath.Join(state, "workspace"), Port: n, Drain: profiles.DefaultDrain})
-	if err == nil {
-		_, err = w.Write(message)
-	}
-	return s, begin, err
-}
-
-func (s *started) end() error {
-	if s.pipe != nil {
-		_ = s.pipe.Close()
-	}
-	_ = s.cmd.Process.Kill() // it may be gone
-	return wait(s.cmd)
+	return launch.Program(ctx, b.floor)
 }
 
 // hello connects and waits until the gateway has let the client in.
@@ -120,12 +62,12 @@ func (b *bench) cold(ctx context.Context) ([]row, error) {
 				return 0, err
 			}
 			if gateway {
-				err = hello(ctx, s.url)
+				err = hello(ctx, s.URL)
 			} else {
-				err = byteFrom(ctx, s.addr)
+				err = byteFrom(ctx, s.Addr)
 			}
 			took := time.Since(begin)
-			return took, errors.Join(err, s.end())
+			return took, errors.Join(err, s.End())
 		}
 	}
 	product, err := best(ctx, start(true))
@@ -157,14 +99,14 @@ func (b *bench) weigh(ctx context.Context, gateway bool) (pss, private float64, 
 		return 0, 0, err
 	}
 	if gateway {
-		err = hello(ctx, s.url)
+		err = hello(ctx, s.URL)
 	} else {
-		err = byteFrom(ctx, s.addr)
+		err = byteFrom(ctx, s.Addr)
 	}
 	if err == nil {
-		pss, private, err = procstat.Memory(s.cmd.Process.Pid)
+		pss, private, err = procstat.Memory(s.PID())
 	}
-	return pss, private, errors.Join(err, s.end())
+	return pss, private, errors.Join(err, s.End())
 }
 
 // supervised measures three gateways below a supervisor.
@@ -199,7 +141,7 @@ func (b *bench) supervised(ctx context.Context) ([]row, error) {
 	}
 	rows, err := b.withSupervisor(ctx, reg, sup.Process.Pid, env)
 	_ = sup.Process.Signal(syscall.SIGTERM)
-	return rows, errors.Join(err, wait(sup))
+	return rows, errors.Join(err, launch.Wait(sup))
 }
 
 func (b *bench) withSupervisor(ctx context.Context, reg *profiles.Registry, pid int, env []string) ([]row, error) {

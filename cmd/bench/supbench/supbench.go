@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"github.com/coderclaw/coderclaw/cmd/bench/procstat"
+	"github.com/coderclaw/coderclaw/cmd/bench/table"
 )
 
 // SuperviseVerb is the argument that makes the benchmark's program the
@@ -100,7 +101,7 @@ func (o *Options) measure(ctx context.Context, dir string, p programs, n int) (e
 		return err
 	}
 	defer func() { err = errors.Join(err, s.close()) }()
-	t := &table{title: fmt.Sprintf("%d children", n)}
+	t := &table.Table{Title: fmt.Sprintf("%d children", n)}
 	for round := range o.Rounds {
 		b, err := o.bareRound(ctx, s)
 		if err != nil {
@@ -110,7 +111,7 @@ func (o *Options) measure(ctx context.Context, dir string, p programs, n int) (e
 			return err
 		}
 	}
-	return t.print(o.Out)
+	return t.Print(o.Out)
 }
 
 // bareTimes are the floors of one round.
@@ -136,7 +137,7 @@ func (o *Options) bareRound(ctx context.Context, s *set) (t bareTimes, err error
 }
 
 // ourRound is one life of a supervisor. The last one is also watched and weighed.
-func (o *Options) ourRound(ctx context.Context, p programs, s *set, t *table, floor bareTimes, last bool) (err error) {
+func (o *Options) ourRound(ctx context.Context, p programs, s *set, t *table.Table, floor bareTimes, last bool) (err error) {
 	var sp spec
 	if last && o.Pprof != "" {
 		sp.Pprof = filepath.Join(o.Pprof, fmt.Sprint(len(s.profiles)))
@@ -155,13 +156,13 @@ func (o *Options) ourRound(ctx context.Context, p programs, s *set, t *table, fl
 	if len(s.profiles) <= few {
 		bar = -1 // nearly all of it is the start of the supervisor's own process
 	}
-	t.add(row{what: "start all: exec to last first instruction", unit: "ms", bar: bar, times: true}, ms(started), ms(floor.start))
-	t.add(row{what: "start all: exec to watchers told all ready", unit: "ms", bar: bar, times: true}, ms(ready), ms(floor.start))
+	t.Add(table.Row{What: "start all: exec to last first instruction", Unit: "ms", Bar: bar, Times: true}, table.Ms(started), table.Ms(floor.start))
+	t.Add(table.Row{What: "start all: exec to watchers told all ready", Unit: "ms", Bar: bar, Times: true}, table.Ms(ready), table.Ms(floor.start))
 	did, err := procstat.Read(sup.cmd.Process.Pid)
 	if err != nil {
 		return err
 	}
-	t.add(row{what: "start all: own time on a processor", unit: "ms", bar: -1}, ms(did.CPU), ms(floor.startCPU))
+	t.Add(table.Row{What: "start all: own time on a processor", Unit: "ms", Bar: -1}, table.Ms(did.CPU), table.Ms(floor.startCPU))
 	if last {
 		if err := o.watch(ctx, t, sup); err != nil {
 			return err
@@ -171,28 +172,28 @@ func (o *Options) ourRound(ctx context.Context, p programs, s *set, t *table, fl
 	if err != nil {
 		return err
 	}
-	t.add(row{what: "kill -9 to first instruction, p50", unit: "ms", bar: barP50}, percentile(first, 50), percentile(floor.crash, 50))
-	t.add(row{what: "kill -9 to first instruction, p99", unit: "ms", bar: barP99}, percentile(first, 99), percentile(floor.crash, 99))
+	t.Add(table.Row{What: "kill -9 to first instruction, p50", Unit: "ms", Bar: barP50}, table.Percentile(first, 50), table.Percentile(floor.crash, 50))
+	t.Add(table.Row{What: "kill -9 to first instruction, p99", Unit: "ms", Bar: barP99}, table.Percentile(first, 99), table.Percentile(floor.crash, 99))
 	// Not a bar: whoever watches may be told of several changes at once, and so later.
-	t.add(row{what: "kill -9 to watchers told ready, p50", unit: "ms", bar: -1}, percentile(again, 50), percentile(floor.crash, 50))
-	t.add(row{what: "kill -9 to watchers told ready, p99", unit: "ms", bar: -1}, percentile(again, 99), percentile(floor.crash, 99))
+	t.Add(table.Row{What: "kill -9 to watchers told ready, p50", Unit: "ms", Bar: -1}, table.Percentile(again, 50), table.Percentile(floor.crash, 50))
+	t.Add(table.Row{What: "kill -9 to watchers told ready, p99", Unit: "ms", Bar: -1}, table.Percentile(again, 99), table.Percentile(floor.crash, 99))
 	if last {
 		_, private, err := procstat.Memory(sup.cmd.Process.Pid)
 		if err != nil {
 			return err
 		}
-		t.add(row{what: "private memory after the kills", unit: "MB", bar: barFor(s)}, private, 0)
+		t.Add(table.Row{What: "private memory after the kills", Unit: "MB", Bar: barFor(s)}, private, 0)
 	}
 	if err := o.look(ctx, p, t, sup); err != nil {
 		return err
 	}
 	stop, err := sup.stop()
-	t.add(row{what: "stop all: SIGTERM to supervisor reaped", unit: "ms", bar: barStop}, ms(stop), ms(floor.stop))
+	t.Add(table.Row{What: "stop all: SIGTERM to supervisor reaped", Unit: "ms", Bar: barStop}, table.Ms(stop), table.Ms(floor.stop))
 	return err
 }
 
 // look measures how long it takes to see what runs.
-func (o *Options) look(ctx context.Context, p programs, t *table, sup *supervised) error {
+func (o *Options) look(ctx context.Context, p programs, t *table.Table, sup *supervised) error {
 	bare, err := sup.set.command(ctx, p.bare, "-exit")
 	if err != nil {
 		return err
@@ -205,8 +206,8 @@ func (o *Options) look(ctx context.Context, p programs, t *table, sup *supervise
 	if err != nil {
 		return err
 	}
-	t.add(row{what: "status over the control socket", unit: "ms", bar: barPs}, ms(status), 0)
-	t.add(row{what: fmt.Sprintf("coderclaw ps --json, given up after %s", tooSlow), unit: "ms", bar: barPs}, ms(ps), ms(bare))
+	t.Add(table.Row{What: "status over the control socket", Unit: "ms", Bar: barPs}, table.Ms(status), 0)
+	t.Add(table.Row{What: fmt.Sprintf("coderclaw ps --json, given up after %s", tooSlow), Unit: "ms", Bar: barPs}, table.Ms(ps), table.Ms(bare))
 	return nil
 }
 
@@ -215,7 +216,7 @@ const settle = 3 * time.Second
 
 // watch weighs the supervisor and counts what it does while nothing happens. No
 // service manager wants pings here and no probe runs, so there is nothing that it must do.
-func (o *Options) watch(ctx context.Context, t *table, sup *supervised) error {
+func (o *Options) watch(ctx context.Context, t *table.Table, sup *supervised) error {
 	pid := sup.cmd.Process.Pid
 	if err := pause(ctx, settle); err != nil {
 		return err
@@ -235,11 +236,11 @@ func (o *Options) watch(ctx context.Context, t *table, sup *supervised) error {
 	if err != nil {
 		return err
 	}
-	t.add(row{what: "private memory, all ready", unit: "MB", bar: barFor(sup.set)}, private, 0)
-	t.add(row{what: "PSS, all ready", unit: "MB", bar: -1}, pss, 0)
-	t.add(row{what: "threads", bar: barThreads}, float64(after.Threads), 0)
-	t.add(row{what: fmt.Sprintf("CPU, idle for %s", o.Idle), unit: "ms/s", bar: barCPU}, ms(after.CPU-before.CPU)/o.Idle.Seconds(), 0)
-	t.add(row{what: fmt.Sprintf("wake-ups, idle for %s", o.Idle), unit: "/s", bar: barWakeups}, float64(after.Switches-before.Switches)/o.Idle.Seconds(), 0)
+	t.Add(table.Row{What: "private memory, all ready", Unit: "MB", Bar: barFor(sup.set)}, private, 0)
+	t.Add(table.Row{What: "PSS, all ready", Unit: "MB", Bar: -1}, pss, 0)
+	t.Add(table.Row{What: "threads", Bar: barThreads}, float64(after.Threads), 0)
+	t.Add(table.Row{What: fmt.Sprintf("CPU, idle for %s", o.Idle), Unit: "ms/s", Bar: barCPU}, table.Ms(after.CPU-before.CPU)/o.Idle.Seconds(), 0)
+	t.Add(table.Row{What: fmt.Sprintf("wake-ups, idle for %s", o.Idle), Unit: "/s", Bar: barWakeups}, float64(after.Switches-before.Switches)/o.Idle.Seconds(), 0)
 	if o.Pprof != "" {
 		return sup.cmd.Process.Signal(syscall.SIGHUP)
 	}
@@ -269,7 +270,7 @@ func (o *Options) measureLog(ctx context.Context, dir string, p programs) (err e
 		return err
 	}
 	defer func() { err = errors.Join(err, s.close()) }()
-	t := &table{title: "the log of one of 3 children"}
+	t := &table.Table{Title: "the log of one of 3 children"}
 	for range o.Rounds {
 		floor, err := copyLoop(ctx, s)
 		if err != nil {
@@ -279,8 +280,8 @@ func (o *Options) measureLog(ctx context.Context, dir string, p programs) (err e
 		if err != nil {
 			return err
 		}
-		t.add(row{what: "200 MiB: first byte printed to last line stored", unit: "ms", bar: barLog, times: true}, ms(ours), ms(floor))
-		t.add(row{what: "lines lost"}, float64(lost), 0)
+		t.Add(table.Row{What: "200 MiB: first byte printed to last line stored", Unit: "ms", Bar: barLog, Times: true}, table.Ms(ours), table.Ms(floor))
+		t.Add(table.Row{What: "lines lost"}, float64(lost), 0)
 	}
-	return t.print(o.Out)
+	return t.Print(o.Out)
 }

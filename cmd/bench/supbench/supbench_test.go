@@ -3,63 +3,14 @@
 package supbench
 
 import (
-	"bytes"
 	"context"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"golang.org/x/sys/unix"
 )
-
-func TestTable(t *testing.T) {
-	t.Parallel()
-	tab := &table{title: "3 children"}
-	start := row{what: "start", unit: "ms", bar: 2, times: true}
-	for _, v := range [][2]float64{{31, 10}, {19, 12}, {25.04, 11}} {
-		tab.add(start, v[0], v[1])
-	}
-	tab.add(row{what: "threads", bar: 10}, 12, 0)
-	tab.add(row{what: "PSS", unit: "MB", bar: -1}, 1.234, 0)
-	var out bytes.Buffer
-	if err := tab.print(&out); err != nil {
-		t.Fatal(err)
-	}
-	want := `
-3 children
-WHAT     OURS          FLOOR         RATIO  BAR     MET?
-start    19 (25.0) ms  10 (11) ms    1.90   <= 2 x  yes
-threads  12            -             -      <= 10   NO
-PSS      1.23 MB       -             -      -       -
-`
-	if got := squeeze(out.String()); got != squeeze(want) {
-		t.Errorf("got:\n%s\nwant:\n%s", got, squeeze(want))
-	}
-}
-
-// squeeze makes the widths of columns not count.
-func squeeze(text string) string {
-	var out []string
-	for line := range strings.Lines(text) {
-		out = append(out, strings.Join(strings.Fields(line), " "))
-	}
-	return strings.Join(out, "\n")
-}
-
-func TestPercentile(t *testing.T) {
-	t.Parallel()
-	var all []time.Duration
-	for i := 200; i > 0; i-- {
-		all = append(all, time.Duration(i)*time.Millisecond)
-	}
-	for p, want := range map[int]float64{50: 100, 99: 198, 100: 200} {
-		if got := percentile(all, p); got != want {
-			t.Errorf("p%d = %v, want %v", p, got, want)
-		}
-	}
-}
 
 func TestRecords(t *testing.T) {
 	t.Parallel()
