@@ -73,6 +73,8 @@ func Verify(key ed25519.PublicKey, payload, signature string) bool {
 
 func decodeBase64(text string) ([]byte, error) {
 	text = strings.TrimRight(strings.TrimSpace(text), "=")
-	text = strings.NewReplacer("+", "-", "/", "_").Replace(text)
+	if strings.ContainsAny(text, "+/") {
+		text = strings.NewReplacer("+", "-", "/", "_").Replace(text)
+	}
 	return base64.RawURLEncoding.DecodeString(text)
 }
