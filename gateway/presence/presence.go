@@ -5,6 +5,7 @@ package presence
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -23,20 +24,31 @@ const (
 // Self describes the gateway itself, whose entry is always there.
 type Self struct{ Host, Version, Platform, DeviceFamily, Arch string }
 
-// Store holds the entries. It is safe for concurrent use.
+// Store holds the entries, and each of them encoded: it is asked for all of them at every
+// connect. It is safe for concurrent use.
 type Store struct {
 	self Self
 	now  func() time.Time
 
 	mu      sync.Mutex // guards what follows
 	entries map[string]protocol.PresenceEntry
+	order   []line // one for each entry, the oldest first; fewer than maxEntries
 	version int64
+}
+
+// line is an entry in JSON.
+type line struct {
+	key string
+	raw []byte
 }
 
 // New returns a store that holds the gateway's own entry.
 func New(self Self, now func() time.Time) *Store {
 	return &Store{self: self, now: now, entries: map[string]protocol.PresenceEntry{}, version: 1}
 }
+
+// Host is the name of the gateway's machine.
+func (p *Store) Host() string { return p.self.Host }
 
 // Version counts the changes, from 1.
 func (p *Store) Version() int64 {
@@ -62,18 +74,40 @@ func (p *Store) note(s *rpc.Session, reason string) {
 	if !Tracked(s.Client) {
 		return
 	}
-	host := cmp.Or(s.Client.DisplayName, s.Client.ID)
+	host, k := cmp.Or(s.Client.DisplayName, s.Client.ID), key(s)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	old := p.entries[key(s)]
-	p.entries[key(s)] = protocol.PresenceEntry{
+	old := p.entries[k]
+	p.putLocked(k, protocol.PresenceEntry{
 		Host: host, IP: s.RemoteIP, Version: s.Client.Version, Platform: s.Client.Platform,
 		DeviceFamily: s.Client.DeviceFamily, ModelIdentifier: s.Client.ModelIdentifier, Mode: s.Client.Mode,
 		DeviceID: s.DeviceID, InstanceID: cmp.Or(s.DeviceID, s.Client.InstanceID), Reason: reason,
 		Roles: union(old.Roles, []string{s.Role}), Scopes: union(old.Scopes, s.Scopes),
 		Text: fmt.Sprintf("Node: %s · mode %s", host, s.Client.Mode), TS: p.now().UnixMilli(),
+	})
+}
+
+// putLocked makes e the newest entry, in place of another of its key, and drops the
+// oldest where there are too many. p.mu must be held.
+func (p *Store) putLocked(key string, e protocol.PresenceEntry) {
+	raw, _ := json.Marshal(e) // strings and numbers always can be
+	if i := slices.IndexFunc(p.order, func(l line) bool { return l.key == key }); i >= 0 {
+		p.order = slices.Delete(p.order, i, i+1)
+	}
+	p.entries[key] = e
+	p.order = append(p.order, line{key, raw})
+	if len(p.order) >= maxEntries {
+		p.dropLocked(1)
 	}
 	p.version++
+}
+
+// dropLocked forgets the n oldest entries. p.mu must be held.
+func (p *Store) dropLocked(n int) {
+	for _, l := range p.order[:n] {
+		delete(p.entries, l.key)
+	}
+	p.order = slices.Delete(p.order, 0, n)
 }
 
 func union(a, b []string) []string {
@@ -86,26 +120,52 @@ func union(a, b []string) []string {
 func (p *Store) List() []protocol.PresenceEntry {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	out := []protocol.PresenceEntry{p.currentLocked()}
+	for _, l := range slices.Backward(p.order) {
+		out = append(out, p.entries[l.key])
+	}
+	return out
+}
+
+// Encoded is List in JSON.
+func (p *Store) Encoded() json.RawMessage { return p.Append(nil, 0) }
+
+// Append appends List in JSON to b, and leaves room for so many bytes more.
+func (p *Store) Append(b []byte, room int) []byte {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	self, _ := json.Marshal(p.currentLocked()) // strings and numbers always can be
+	size := len(self) + 2
+	for _, l := range p.order {
+		size += len(l.raw) + 1
+	}
+	b = slices.Grow(b, size+room)
+	b = append(append(b, '['), self...)
+	for _, l := range slices.Backward(p.order) {
+		b = append(append(b, ','), l.raw...)
+	}
+	return append(b, ']')
+}
+
+// currentLocked drops entries that have said nothing for too long and returns the
+// gateway's own. p.mu must be held.
+func (p *Store) currentLocked() protocol.PresenceEntry {
 	now := p.now().UnixMilli()
-	out := []protocol.PresenceEntry{{
+	old := slices.IndexFunc(p.order, func(l line) bool { return now-p.entries[l.key].TS <= ttl.Milliseconds() })
+	if old < 0 {
+		old = len(p.order)
+	}
+	p.dropLocked(old)
+	return protocol.PresenceEntry{
 		Host: p.self.Host, IP: p.self.Host, Version: p.self.Version, Platform: p.self.Platform,
 		DeviceFamily: p.self.DeviceFamily, ModelIdentifier: p.self.Arch, Mode: "gateway", Reason: "self", TS: now,
 		Text: fmt.Sprintf("Gateway: %s (%s) · app %s · mode gateway · reason self", p.self.Host, p.self.Host, p.self.Version),
-	}}
-	for k, e := range p.entries {
-		if now-e.TS > ttl.Milliseconds() {
-			delete(p.entries, k)
-			continue
-		}
-		out = append(out, e)
 	}
-	slices.SortStableFunc(out, func(a, b protocol.PresenceEntry) int { return cmp.Compare(b.TS, a.TS) })
-	return out[:min(len(out), maxEntries)]
 }
 
 // Register adds the method system-presence.
 func (p *Store) Register(m *rpc.Mux) {
-	rpc.HandleLoose(m, "system-presence", rpc.ScopeRead, func(context.Context, *rpc.Session, protocol.Empty) ([]protocol.PresenceEntry, error) {
-		return p.List(), nil
+	rpc.HandleLoose(m, "system-presence", rpc.ScopeRead, func(context.Context, *rpc.Session, protocol.Empty) (json.RawMessage, error) {
+		return p.Encoded(), nil
 	})
 }

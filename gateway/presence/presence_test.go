@@ -1,6 +1,7 @@
 package presence_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"reflect"
 	"testing"
@@ -69,6 +70,10 @@ func TestMany(t *testing.T) {
 	}
 	now = now.Add(time.Millisecond)
 	l := p.List()
+	var encoded []protocol.PresenceEntry
+	if err := json.Unmarshal(p.Encoded(), &encoded); err != nil || !reflect.DeepEqual(encoded, l) {
+		t.Errorf("%v; the encoded list is another: %+v", err, encoded)
+	}
 	if len(l) != 200 || l[0].Reason != "self" || l[1].DeviceID != "d299" || l[199].DeviceID != "d101" {
 		t.Errorf("%d entries, from %s to %s", len(l), l[1].DeviceID, l[len(l)-1].DeviceID)
 	}
