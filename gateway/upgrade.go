@@ -2,8 +2,10 @@ package gateway
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
 	"runtime/debug"
+	"slices"
 	"time"
 
 	"github.com/coder/websocket"
@@ -82,7 +84,8 @@ const partingDelay = 50 * time.Millisecond
 
 func (g *Gateway) tellPresence() {
 	if g.hub.Count() > 0 {
-		g.broadcast("presence", protocol.PresenceEvent{Presence: g.presence.List()}, rpc.Delivery{Drop: true, Version: g.versions()})
+		payload := slices.Concat([]byte(`{"presence":`), g.presence.Encoded(), []byte("}")) // a protocol.PresenceEvent
+		g.broadcast("presence", json.RawMessage(payload), rpc.Delivery{Drop: true, Version: g.versions()})
 	}
 }
 

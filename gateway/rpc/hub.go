@@ -2,7 +2,6 @@ package rpc
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -52,7 +51,8 @@ type Delivery struct {
 	Version *protocol.StateVersion // of presence and health events
 }
 
-// Broadcast sends an event to every client, encoded once.
+// Broadcast sends an event to every client, encoded once. A payload that is a
+// json.RawMessage has to be valid.
 func (h *Hub) Broadcast(event string, payload any, d Delivery) error {
 	_, err := h.broadcast(event, payload, d)
 	return err
@@ -74,7 +74,7 @@ func (h *Hub) Tell(ctx context.Context, event string, payload any, d Delivery) e
 
 // broadcast returns a channel that is closed when no client waits for the event any more.
 func (h *Hub) broadcast(event string, payload any, d Delivery) (told <-chan struct{}, err error) {
-	raw, err := json.Marshal(payload)
+	raw, err := encode(payload)
 	if err != nil {
 		return nil, fmt.Errorf("event %s: %w", event, err)
 	}
@@ -86,12 +86,7 @@ func (h *Hub) broadcast(event string, payload any, d Delivery) (told <-chan stru
 		return gone, nil
 	}
 	h.seq++
-	seq := h.seq
-	frame, err := json.Marshal(protocol.Event{Type: protocol.TypeEvent, Event: event, Payload: raw, Seq: &seq, StateVersion: d.Version})
-	if err != nil {
-		return nil, fmt.Errorf("event %s: %w", event, err)
-	}
-	m := h.newMessage(frame)
+	m := h.newMessage(eventFrame(event, raw, h.seq, d.Version))
 	m.gone = gone
 	for s, welcomed := range h.sessions {
 		if welcomed && d.reaches(s) {
@@ -110,15 +105,11 @@ func (d Delivery) reaches(s *Session) bool {
 
 // Send sends an event to one client, without a number.
 func (h *Hub) Send(s *Session, event string, payload any, version *protocol.StateVersion) error {
-	raw, err := json.Marshal(payload)
+	raw, err := encode(payload)
 	if err != nil {
 		return fmt.Errorf("event %s: %w", event, err)
 	}
-	frame, err := json.Marshal(protocol.Event{Type: protocol.TypeEvent, Event: event, Payload: raw, StateVersion: version})
-	if err != nil {
-		return fmt.Errorf("event %s: %w", event, err)
-	}
-	s.offer(frame)
+	s.offer(eventFrame(event, raw, 0, version))
 	return nil
 }
 

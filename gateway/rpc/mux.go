@@ -161,16 +161,14 @@ func Interim(ctx context.Context, result any) error {
 	return answer(result)
 }
 
-// Success is the frame that answers request id with result.
+// Success is the frame that answers request id with result. A json.RawMessage has
+// to be valid.
 func Success(id string, result any) ([]byte, error) {
-	payload, ok := result.(json.RawMessage)
-	if !ok {
-		var err error
-		if payload, err = json.Marshal(result); err != nil {
-			return nil, fmt.Errorf("result: %w", err)
-		}
+	payload, err := encode(result)
+	if err != nil {
+		return nil, fmt.Errorf("result: %w", err)
 	}
-	return json.Marshal(protocol.Response{Type: protocol.TypeResponse, ID: id, OK: true, Payload: payload})
+	return responseFrame(id, payload), nil
 }
 
 // failure is the frame that refuses request id.

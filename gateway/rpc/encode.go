@@ -1,0 +1,62 @@
+package rpc
+
+import (
+	"encoding/json"
+	"strconv"
+
+	"github.com/coderclaw/coderclaw/gateway/protocol"
+)
+
+// responseFrame is a protocol.Response with a payload that is valid JSON already, and
+// eventFrame a protocol.Event: json.Marshal would read the payload through again, and again for
+// what holds it.
+func responseFrame(id string, payload json.RawMessage) []byte {
+	b := AppendSuccess(make([]byte, 0, len(payload)+len(id)+64), id)
+	if len(payload) == 0 {
+		return append(b[:len(b)-len(payloadKey)], '}')
+	}
+	return append(append(b, payload...), '}')
+}
+
+const payloadKey = `,"payload":`
+
+// AppendSuccess appends the beginning of the frame that answers request id. A JSON
+// text, the result, and a closing brace are to follow.
+func AppendSuccess(b []byte, id string) []byte {
+	b = appendString(append(b, `{"type":"res","id":`...), id)
+	return append(b, `,"ok":true`+payloadKey...)
+}
+
+func eventFrame(event string, payload json.RawMessage, seq int64, version *protocol.StateVersion) []byte {
+	b := make([]byte, 0, len(payload)+len(event)+128)
+	b = appendString(append(b, `{"type":"event","event":`...), event)
+	if len(payload) > 0 {
+		b = append(append(b, `,"payload":`...), payload...)
+	}
+	if seq > 0 {
+		b = strconv.AppendInt(append(b, `,"seq":`...), seq, 10)
+	}
+	if version != nil {
+		b = strconv.AppendInt(append(b, `,"stateVersion":{"presence":`...), version.Presence, 10)
+		b = append(strconv.AppendInt(append(b, `,"health":`...), version.Health, 10), '}')
+	}
+	return append(b, '}')
+}
+
+// encode is v in JSON; what is encoded already is taken as it is.
+func encode(v any) (json.RawMessage, error) {
+	if raw, ok := v.(json.RawMessage); ok {
+		return raw, nil
+	}
+	return json.Marshal(v)
+}
+
+func appendString(b []byte, text string) []byte {
+	for i := range len(text) {
+		if c := text[i]; c < ' ' || c > '~' || c == '"' || c == '\\' {
+			raw, _ := json.Marshal(text) // a string always can be
+			return append(b, raw...)
+		}
+	}
+	return append(append(append(b, '"'), text...), '"')
+}
