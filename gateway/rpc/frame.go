@@ -43,6 +43,14 @@ func ParseRequest(raw []byte) (req protocol.Request, id string, err error) {
 	if !json.Valid(raw) {
 		return req, "invalid", ErrNotJSON
 	}
+	if req, ok := plainRequest(raw); ok {
+		return req, req.ID, nil
+	}
+	return anyRequest(raw)
+}
+
+// anyRequest is ParseRequest for whatever is JSON.
+func anyRequest(raw []byte) (req protocol.Request, id string, err error) {
 	var loose struct {
 		ID any `json:"id"`
 	}
