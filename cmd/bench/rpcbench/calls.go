@@ -9,7 +9,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/coderclaw/coderclaw/cmd/bench/procstat"
 	"github.com/coderclaw/coderclaw/cmd/bench/table"
 )
 
@@ -31,28 +30,21 @@ func (r *round) calls() error {
 	}
 	r.table.Add(table.Row{What: "health on one connection, p50", Unit: "ms", Bar: barP50}, table.Percentile(ours, 50), table.Percentile(floor, 50))
 	r.table.Add(table.Row{What: "health on one connection, p99", Unit: "ms", Bar: -1}, table.Percentile(ours, 99), table.Percentile(floor, 99))
-	bare, bareCPU, err := r.all(r.floor, "health", 1)
-	if err != nil {
-		return err
-	}
-	bare8, bareCPU8, err := r.all(r.floor, "health", 8)
-	if err != nil {
-		return err
-	}
-	for _, method := range []string{"health", "system-presence"} {
-		rate, cpu, err := r.all(r.ours, method, 1)
+	for _, depth := range []int{1, 8} {
+		bare, err := r.all(r.floor, "health", depth)
 		if err != nil {
 			return err
 		}
-		what := fmt.Sprintf("%s on %d connections", method, many)
-		r.table.Add(table.Row{What: what, Unit: "/s", Bar: barCalls, More: true}, rate, bare)
-		r.table.Add(table.Row{What: what + ", server's CPU for a call", Unit: "µs", Bar: -1}, cpu, bareCPU)
-		if rate, cpu, err = r.all(r.ours, method, 8); err != nil {
-			return err
+		for _, method := range []string{"health", "system-presence"} {
+			got, err := r.all(r.ours, method, depth)
+			if err != nil {
+				return err
+			}
+			what := fmt.Sprintf("%s on %d connections, %d at once on each", method, many, depth)
+			r.table.Add(table.Row{What: what, Unit: "/s", Bar: barCalls, More: true}, got.rate, bare.rate)
+			r.table.Add(table.Row{What: what + ", server's CPU for a call", Unit: "µs", Bar: -1}, got.server, bare.server)
+			r.table.Add(table.Row{What: what + ", client's CPU for a call", Unit: "µs", Bar: -1}, got.client, bare.client)
 		}
-		what += ", 8 at once on each"
-		r.table.Add(table.Row{What: what, Unit: "/s", Bar: barCalls, More: true}, rate, bare8)
-		r.table.Add(table.Row{What: what + ", server's CPU for a call", Unit: "µs", Bar: -1}, cpu, bareCPU8)
 	}
 	return nil
 }
@@ -75,30 +67,22 @@ func (r *round) one(s *server) ([]time.Duration, error) {
 	return all, nil
 }
 
-// all makes calls on many connections, depth of them waiting on each, and returns how many a
-// second were answered, and what a call took of the server's processors, in µs.
-func (r *round) all(s *server, method string, depth int) (rate, cpu float64, err error) {
+// all makes calls on many connections, depth of them waiting on each.
+func (r *round) all(s *server, method string, depth int) (c cost, err error) {
 	peers := make([]*peer, many)
 	defer func() { closeAll(peers) }()
 	if err := s.openAll(r.ctx, many, func(int) who { return r.device }, peers); err != nil {
-		return 0, 0, err
+		return c, err
 	}
-	before, err := procstat.Read(s.PID())
-	if err != nil {
-		return 0, 0, err
-	}
-	begin := time.Now()
-	errs := make([]error, many)
-	var wg sync.WaitGroup
-	for i, p := range peers {
-		wg.Go(func() { errs[i] = p.calls(method, manyEach, depth) })
-	}
-	wg.Wait()
-	took := time.Since(begin)
-	after, err := procstat.Read(s.PID())
-	errs = append(errs, err)
-	const n = many * manyEach
-	return n / took.Seconds(), float64((after.CPU - before.CPU).Microseconds()) / n, errors.Join(errs...)
+	return s.cost(many*manyEach, func() error {
+		errs := make([]error, many)
+		var wg sync.WaitGroup
+		for i, p := range peers {
+			wg.Go(func() { errs[i] = p.calls(method, manyEach, depth) })
+		}
+		wg.Wait()
+		return errors.Join(errs...)
+	})
 }
 
 // calls makes n calls with depth of them waiting at once. Whatever is no event is an answer.

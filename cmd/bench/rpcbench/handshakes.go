@@ -26,7 +26,7 @@ func (r *round) handshakes() error {
 	for _, v := range []struct {
 		what string
 		as   func(int) who
-	}{{"token, no device", named}, {"token and paired device", func(int) who { return r.device }}} {
+	}{{"token and paired device", func(int) who { return r.device }}, {"token, no device", named}} { // the latter are all listed as present
 		got, err := r.comeAndGo(r.ours, v.as)
 		if err != nil {
 			return fmt.Errorf("%s: %w", v.what, err)
@@ -39,24 +39,29 @@ func (r *round) handshakes() error {
 	return nil
 }
 
-// cost is what letting clients in has cost: rate a second, and CPU in µs for one.
+func (r *round) comeAndGo(s *server, as func(int) who) (cost, error) {
+	return s.cost(handshakeCount, func() error { return s.openAll(r.ctx, handshakeCount, as, nil) })
+}
+
+// cost is what was done many times: how often in a second, and the CPU that it took each
+// time, in µs.
 type cost struct{ rate, server, client float64 }
 
-func (r *round) comeAndGo(s *server, as func(int) who) (c cost, err error) {
+// cost does what n times is to be measured.
+func (s *server) cost(n float64, do func() error) (c cost, err error) {
 	before, err := procstat.Read(s.PID())
 	if err != nil {
 		return c, err
 	}
-	own := ownCPU()
-	begin := time.Now()
-	if err := s.openAll(r.ctx, handshakeCount, as, nil); err != nil {
+	own, begin := ownCPU(), time.Now()
+	if err := do(); err != nil {
 		return c, err
 	}
 	took := time.Since(begin)
 	own = ownCPU() - own
 	after, err := procstat.Read(s.PID())
-	each := func(d time.Duration) float64 { return float64(d.Microseconds()) / handshakeCount }
-	return cost{handshakeCount / took.Seconds(), each(after.CPU - before.CPU), each(own)}, err
+	each := func(d time.Duration) float64 { return float64(d.Microseconds()) / n }
+	return cost{n / took.Seconds(), each(after.CPU - before.CPU), each(own)}, err
 }
 
 // ownCPU is the time that this process has had on a processor.

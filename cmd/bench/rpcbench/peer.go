@@ -13,8 +13,10 @@ import (
 	"net"
 	"net/http"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -29,6 +31,8 @@ type server struct {
 	*launch.Process
 	echo bool
 	http *http.Client
+
+	greetings sync.Pool // of *[]byte: a hello may be large, and is read once for each client
 }
 
 func newServer(p *launch.Process, echo bool) *server {
@@ -40,7 +44,8 @@ func newServer(p *launch.Process, echo bool) *server {
 		// Without a lingering socket for each of the thousands that come and go.
 		return c, c.(*net.TCPConn).SetLinger(0)
 	}
-	return &server{Process: p, echo: echo, http: &http.Client{Transport: &http.Transport{DialContext: dial, ReadBufferSize: 1 << 10, WriteBufferSize: 1 << 10}}}
+	return &server{Process: p, echo: echo, http: &http.Client{Transport: &http.Transport{DialContext: dial, ReadBufferSize: 1 << 10, WriteBufferSize: 1 << 10}},
+		greetings: sync.Pool{New: func() any { return new([]byte) }}}
 }
 
 // who is what a client says of itself.
@@ -65,8 +70,13 @@ func (s *server) open(ctx context.Context, w who) (*peer, error) {
 		return nil, err
 	}
 	conn.SetReadLimit(protocol.MaxPayload)
-	p := &peer{conn: conn, buf: make([]byte, 0, 1<<10)}
-	if err := p.greet(s.echo, w); err != nil {
+	p := &peer{conn: conn}
+	large := s.greetings.Get().(*[]byte)
+	defer s.greetings.Put(large)
+	p.buf = *large
+	err = p.greet(s.echo, w)
+	*large, p.buf = p.buf, nil
+	if err != nil {
 		p.close()
 		return nil, err
 	}
@@ -134,7 +144,7 @@ func (p *peer) read() ([]byte, error) {
 	b := p.buf[:0]
 	for {
 		if len(b) == cap(b) {
-			b = append(b, 0)[:len(b)]
+			b = slices.Grow(b, max(len(b), 512))
 		}
 		n, err := r.Read(b[len(b):cap(b)])
 		b = b[:len(b)+n]
