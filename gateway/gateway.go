@@ -39,7 +39,7 @@ import (
 var ErrRestart = errors.New("restart")
 
 // Options is what a gateway must know. All of it is required but Profile, which
-// is "" for a gateway that no registry knows, Degraded, Commit, Ready, TLS, Isolation and Rescue.
+// is "" for a gateway that no registry knows, Degraded, Commit, Ready, TLS, Whois, Isolation and Rescue.
 type Options struct {
 	Profile  string
 	Instance string // random id of this start
@@ -62,6 +62,7 @@ type Options struct {
 	Drain   time.Duration // how long the end waits for what runs
 	Log     *slog.Logger
 	TLS     *tls.Config // nil: the port is not encrypted
+	Whois   auth.Whois  // asks Tailscale; nil where Auth does not allow it
 	Ready   func()      // called once clients are answered
 
 	Isolation *protocol.Isolation // what the process has walled itself off with; told in health
@@ -80,7 +81,7 @@ type Gateway struct {
 	mux      *rpc.Mux
 	hub      *rpc.Hub
 	devices  *auth.Devices
-	limiter  *auth.Limiter
+	gate     *auth.Gate
 	presence *presence.Store
 	health   *health.Feature
 	nodes    *nodes.Feature
@@ -115,7 +116,13 @@ func New(o Options) (*Gateway, error) {
 	g.hub = rpc.NewHub(g.mux, o.Log)
 	g.hub.OnCount(g.countChanged)
 	g.devices = auth.NewDevices(o.StateDir, time.Now)
-	g.limiter = auth.NewLimiter(o.Auth.RateLimit, time.Now)
+	g.gate = auth.NewGate(o.Auth, auth.RotationFile(o.StateDir), func() (string, error) {
+		s, err := o.LoadConfig()
+		if err != nil {
+			return "", err
+		}
+		return s.Config.Gateway.Auth.Token, nil
+	}, o.Whois, time.Now, o.Log)
 	g.presence = presence.New(presence.Self{Host: host, Version: o.Version, Platform: runtime.GOOS, DeviceFamily: family(), Arch: runtime.GOARCH}, time.Now)
 	chans := channels.New(g.hub.Count, time.Now)
 	identity := protocol.Identity{Profile: o.Profile, Instance: o.Instance, PID: os.Getpid(), Build: build(o), Degraded: o.Degraded, Isolation: o.Isolation}

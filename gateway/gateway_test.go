@@ -62,7 +62,7 @@ func startWith(t testing.TB, change func(*gateway.Options)) *running {
 	if err != nil {
 		t.Fatal(err)
 	}
-	settings, err := auth.Resolve(snap.Config.Gateway.Auth, none, auth.Flags{})
+	settings, err := auth.Resolve(snap.Config.Gateway, none, auth.Flags{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -24,12 +24,13 @@ const clockSkew = 10 * time.Minute
 // refusal ends a handshake: the error answers the request, then the connection
 // is closed with the code and, unless reason says otherwise, the error's message.
 type refusal struct {
-	err  *protocol.Error
-	code int
+	err    *protocol.Error
+	code   int
+	reason string // finer than err, for the log only; often ""
 }
 
 func refuse(message string) *refusal {
-	return &refusal{protocol.Invalid(message), protocol.ClosePolicy}
+	return &refusal{err: protocol.Invalid(message), code: protocol.ClosePolicy}
 }
 
 // handshake reads the first request and lets the client in or not. It reports
@@ -52,9 +53,9 @@ func (g *Gateway) handshake(ctx context.Context, s *rpc.Session, r *http.Request
 		s.Close(protocol.ClosePolicy, "invalid request frame")
 		return false
 	}
-	hello, no := g.connect(s, r, req, nonce)
+	hello, no := g.connect(ctx, s, r, req, nonce)
 	if no != nil {
-		g.o.Log.Info("a client was refused", "conn", s.ID, "client", s.Client.ID, "remote", r.RemoteAddr, "why", no.err.Message)
+		g.o.Log.Info("a client was refused", "conn", s.ID, "client", s.Client.ID, "remote", r.RemoteAddr, "why", no.err.Message, "reason", no.reason)
 		s.Fail(req.ID, no.err)
 		s.Close(no.code, no.err.Message)
 		return false
@@ -74,7 +75,7 @@ func (g *Gateway) handshake(ctx context.Context, s *rpc.Session, r *http.Request
 
 // connect checks a client in the order that the protocol fixes, so that a
 // client of the family meets the refusal that it knows how to handle.
-func (g *Gateway) connect(s *rpc.Session, r *http.Request, req protocol.Request, nonce string) (protocol.Hello, *refusal) {
+func (g *Gateway) connect(ctx context.Context, s *rpc.Session, r *http.Request, req protocol.Request, nonce string) (protocol.Hello, *refusal) {
 	none := protocol.Hello{}
 	if req.Method != "connect" {
 		return none, refuse("invalid handshake: first request must be connect")
@@ -107,8 +108,8 @@ func (g *Gateway) connect(s *rpc.Session, r *http.Request, req protocol.Request,
 	if !auth.OriginAllowed(r, p.Client, cfg.ControlUI.AllowedOrigins) {
 		return none, refuse(auth.OriginNotAllowed)
 	}
-	a := attempt{g: g, p: &p, peer: auth.PeerOf(r, cfg.TrustedProxies), nonce: nonce, ui: cfg.ControlUI}
-	if no := a.run(); no != nil {
+	a := attempt{g: g, p: &p, r: r, peer: auth.PeerOf(r, cfg.TrustedProxies), nonce: nonce, ui: cfg.ControlUI}
+	if no := a.run(ctx); no != nil {
 		return none, no
 	}
 	s.Role, s.Scopes, s.RemoteIP = p.Role, p.Scopes, a.peer.Report
@@ -126,6 +127,7 @@ func (g *Gateway) connect(s *rpc.Session, r *http.Request, req protocol.Request,
 type attempt struct {
 	g     *Gateway
 	p     *protocol.ConnectParams
+	r     *http.Request
 	peer  auth.Peer
 	nonce string
 	ui    config.ControlUI
@@ -135,7 +137,7 @@ type attempt struct {
 
 // run is steps 5 to 11 of the protocol's order of checks. It may change the
 // parameters: a client without a device loses its scopes.
-func (a *attempt) run() *refusal {
+func (a *attempt) run(ctx context.Context) *refusal {
 	g, p := a.g, a.p
 	secret, password := "", ""
 	if p.Auth != nil {
@@ -145,53 +147,50 @@ func (a *attempt) run() *refusal {
 	if p.Client.IsControlUI() && a.ui.DangerouslyDisableDeviceAuth {
 		p.Device = nil
 	}
-	deviceToken := secret != "" && p.Device != nil // the token may be the device's own
-	ok, reason := g.o.Auth.Verify(secret, password)
-	// What comes with a device counts as a guess at its token, so it is that lock
-	// which keeps a device of anybody's making from guessing at the shared secret.
-	locked := g.limiter.Locked(auth.KindShared, a.peer.IP) || deviceToken && g.limiter.Locked(auth.KindDevice, a.peer.IP)
-	switch {
-	case locked && (!deviceToken || ok):
-		ok, reason = false, auth.ReasonRateLimited
-	case ok:
-		g.limiter.Succeeded(auth.KindShared, a.peer.IP)
-	case !deviceToken && (secret != "" || password != ""):
-		g.limiter.Failed(auth.KindShared, a.peer.IP)
-	}
+	v := g.gate.Judge(ctx, auth.Claim{Request: a.r, Peer: a.peer, Token: secret, Password: password, Device: p.Device != nil})
 	if p.Device == nil {
-		return a.withoutDevice(ok, reason, bypass, secret != "" || password != "")
+		return a.withoutDevice(v, bypass, secret != "" || password != "")
 	}
 	if message := a.checkDevice(secret); message != "" {
 		return refuse(message)
 	}
-	if !ok && secret != "" {
+	if !v.OK && secret != "" {
 		var err error
-		if ok, reason, err = a.byDeviceToken(secret); err != nil {
+		v, err = g.gate.GuessDevice(a.peer, func() (bool, error) { return g.devices.VerifyToken(p.Device.ID, p.Role, secret, p.Scopes) })
+		if err != nil {
 			return a.broken(err)
 		}
 	}
-	if !ok {
-		return refuse(g.o.Auth.Message(reason, p.Client))
+	if !v.OK {
+		return unauthorized(v, p.Client)
 	}
-	if bypass {
+	if bypass && v.Shared {
 		return nil
 	}
 	return a.pair()
 }
 
-func (a *attempt) withoutDevice(ok bool, reason string, bypass, tried bool) *refusal {
+// unauthorized tells a client no more of the reason than it may know.
+func unauthorized(v auth.Verdict, client protocol.ClientInfo) *refusal {
+	no := refuse(auth.Message(v.Reason, client))
+	no.reason = v.Reason
+	return no
+}
+
+// withoutDevice lets nobody in but who knows the shared secret.
+func (a *attempt) withoutDevice(v auth.Verdict, bypass, tried bool) *refusal {
 	if !bypass {
 		a.p.Scopes = nil
 	}
 	switch {
 	case a.p.Client.IsControlUI() && !bypass:
 		return refuse("control ui requires HTTPS or localhost (secure context)")
-	case ok:
+	case v.Shared:
 		return nil
-	case tried:
-		return refuse(a.g.o.Auth.Message(reason, a.p.Client))
+	case !v.OK && tried:
+		return unauthorized(v, a.p.Client)
 	}
-	return &refusal{&protocol.Error{Code: protocol.CodeNotPaired, Message: "device identity required"}, protocol.ClosePolicy}
+	return &refusal{err: &protocol.Error{Code: protocol.CodeNotPaired, Message: "device identity required"}, code: protocol.ClosePolicy}
 }
 
 // checkDevice verifies that the client holds the device's key, and returns what
@@ -221,24 +220,6 @@ func (a *attempt) checkDevice(secret string) string {
 	return ""
 }
 
-// byDeviceToken tries the token as the one that the device was given at pairing.
-func (a *attempt) byDeviceToken(secret string) (bool, string, error) {
-	lim := a.g.limiter
-	if lim.Locked(auth.KindDevice, a.peer.IP) {
-		return false, auth.ReasonRateLimited, nil
-	}
-	ok, err := a.g.devices.VerifyToken(a.p.Device.ID, a.p.Role, secret, a.p.Scopes)
-	switch {
-	case err != nil:
-		return false, "", err
-	case ok:
-		lim.Succeeded(auth.KindDevice, a.peer.IP)
-		return true, "", nil
-	}
-	lim.Failed(auth.KindDevice, a.peer.IP)
-	return false, auth.ReasonDeviceToken, nil
-}
-
 // pair makes sure that the device is paired and has a token.
 func (a *attempt) pair() *refusal {
 	g, p := a.g, a.p
@@ -256,8 +237,8 @@ func (a *attempt) pair() *refusal {
 		if out.Created {
 			g.tellPairing("device.pair.requested", out.Request)
 		}
-		return &refusal{&protocol.Error{Code: protocol.CodeNotPaired, Message: "pairing required",
-			Details: map[string]string{"requestId": out.RequestID}}, protocol.ClosePolicy}
+		return &refusal{err: &protocol.Error{Code: protocol.CodeNotPaired, Message: "pairing required",
+			Details: map[string]string{"requestId": out.RequestID}}, code: protocol.ClosePolicy}
 	}
 	if a.token, err = g.devices.EnsureToken(p.Device.ID, p.Role, p.Scopes); err != nil {
 		return a.broken(err)
@@ -288,7 +269,7 @@ func (g *Gateway) part(deviceID string) {
 // broken refuses a client because the store of devices cannot be used.
 func (a *attempt) broken(err error) *refusal {
 	a.g.o.Log.Error("device store", "err", err)
-	return &refusal{&protocol.Error{Code: protocol.CodeUnavailable, Message: "Error: the store of paired devices cannot be used; see the gateway's log"}, protocol.ClosePolicy}
+	return &refusal{err: &protocol.Error{Code: protocol.CodeUnavailable, Message: "Error: the store of paired devices cannot be used; see the gateway's log"}, code: protocol.ClosePolicy}
 }
 
 // Events that a gateway can send; rescue tells whether it sees to others.

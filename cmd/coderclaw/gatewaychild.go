@@ -54,7 +54,7 @@ func (a *app) gatewaySupervised(ctx context.Context) error {
 	if err := snap.Err(); err != nil {
 		return err
 	}
-	settings, err := auth.Resolve(snap.Config.Gateway.Auth, lookup, auth.Flags{Setup: hint(p, "setup")})
+	settings, err := auth.Resolve(snap.Config.Gateway, lookup, auth.Flags{Setup: hint(p, "setup")})
 	if err != nil {
 		return err
 	}

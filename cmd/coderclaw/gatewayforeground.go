@@ -195,7 +195,7 @@ func (a *app) gatewayAuth(c *cli.Command, cfg config.Gateway, p profiles.Profile
 		}
 		return lookup(name)
 	}
-	return auth.Resolve(cfg.Auth, env, auth.Flags{Mode: c.String("auth"), Token: c.String("token"), Password: c.String("password"), Setup: hint(p, "setup")})
+	return auth.Resolve(cfg, env, auth.Flags{Mode: c.String("auth"), Token: c.String("token"), Password: c.String("password"), Setup: hint(p, "setup")})
 }
 
 func (a *app) listenAll(ctx context.Context, bind, host string, port int) ([]net.Listener, error) {

@@ -1,6 +1,7 @@
 package auth_test
 
 import (
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -51,7 +52,7 @@ func TestResolve(t *testing.T) {
 		if tc.env == nil {
 			tc.env = env()
 		}
-		s, err := auth.Resolve(tc.cfg, tc.env, tc.flags)
+		s, err := auth.Resolve(config.Gateway{Auth: tc.cfg}, tc.env, tc.flags)
 		if exitcode.Of(err) != tc.code || s.Mode != tc.mode || tc.token != "" && s.Token != tc.token {
 			t.Errorf("%s: got %q token %q, %v", name, s.Mode, s.Token, err)
 		}
@@ -61,7 +62,7 @@ func TestResolve(t *testing.T) {
 	}
 }
 
-func TestVerify(t *testing.T) {
+func TestJudge(t *testing.T) {
 	t.Parallel()
 	token, password := auth.Settings{Mode: "token", Token: "t"}, auth.Settings{Mode: "password", Password: "p"}
 	for _, tc := range []struct {
@@ -77,15 +78,59 @@ func TestVerify(t *testing.T) {
 		{password, "t", "", false, auth.ReasonPasswordMissing},
 		{password, "", "x", false, auth.ReasonPasswordMismatch},
 		{auth.Settings{Mode: "none"}, "t", "p", false, auth.ReasonOther},
-		{auth.Settings{Mode: "token"}, "", "", false, auth.ReasonTokenMissing},
+		{auth.Settings{Mode: "token"}, "", "", false, auth.ReasonTokenMissingConfig},
+		{auth.Settings{Mode: "token"}, "x", "", false, auth.ReasonTokenMissingConfig},
+		{auth.Settings{Mode: "password"}, "", "x", false, auth.ReasonPasswordMissingConfig},
 	} {
-		if ok, reason := tc.s.Verify(tc.token, tc.password); ok != tc.ok || reason != tc.reason {
-			t.Errorf("%v with %q, %q: got %v, %s", tc.s, tc.token, tc.password, ok, reason)
+		g := auth.NewGate(tc.s, "", nil, nil, time.Now, slog.New(slog.DiscardHandler))
+		got := g.Judge(t.Context(), auth.Claim{Token: tc.token, Password: tc.password})
+		if got != (auth.Verdict{OK: tc.ok, Shared: tc.ok, Reason: tc.reason}) {
+			t.Errorf("%v with %q, %q: got %+v", tc.s, tc.token, tc.password, got)
 		}
 	}
 	cli := protocol.ClientInfo{ID: "cli", Mode: "cli"}
-	if got := token.Message(auth.ReasonTokenMismatch, cli); got != "unauthorized: gateway token mismatch (set gateway.remote.token to match gateway.auth.token)" {
+	if got := auth.Message(auth.ReasonTokenMismatch, cli); got != "unauthorized: gateway token mismatch (set gateway.remote.token to match gateway.auth.token)" {
 		t.Errorf("got %q", got)
+	}
+}
+
+func TestTrustedProxy(t *testing.T) {
+	t.Parallel()
+	proxy := &config.TrustedProxy{UserHeader: "X-User", RequiredHeaders: []string{"X-Forwarded-Proto"}, AllowUsers: []string{"kim"}}
+	full := auth.Settings{Mode: "trusted-proxy", Proxy: proxy, TrustedProxies: []string{"10.0.0.0/8", "fd00::/8", "192.0.2.1"}, Token: "t"}
+	with := []string{"X-User", "kim", "X-Forwarded-Proto", "https"}
+	noBlock, noProxies, anybody := full, full, full
+	noBlock.Proxy, noProxies.TrustedProxies = nil, nil
+	anybody.Proxy = &config.TrustedProxy{UserHeader: "x-user"}
+	for name, tc := range map[string]struct {
+		s      auth.Settings
+		r      *http.Request
+		reason string
+	}{
+		"exact address":     {full, request("192.0.2.1:9", "h", with...), ""},
+		"range":             {full, request("10.9.9.9:9", "h", with...), ""},
+		"range of IPv6":     {full, request("[fd12::7]:9", "h", with...), ""},
+		"mapped":            {full, request("[::ffff:10.1.1.1]:9", "h", with...), ""},
+		"every user":        {anybody, request("10.0.0.1:9", "h", "X-User", "sam"), ""},
+		"no block":          {noBlock, request("10.0.0.1:9", "h", with...), "trusted_proxy_config_missing"},
+		"no proxies":        {noProxies, request("10.0.0.1:9", "h", with...), "trusted_proxy_no_proxies_configured"},
+		"somebody else":     {full, request("198.51.100.7:9", "h", with...), "trusted_proxy_untrusted_source"},
+		"this machine":      {full, request("127.0.0.1:9", "h", with...), "trusted_proxy_untrusted_source"},
+		"missing header":    {full, request("10.0.0.1:9", "h", "X-User", "kim"), "trusted_proxy_missing_header_x-forwarded-proto"},
+		"blank header":      {full, request("10.0.0.1:9", "h", "X-User", "kim", "X-Forwarded-Proto", " "), "trusted_proxy_missing_header_x-forwarded-proto"},
+		"no user":           {full, request("10.0.0.1:9", "h", "X-Forwarded-Proto", "https"), "trusted_proxy_user_missing"},
+		"blank user":        {full, request("10.0.0.1:9", "h", "X-Forwarded-Proto", "https", "X-User", " "), "trusted_proxy_user_missing"},
+		"user not wanted":   {full, request("10.0.0.1:9", "h", "X-Forwarded-Proto", "https", "X-User", "Kim"), "trusted_proxy_user_not_allowed"},
+		"user of two words": {full, request("10.0.0.1:9", "h", "X-Forwarded-Proto", "https", "X-User", "kim sam"), "trusted_proxy_user_not_allowed"},
+	} {
+		g := auth.NewGate(tc.s, "", nil, nil, time.Now, slog.New(slog.DiscardHandler))
+		got := g.Judge(t.Context(), auth.Claim{Request: tc.r, Peer: auth.PeerOf(tc.r, tc.s.TrustedProxies), Token: "t"})
+		if got != (auth.Verdict{OK: tc.reason == "", Reason: tc.reason}) {
+			t.Errorf("%s: got %+v", name, got)
+		}
+		if tc.reason != "" && auth.Message(got.Reason, protocol.ClientInfo{Mode: "cli"}) != "unauthorized" {
+			t.Errorf("%s: a stranger is told %q", name, auth.Message(got.Reason, protocol.ClientInfo{Mode: "cli"}))
+		}
 	}
 }
 
@@ -100,7 +145,7 @@ func request(remote, host string, headers ...string) *http.Request {
 
 func TestPeerOf(t *testing.T) {
 	t.Parallel()
-	trusted := []string{"10.0.0.0/8", "192.0.2.1"}
+	trusted := []string{"10.0.0.0/8", "192.0.2.1", "fd00::/8", "::ffff:203.0.113.0/120"}
 	for name, tc := range map[string]struct {
 		r      *http.Request
 		local  bool
@@ -114,6 +159,9 @@ func TestPeerOf(t *testing.T) {
 		"untrusted proxy":     {request("127.0.0.1:5", "localhost", "X-Forwarded-For", "127.0.0.1"), false, ""},
 		"trusted proxy":       {request("10.1.2.3:5", "localhost", "X-Forwarded-For", "198.51.100.9, 10.9.9.9"), false, "198.51.100.9"},
 		"trusted, client lo":  {request("192.0.2.1:5", "x.ts.net", "X-Real-Ip", "127.0.0.1"), true, ""},
+		"range of IPv6":       {request("[fd00::1]:5", "localhost", "X-Forwarded-For", "2001:db8::7"), false, "2001:db8::7"},
+		"mapped range":        {request("203.0.113.9:5", "localhost", "X-Forwarded-For", "198.51.100.9"), false, "198.51.100.9"},
+		"client says it's lo": {request("10.1.2.3:5", "localhost", "X-Forwarded-For", "127.0.0.1, 198.51.100.9"), false, ""},
 		"remote says it's lo": {request("198.51.100.7:5", "localhost", "X-Real-Ip", "127.0.0.1"), false, ""},
 	} {
 		if got := auth.PeerOf(tc.r, trusted); got.Local != tc.local || got.Report != tc.report {

@@ -8,7 +8,8 @@ import (
 	"github.com/coderclaw/coderclaw/gateway/config"
 )
 
-// Limiter locks out an address that fails too often. A nil Limiter limits
+// Limiter locks out an address that fails too often. The zero address stands for
+// one that is not known. A nil Limiter limits
 // nothing. It is safe for concurrent use.
 type Limiter struct {
 	rule config.RateLimit
@@ -31,7 +32,7 @@ type limitKey struct {
 }
 
 type attempts struct {
-	failures []time.Time // inside the window, oldest first
+	failures []time.Time // inside the window, oldest first; fewer than MaxAttempts
 	locked   time.Time   // until then
 }
 
@@ -89,9 +90,12 @@ func (l *Limiter) Succeeded(kind string, ip netip.Addr) {
 	delete(l.seen, limitKey{kind, ip})
 }
 
-// pruneLocked drops, once a window, addresses that no longer count. l.mu must be held.
+// pruneEvery is how often addresses are looked through for those that no longer count.
+const pruneEvery = time.Minute
+
+// pruneLocked drops, once in pruneEvery, addresses that no longer count. l.mu must be held.
 func (l *Limiter) pruneLocked(now time.Time) {
-	if now.Sub(l.pruned) < l.rule.Window {
+	if now.Sub(l.pruned) < pruneEvery {
 		return
 	}
 	l.pruned = now

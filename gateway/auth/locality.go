@@ -14,6 +14,7 @@ import (
 // Peer is where a request comes from.
 type Peer struct {
 	IP     netip.Addr // of the client, as far as trusted proxies tell
+	Hop    netip.Addr // the nearest address that is neither a trusted proxy nor this machine, else this machine's: what failures are counted for
 	Local  bool       // the client is on this machine, and no untrusted proxy stands between
 	Report string     // IP to store and show, "" for a local or doubtful one
 }
@@ -23,8 +24,8 @@ type Peer struct {
 func PeerOf(r *http.Request, trusted []string) Peer {
 	remote := parseIP(r.RemoteAddr)
 	proxied := r.Header.Get("X-Forwarded-For") != "" || r.Header.Get("X-Real-Ip") != "" || r.Header.Get("X-Forwarded-Host") != ""
-	believed := remote.IsValid() && slices.ContainsFunc(trusted, func(t string) bool { return matches(remote, t) })
-	p := Peer{IP: remote}
+	believed := trusts(trusted, remote)
+	p := Peer{IP: remote, Hop: lastHop(r, remote, trusted)}
 	if believed {
 		forwarded, _, _ := strings.Cut(r.Header.Get("X-Forwarded-For"), ",")
 		for _, text := range []string{forwarded, r.Header.Get("X-Real-Ip")} {
@@ -34,7 +35,8 @@ func PeerOf(r *http.Request, trusted []string) Peer {
 			}
 		}
 	}
-	p.Local = p.IP.IsLoopback() && localName(hostname(r.Host)) && (!proxied || believed)
+	// A client can write the first element of X-Forwarded-For, not the last.
+	p.Local = p.IP.IsLoopback() && p.Hop.IsLoopback() && localName(hostname(r.Host)) && (!proxied || believed)
 	if !p.Local && (!proxied || believed) && p.IP.IsValid() && !p.IP.IsLoopback() {
 		p.Report = p.IP.String()
 	}
@@ -49,11 +51,38 @@ func parseIP(text string) netip.Addr {
 	return ip.Unmap()
 }
 
-func matches(ip netip.Addr, rule string) bool {
-	if prefix, err := netip.ParsePrefix(strings.TrimSpace(rule)); err == nil {
-		return prefix.Contains(ip)
+// lastHop follows X-Forwarded-For from its end, where the nearest proxy writes, for
+// as long as those who wrote are trusted or on this machine. It is the zero Addr
+// where one of them wrote no address.
+func lastHop(r *http.Request, remote netip.Addr, trusted []string) netip.Addr {
+	chain := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
+	if len(chain) == 1 && strings.TrimSpace(chain[0]) == "" {
+		chain = r.Header.Values("X-Real-Ip")
 	}
-	return parseIP(strings.TrimSpace(rule)) == ip
+	hop := remote
+	for _, text := range slices.Backward(chain) {
+		if !hop.IsLoopback() && !trusts(trusted, hop) {
+			break
+		}
+		hop = parseIP(strings.TrimSpace(text))
+	}
+	return hop
+}
+
+func trusts(trusted []string, ip netip.Addr) bool {
+	return ip.IsValid() && slices.ContainsFunc(trusted, func(rule string) bool { return matches(ip.WithZone(""), rule) })
+}
+
+// matches tells whether ip is the rule's address or lies in its range.
+func matches(ip netip.Addr, rule string) bool {
+	prefix, err := netip.ParsePrefix(strings.TrimSpace(rule))
+	if err != nil {
+		return parseIP(strings.TrimSpace(rule)) == ip
+	}
+	if a := prefix.Addr(); a.Is4In6() && prefix.Bits() >= 96 { // ip is never written so
+		prefix = netip.PrefixFrom(a.Unmap(), prefix.Bits()-96)
+	}
+	return prefix.Contains(ip)
 }
 
 // hostname is the name in a Host header, lower case, without port and brackets.

@@ -4,15 +4,12 @@
 package auth
 
 import (
-	"crypto/sha256"
-	"crypto/subtle"
 	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
 
 	"github.com/coderclaw/coderclaw/gateway/config"
-	"github.com/coderclaw/coderclaw/gateway/protocol"
 	"github.com/coderclaw/coderclaw/internal/exitcode"
 )
 
@@ -20,12 +17,20 @@ import (
 // the command that makes one, for the error when there is none.
 type Flags struct{ Mode, Token, Password, Setup string }
 
-// Settings is the shared secret that the gateway asks for. It shows no secret when printed.
+// Settings is what the gateway lets clients in by. It shows no secret when printed.
 type Settings struct {
-	Mode            string // config.AuthToken, config.AuthPassword or config.AuthNone
+	Mode            string // one of the config.Auth… modes
 	Token, Password string
+	TokenSource     string            // where Token comes from: TokenInConfig, the name of a variable or of a flag; "" without one
 	RateLimit       *config.RateLimit // nil: none
+
+	AllowTailscale bool                 // a user that Tailscale vouches for needs no secret
+	TrustedProxies []string             // addresses and CIDR ranges
+	Proxy          *config.TrustedProxy // for config.AuthTrustedProxy
 }
+
+// TokenInConfig is the source of a token that the config holds.
+const TokenInConfig = "gateway.auth.token"
 
 // String and the next two keep secrets out of logs and dumps.
 func (s Settings) String() string       { return "auth mode " + s.Mode }
@@ -35,12 +40,18 @@ func (s Settings) LogValue() slog.Value { return slog.StringValue(s.String()) }
 // Resolve decides on the secret: command line, then config, then environment.
 // Without any secret it fails with exitcode.Auth, unless the config asks for
 // mode none in so many words.
-func Resolve(cfg config.Auth, env func(string) (string, bool), flags Flags) (Settings, error) {
+func Resolve(gw config.Gateway, env func(string) (string, bool), flags Flags) (Settings, error) {
 	read := func(name string) string { v, _ := env(name); return v }
+	cfg := gw.Auth
 	s := Settings{
-		Token:     first(flags.Token, cfg.Token, read(config.EnvToken)),
-		Password:  first(flags.Password, cfg.Password, read(config.EnvPassword)),
-		RateLimit: cfg.RateLimit,
+		Password:       first(flags.Password, cfg.Password, read(config.EnvPassword)),
+		RateLimit:      cfg.RateLimit,
+		TrustedProxies: gw.TrustedProxies, Proxy: cfg.TrustedProxy,
+	}
+	for _, from := range []struct{ source, token string }{{"--token", flags.Token}, {TokenInConfig, cfg.Token}, {config.EnvToken, read(config.EnvToken)}} {
+		if s.Token == "" && strings.TrimSpace(from.token) != "" {
+			s.Token, s.TokenSource = from.token, from.source
+		}
 	}
 	switch {
 	case flags.Mode != "":
@@ -54,11 +65,12 @@ func Resolve(cfg config.Auth, env func(string) (string, bool), flags Flags) (Set
 	default:
 		s.Mode = config.ResolveAuthMode(cfg, s.Token != "", s.Password != "")
 	}
+	s.AllowTailscale = gw.TailscaleAllowed(s.Mode)
 	refuse := func(text string) (Settings, error) {
 		return Settings{}, exitcode.With(exitcode.Auth, errors.New(text))
 	}
 	switch {
-	case s.Mode == config.AuthToken && s.Token == "":
+	case s.Mode == config.AuthToken && s.Token == "" && !s.AllowTailscale:
 		return refuse(config.NoTokenConfigured + "\nSet gateway.auth.token (or " + config.EnvToken + "), or pass --token.")
 	case s.Mode == config.AuthPassword && s.Password == "":
 		return refuse(config.NoPasswordSet + "\nSet gateway.auth.password (or " + config.EnvPassword + "), or pass --password.")
@@ -79,69 +91,4 @@ func first(values ...string) string {
 		}
 	}
 	return ""
-}
-
-// Reasons of a refusal.
-const (
-	ReasonTokenMissing     = "token_missing"
-	ReasonTokenMismatch    = "token_mismatch"
-	ReasonPasswordMissing  = "password_missing"
-	ReasonPasswordMismatch = "password_mismatch"
-	ReasonRateLimited      = "rate_limited"
-	ReasonDeviceToken      = "device_token_mismatch"
-	ReasonOther            = "unauthorized"
-)
-
-// Verify holds what a client showed against the secret, in a time that does not
-// depend on either. reason is "" when ok.
-func (s Settings) Verify(token, password string) (ok bool, reason string) {
-	switch s.Mode {
-	case config.AuthToken:
-		return verdict(s.Token, token, ReasonTokenMissing, ReasonTokenMismatch)
-	case config.AuthPassword:
-		return verdict(s.Password, password, ReasonPasswordMissing, ReasonPasswordMismatch)
-	}
-	return false, ReasonOther // mode none accepts no shared secret; only a paired device gets in
-}
-
-func verdict(want, got, missing, mismatch string) (bool, string) {
-	switch {
-	case got == "":
-		return false, missing
-	case want != "" && Equal(want, got):
-		return true, ""
-	}
-	return false, mismatch
-}
-
-// Equal compares two secrets in a time that tells nothing of either.
-func Equal(a, b string) bool {
-	x, y := sha256.Sum256([]byte(a)), sha256.Sum256([]byte(b))
-	return subtle.ConstantTimeCompare(x[:], y[:]) == 1
-}
-
-// Message is the text of a refusal. The hint in it depends on who asks.
-func (s Settings) Message(reason string, client protocol.ClientInfo) string {
-	tokenHint, passwordHint := "provide gateway auth token", "provide gateway auth password"
-	switch {
-	case client.IsControlUI() || client.IsWebchat():
-		tokenHint, passwordHint = "open the dashboard URL and paste the token in Control UI settings", "enter the password in Control UI settings"
-	case client.Mode == "cli":
-		tokenHint, passwordHint = "set gateway.remote.token to match gateway.auth.token", "set gateway.remote.password to match gateway.auth.password"
-	}
-	switch reason {
-	case ReasonTokenMissing:
-		return "unauthorized: gateway token missing (" + tokenHint + ")"
-	case ReasonTokenMismatch:
-		return "unauthorized: gateway token mismatch (" + tokenHint + ")"
-	case ReasonPasswordMissing:
-		return "unauthorized: gateway password missing (" + passwordHint + ")"
-	case ReasonPasswordMismatch:
-		return "unauthorized: gateway password mismatch (" + passwordHint + ")"
-	case ReasonRateLimited:
-		return "unauthorized: too many failed authentication attempts (retry later)"
-	case ReasonDeviceToken:
-		return "unauthorized: device token mismatch (rotate/reissue device token)"
-	}
-	return "unauthorized"
 }

@@ -15,7 +15,7 @@ type Check struct {
 	Port      int              // gateway.port, else the base port of the profile
 	Hash      string           // of the file and all that it includes
 	Mode      string           // gateway.mode as written
-	AuthMode  string           // AuthToken, AuthPassword or AuthNone; "" without a credential
+	AuthMode  string           // an Auth… constant; "" without a credential
 	Workspace string           // agents.defaults.workspace, else the one of the profile
 	Problems  []Problem
 	Warnings  []Problem
@@ -73,31 +73,6 @@ func ModeGate(s *Snapshot) error {
 		return errMissingConfig(s.flag)
 	}
 	return errStartBlocked(s.Config.Gateway.Mode)
-}
-
-// AuthGate is nil when a gateway of the file may listen on addrs with the
-// credentials at hand, in the auth mode that ResolveAuthMode, or a person, has
-// decided on; else the reason, marked exitcode.Auth.
-func (s *Snapshot) AuthGate(mode string, addrs []netip.AddrPort, haveToken, havePassword bool) error {
-	hint := ""
-	if gw := s.Config.Gateway; gw.Remote.Token != "" && !haveToken {
-		hint = "\n" + RemoteTokenUse
-	}
-	switch {
-	case mode == AuthToken && !haveToken:
-		return errNoToken(hint)
-	case mode == AuthPassword && !havePassword:
-		return errNoPassword(hint)
-	case mode == AuthToken, mode == AuthPassword:
-		return nil
-	case mode == AuthNone:
-		return bindGate(addrs)
-	default:
-		if err := bindGate(addrs); err != nil {
-			return err
-		}
-		return errNoCredential(s.flag, hint)
-	}
 }
 
 // bindGate is the reason why addrs may not be bound without a credential.

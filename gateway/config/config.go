@@ -34,7 +34,21 @@ type Gateway struct {
 	TLS            TLS
 	Remote         Remote
 	Nodes          Nodes
+	Tailscale      Tailscale
 }
+
+// Tailscale is the block "gateway.tailscale".
+type Tailscale struct {
+	Mode        string // TailscaleOff, TailscaleServe or TailscaleFunnel
+	ResetOnExit bool   // take it back when the gateway ends
+}
+
+// The values of gateway.tailscale.mode.
+const (
+	TailscaleOff    = "off"
+	TailscaleServe  = "serve"  // in the tailnet
+	TailscaleFunnel = "funnel" // to the internet
+)
 
 // Nodes is the block "gateway.nodes".
 type Nodes struct {
@@ -65,6 +79,25 @@ type Auth struct {
 	Token     string
 	Password  string
 	RateLimit *RateLimit // nil: failed attempts are not counted
+
+	AllowTailscale *bool         // nil when the file does not say, see Gateway.TailscaleAllowed
+	TrustedProxy   *TrustedProxy // nil when the file has no such block
+}
+
+// TrustedProxy is the block "gateway.auth.trustedProxy".
+type TrustedProxy struct {
+	UserHeader      string   // names the user that the proxy vouches for
+	RequiredHeaders []string // must all be there, and not empty
+	AllowUsers      []string // empty: every user
+}
+
+// TailscaleAllowed tells whether a user that Tailscale vouches for is let in by a
+// gateway of that auth mode: what the file says, else only under serve and only beside a token.
+func (g Gateway) TailscaleAllowed(mode string) bool {
+	if g.Auth.AllowTailscale != nil {
+		return *g.Auth.AllowTailscale
+	}
+	return g.Tailscale.Mode == TailscaleServe && mode != AuthPassword && mode != AuthTrustedProxy
 }
 
 // The values of gateway.auth.mode.
@@ -72,6 +105,8 @@ const (
 	AuthToken    = "token"
 	AuthPassword = "password"
 	AuthNone     = "none" // never inferred, and only on loopback
+
+	AuthTrustedProxy = "trusted-proxy" // a proxy says who the user is
 )
 
 // RateLimit is the block "gateway.auth.rateLimit", defaults of the schema filled in.

@@ -14,6 +14,7 @@ const defaultLevel = "info"
 func decode(root *node) Config {
 	gw := reader{root.get("gateway")}
 	auth, ui, remote, tls, nodes := gw.at("auth"), gw.at("controlUi"), gw.at("remote"), gw.at("tls"), gw.at("nodes")
+	proxy, tailscale := auth.at("trustedProxy"), gw.at("tailscale")
 	log, agent := reader{root.get("logging")}, reader{root.get("agents", "defaults")}
 	return Config{
 		Gateway: Gateway{
@@ -26,6 +27,9 @@ func decode(root *node) Config {
 				Token:     auth.text("token", ""),
 				Password:  auth.text("password", ""),
 				RateLimit: auth.rateLimit("rateLimit"),
+
+				AllowTailscale: auth.boolPtr("allowTailscale"),
+				TrustedProxy:   proxy.trustedProxy(),
 			},
 			ControlUI: ControlUI{
 				Enabled:                      ui.boolPtr("enabled"),
@@ -48,6 +52,8 @@ func decode(root *node) Config {
 
 				TLSFingerprint: remote.text("tlsFingerprint", ""),
 			},
+			Tailscale: Tailscale{Mode: tailscale.text("mode", TailscaleOff), ResetOnExit: tailscale.bool("resetOnExit", false)},
+
 			Nodes: Nodes{AllowCommands: nodes.texts("allowCommands"), DenyCommands: nodes.texts("denyCommands")},
 		},
 		Agents: Agents{Defaults: AgentDefaults{
@@ -107,6 +113,14 @@ func (r reader) texts(key string) []string {
 		}
 	}
 	return out
+}
+
+// trustedProxy is nil when the block is absent.
+func (r reader) trustedProxy() *TrustedProxy {
+	if r.n == nil || r.n.kind != json5.Object {
+		return nil
+	}
+	return &TrustedProxy{UserHeader: r.text("userHeader", ""), RequiredHeaders: r.texts("requiredHeaders"), AllowUsers: r.texts("allowUsers")}
 }
 
 // rateLimit is nil when the block is absent: then failures are not counted.

@@ -64,7 +64,7 @@ func lines(s *Snapshot, list []Problem) string {
 func TestMissingFile(t *testing.T) {
 	t.Parallel()
 	s := load(t, filepath.Join(t.TempDir(), "coderclaw.json"), nil)
-	want := Config{Gateway: Gateway{Bind: "loopback", TLS: TLS{AutoGenerate: true}}, Logging: Logging{Level: "info", ConsoleLevel: "info"}}
+	want := Config{Gateway: Gateway{Bind: "loopback", TLS: TLS{AutoGenerate: true}, Tailscale: Tailscale{Mode: "off"}}, Logging: Logging{Level: "info", ConsoleLevel: "info"}}
 	if diff := cmp.Diff(want, s.Config); diff != "" {
 		t.Errorf("defaults (-want +got):\n%s", diff)
 	}
@@ -82,7 +82,9 @@ func TestLoadEverythingRead(t *testing.T) {
   env: { vars: { TOK: "from vars", PASS: "p1" }, TOK: "from env" },
   gateway: {
     port: 0x4965, mode: 'local', bind: "custom", customBindHost: "192.168.1.9",
-    auth: { mode: "token", token: "${TOK}-$${TOK}-$5", password: "${PASS}", rateLimit: { maxAttempts: 3, exemptLoopback: false } },
+    auth: { mode: "token", token: "${TOK}-$${TOK}-$5", password: "${PASS}", rateLimit: { maxAttempts: 3, exemptLoopback: false },
+      allowTailscale: false, trustedProxy: { userHeader: "x-user", requiredHeaders: ["x-a"], allowUsers: ["kim"] } },
+    tailscale: { mode: "serve", resetOnExit: true },
     controlUi: { allowedOrigins: ["https://a.example"], allowInsecureAuth: true, dangerouslyDisableDeviceAuth: true },
     trustedProxies: ["10.0.0.1", "10.0.0.0/8"],
     tls: { enabled: true, autoGenerate: false, certPath: "~/c.pem", keyPath: "/k.pem" },
@@ -99,7 +101,9 @@ func TestLoadEverythingRead(t *testing.T) {
 		Gateway: Gateway{
 			Port: 18789, Mode: "local", Bind: "custom", CustomBindHost: "192.168.1.9",
 			Auth: Auth{Mode: "token", Token: "from env-${TOK}-$5", Password: "outer",
-				RateLimit: &RateLimit{MaxAttempts: 3, Window: time.Minute, Lockout: 5 * time.Minute}},
+				RateLimit: &RateLimit{MaxAttempts: 3, Window: time.Minute, Lockout: 5 * time.Minute}, AllowTailscale: new(bool),
+				TrustedProxy: &TrustedProxy{UserHeader: "x-user", RequiredHeaders: []string{"x-a"}, AllowUsers: []string{"kim"}}},
+			Tailscale:      Tailscale{Mode: "serve", ResetOnExit: true},
 			ControlUI:      ControlUI{AllowedOrigins: []string{"https://a.example"}, AllowInsecureAuth: true, DangerouslyDisableDeviceAuth: true},
 			TrustedProxies: []string{"10.0.0.1", "10.0.0.0/8"},
 			TLS:            TLS{Enabled: true, CertPath: "/home/kim/c.pem", KeyPath: "/k.pem"},
@@ -158,10 +162,10 @@ func TestProblems(t *testing.T) {
 		{"tls", "{gateway: {tls: {enabled: true, certPath: '/c', other: 1}}}", "coderclaw.json:1:17: gateway.tls: certPath and keyPath belong together; give both, or neither\n"},
 		{"fingerprint", "{gateway: {remote: {tlsFingerprint: 'ab:cd'}}}", "coderclaw.json:1:37: gateway.remote.tlsFingerprint: \"ab:cd\" is no SHA-256 fingerprint of a certificate: want 64 hex digits; " +
 			"copy it from: coderclaw gateway status\n"},
-		{"tailscale", "{gateway: {tailscale: {mode: 'funnel'}}}",
-			"coderclaw.json:1:30: gateway.tailscale.mode: gateway.tailscale is not supported by this version; set it to \"off\" or remove it\n"},
-		{"trusted proxy", "{gateway: {auth: {mode: 'trusted-proxy'}}}",
-			"coderclaw.json:1:25: gateway.auth.mode: gateway.auth.mode \"trusted-proxy\" is not supported by this version; use \"token\" or \"password\"\n"},
+		{"tailscale", "{gateway: {tailscale: {mode: 'funel'}}}",
+			"coderclaw.json:1:30: gateway.tailscale.mode: must be \"off\", \"serve\" or \"funnel\", is \"funel\"; did you mean \"funnel\"?\n"},
+		{"trusted proxy", "{gateway: {auth: {trustedProxy: {userHeaders: 'x'}}}}",
+			"coderclaw.json:1:34: gateway.auth.trustedProxy.userHeaders: unknown key; did you mean \"userHeader\"?\n"},
 		{"remote url", "{gateway: {remote: {url: 'http://h'}}}", "coderclaw.json:1:26: gateway.remote.url: must be a WebSocket address; write it like ws://host:18789 or wss://host\n"},
 		{"log level", "{logging: {level: 'verbose'}}",
 			"coderclaw.json:1:19: logging.level: must be \"silent\", \"fatal\", \"error\", \"warn\", \"info\", \"debug\" or \"trace\", is \"verbose\"\n"},
@@ -219,8 +223,6 @@ func TestWarnings(t *testing.T) {
 }`), nil)
 	want := `coderclaw.json:3:5: gateway.reload: has no effect in this version
 coderclaw.json:4:28: gateway.tls.caPath: has no effect in this version
-coderclaw.json:5:13: gateway.auth.allowTailscale: has no effect in this version
-coderclaw.json:6:5: gateway.tailscale: has no effect in this version
 coderclaw.json:9:17: agents.defaults.model: has no effect in this version
 coderclaw.json:9:44: agents.defaults.heartbeat: has no effect in this version
 coderclaw.json:10:5: agents.list: has no effect in this version

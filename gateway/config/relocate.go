@@ -172,7 +172,7 @@ func (b *Bundle) RenewCredentials(all bool) ([]string, error) {
 	if mode == AuthPassword {
 		want = password
 	}
-	if mode == AuthNone || have[want] || mode == "" && have[password] {
+	if mode == AuthNone || mode == AuthTrustedProxy || have[want] || mode == "" && have[password] {
 		return renewed, nil
 	}
 	text, err := json5.Set(b.files[0].text, strings.Split(want, "."), json5.Quote(fresh[want]))

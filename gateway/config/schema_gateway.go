@@ -5,8 +5,6 @@ import (
 	"net/netip"
 	"net/url"
 	"slices"
-
-	"github.com/coderclaw/coderclaw/internal/json5"
 )
 
 func gatewayKeys() []key {
@@ -47,9 +45,10 @@ func gatewayKeys() []key {
 			textKey("caPath", "", "Authority file."),
 		).isOpen().checks(checkTLSFiles).reads(),
 		group("tailscale", "Publishing through Tailscale.",
-			enumKey("mode", "off", "serve in the tailnet, funnel to the internet.", "off", "serve", "funnel").checks(refuseText("off", "gateway.tailscale is not supported by this version")),
-			boolKey("resetOnExit", "false", "Undo it when the gateway ends."),
-		),
+			enumKey("mode", TailscaleOff, "serve in the tailnet, funnel to the internet; both only with bind loopback, funnel only with auth mode password.",
+				TailscaleOff, TailscaleServe, TailscaleFunnel).reads(),
+			boolKey("resetOnExit", "false", "Undo it when the gateway ends.").reads(),
+		).reads(),
 		group("tools", "Tools that HTTP callers may invoke.",
 			textsKey("allow", "Only these."),
 			textsKey("deny", "Never these."),
@@ -78,46 +77,26 @@ func gatewayKeys() []key {
 
 func gatewayAuthKeys() []key {
 	return []key{
-		enumKey("mode", "password if one is set, else token", "token or password; none lets everybody on this machine in and works on loopback only.",
-			AuthToken, AuthPassword, AuthNone, authTrustedProxy).checks(refuseAuthMode).reads(),
+		enumKey("mode", "password if one is set, else token", "token or password; trusted-proxy believes a proxy of trustedProxies that names the user; none lets only paired devices in and works on loopback only.",
+			AuthToken, AuthPassword, AuthNone, AuthTrustedProxy).reads(),
 		textKey("token", "", "Shared secret for mode token.").reads(),
 		textKey("password", "", "Shared secret for mode password.").reads(),
-		boolKey("allowTailscale", "true under tailscale serve", "Accept the identity that Tailscale vouches for."),
+		boolKey("allowTailscale", "true under tailscale serve, beside a token", "Accept the user that Tailscale vouches for in place of the secret; the device has to be paired all the same.").reads(),
 		group("rateLimit", "Lock out addresses that fail too often; not counted when absent.", allRead(
 			intKey("maxAttempts", 1, 1e6, "10", "Failures that lead to a lockout."),
 			intKey("windowMs", 1, maxMillis, "60000", "Time over which they are counted."),
 			intKey("lockoutMs", 1, maxMillis, "300000", "How long the address is refused."),
 			boolKey("exemptLoopback", "true", "Never lock out this machine."),
 		)...).reads(),
-		group("trustedProxy", "Users named by a proxy.",
+		group("trustedProxy", "Users named by a proxy, for mode trusted-proxy.", allRead(
 			textKey("userHeader", "", "Header that names the user. Required."),
-			textsKey("requiredHeaders", "Headers that must be present."),
+			textsKey("requiredHeaders", "Headers that must be present and not empty."),
 			textsKey("allowUsers", "Users that may come in; all when empty."),
-		),
+		)...).reads(),
 	}
 }
 
-const (
-	authTrustedProxy = "trusted-proxy"
-	maxMillis        = 1e12 // 31 years; keeps milliseconds inside time.Duration
-)
-
-// refuseText is for settings whose silent loss would be unsafe.
-func refuseText(harmless, message string) func(*node) (string, string) {
-	return func(n *node) (string, string) {
-		if n.kind == json5.String && n.text != harmless {
-			return message, fmt.Sprintf("set it to %q or remove it", harmless)
-		}
-		return "", ""
-	}
-}
-
-func refuseAuthMode(n *node) (string, string) {
-	if n.text == authTrustedProxy {
-		return `gateway.auth.mode "trusted-proxy" is not supported by this version`, `use "token" or "password"`
-	}
-	return "", ""
-}
+const maxMillis = 1e12 // 31 years; keeps milliseconds inside time.Duration
 
 func checkBindHost(n *node) (string, string) {
 	_, err := parseBindHost(n.text)

@@ -1,0 +1,102 @@
+package auth
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/coderclaw/coderclaw/gateway/config"
+)
+
+// Gate decides whether what a client shows lets it in. It is safe for concurrent use.
+type Gate struct {
+	s       Settings
+	secrets *secrets
+	limiter *Limiter
+	tail    *tailscale // nil: nobody is let in by Tailscale
+	log     *slog.Logger
+}
+
+// NewGate returns the gate of the settings. whois may be nil where the settings do
+// not allow Tailscale. rotation is the file that RotateToken writes, and token what
+// the config says at a later time.
+func NewGate(s Settings, rotation string, token func() (string, error), whois Whois, now func() time.Time, log *slog.Logger) *Gate {
+	g := &Gate{s: s, secrets: newSecrets(s, rotation, token, now), limiter: NewLimiter(s.RateLimit, now), log: log}
+	if s.AllowTailscale && whois != nil {
+		g.tail = newTailscale(whois, now)
+	}
+	return g
+}
+
+// Claim is what a client shows.
+type Claim struct {
+	Request         *http.Request
+	Peer            Peer
+	Token, Password string
+	Device          bool // it comes with a device, whose token Token may be
+}
+
+// Verdict is what a claim is worth.
+type Verdict struct {
+	OK     bool
+	Shared bool   // it showed the shared secret, and that was right
+	Reason string // "" when OK
+}
+
+// Judge holds a claim against the settings. It may take as long as asking Tailscale
+// takes, and counts a wrong secret as a failure of the address.
+func (g *Gate) Judge(ctx context.Context, c Claim) Verdict {
+	if g.s.Mode == config.AuthTrustedProxy {
+		reason := g.s.byProxy(c.Request)
+		return Verdict{OK: reason == "", Reason: reason}
+	}
+	right, reason := g.secrets.verify(c.Token, c.Password)
+	guess := c.Token != "" && c.Device // the token may be the device's own
+	// What comes with a device counts as a guess at its token, so it is that lock
+	// which keeps a device of anybody's making from guessing at the shared secret.
+	locked := g.limiter.Locked(KindShared, c.Peer.Hop) || guess && g.limiter.Locked(KindDevice, c.Peer.Hop)
+	switch {
+	case locked && (!guess || right):
+		return Verdict{Reason: ReasonRateLimited}
+	case right:
+		g.limiter.Succeeded(KindShared, c.Peer.Hop)
+		return Verdict{OK: true, Shared: true}
+	case g.byTailscale(ctx, c):
+		return Verdict{OK: true}
+	case !guess && (c.Token != "" || c.Password != ""):
+		g.limiter.Failed(KindShared, c.Peer.Hop)
+	}
+	return Verdict{Reason: reason}
+}
+
+// byTailscale tells whether Tailscale vouches for the user whom a request names.
+func (g *Gate) byTailscale(ctx context.Context, c Claim) bool {
+	if g.tail == nil || c.Peer.Local {
+		return false
+	}
+	reason, err := g.tail.judge(ctx, c.Request)
+	if err != nil {
+		g.log.Warn("a user whom Tailscale should vouch for", "why", reason, "err", err)
+	} else if reason != "" && reason != ReasonTailscaleUserMissing {
+		g.log.Info("a user whom Tailscale should vouch for", "why", reason)
+	}
+	return reason == ""
+}
+
+// GuessDevice judges a token as that of a device, which try looks up, and counts failures.
+func (g *Gate) GuessDevice(p Peer, try func() (bool, error)) (Verdict, error) {
+	if g.limiter.Locked(KindDevice, p.Hop) {
+		return Verdict{Reason: ReasonRateLimited}, nil
+	}
+	ok, err := try()
+	switch {
+	case err != nil:
+		return Verdict{}, err
+	case ok:
+		g.limiter.Succeeded(KindDevice, p.Hop)
+		return Verdict{OK: true}, nil
+	}
+	g.limiter.Failed(KindDevice, p.Hop)
+	return Verdict{Reason: ReasonDeviceToken}, nil
+}

@@ -1,0 +1,35 @@
+package auth
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+)
+
+// byProxy judges a request in the mode trusted-proxy: one of the trusted proxies
+// sent it, with everything that is required, and named a user who may come in. The
+// reason is "" then.
+func (s Settings) byProxy(r *http.Request) (reason string) {
+	if s.Proxy == nil {
+		return ReasonProxyConfigMissing
+	}
+	if len(s.TrustedProxies) == 0 {
+		return ReasonProxyNoProxies
+	}
+	if remote := parseIP(r.RemoteAddr); !trusts(s.TrustedProxies, remote) {
+		return ReasonProxyUntrusted
+	}
+	for _, name := range s.Proxy.RequiredHeaders {
+		if strings.TrimSpace(r.Header.Get(name)) == "" {
+			return ReasonProxyMissingHeader + strings.ToLower(name)
+		}
+	}
+	user := strings.TrimSpace(r.Header.Get(s.Proxy.UserHeader))
+	switch {
+	case user == "":
+		return ReasonProxyUserMissing
+	case len(s.Proxy.AllowUsers) > 0 && !slices.Contains(s.Proxy.AllowUsers, user):
+		return ReasonProxyUserNotAllowed
+	}
+	return ""
+}

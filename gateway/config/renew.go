@@ -1,0 +1,84 @@
+package config
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+
+	"github.com/coderclaw/coderclaw/internal/exitcode"
+	"github.com/coderclaw/coderclaw/internal/json5"
+	"github.com/coderclaw/coderclaw/internal/lockfile"
+	"github.com/coderclaw/coderclaw/profiles"
+)
+
+// ErrTokenElsewhere is for a token that the config file itself does not hold.
+var ErrTokenElsewhere = errors.New("the token is not written in the config")
+
+// RenewToken replaces the value of gateway.auth.token in the file of p, and nothing
+// else of it, by a random one. prepare is called just before with the old token and
+// the new; undo takes back what it did when the file cannot be written.
+//
+// It fails with ErrTokenElsewhere, marked exitcode.Auth, where the token comes from
+// an included file, a variable, or is none of the file's.
+func RenewToken(ctx context.Context, p profiles.Profile, lookup func(string) (string, bool), prepare func(old, token string) (undo func() error, err error)) error {
+	lock, err := lockfile.Acquire(ctx, filepath.Join(p.StateDir, "setup.lock"))
+	if err != nil {
+		return fmt.Errorf("config %s: %w", p.ConfigPath, err)
+	}
+	return errors.Join(renewLocked(p, lookup, prepare), lock.Close())
+}
+
+func renewLocked(p profiles.Profile, lookup func(string) (string, bool), prepare func(old, token string) (func() error, error)) error {
+	s, err := LoadProfile(p, lookup)
+	if err != nil {
+		return err
+	}
+	if !s.Exists {
+		return errMissingConfig(s.flag)
+	}
+	if err := s.Err(); err != nil {
+		return err
+	}
+	old := s.Config.Gateway.Auth.Token
+	if why := s.tokenElsewhere(old, lookup); why != "" {
+		return exitcode.With(exitcode.Auth, fmt.Errorf("%w %s: %s", ErrTokenElsewhere, p.ConfigPath, why))
+	}
+	token := newToken()
+	after, err := json5.Set(s.Raw, []string{"gateway", "auth", "token"}, json5.Quote(token))
+	if err != nil {
+		return exitcode.With(exitcode.Config, fmt.Errorf("config %s: %w", p.ConfigPath, err))
+	}
+	undo, err := prepare(old, token)
+	if err != nil {
+		return err
+	}
+	if err := replaceConfig(p.ConfigPath, s.Raw, after); err != nil {
+		return errors.Join(err, undo())
+	}
+	return nil
+}
+
+// tokenElsewhere says where the token comes from when the root file does not hold
+// it, "" when it does.
+func (s *Snapshot) tokenElsewhere(token string, lookup func(string) (string, bool)) string {
+	written := ""
+	if v := s.Tree.Get("gateway").Get("auth").Get("token"); v != nil && v.Kind == json5.String {
+		written = v.Text
+	}
+	switch {
+	case written != "" && written == token:
+		return ""
+	case written != "":
+		return "a variable stands there; change the value of that"
+	case token != "":
+		return "an included file holds it; change it there"
+	}
+	if v, ok := lookup(EnvToken); ok && v != "" {
+		return EnvToken + " provides it; change it where it is set, or unset it and run: coderclaw " + s.flag + "setup"
+	}
+	if s.Config.Gateway.Auth.Password != "" {
+		return "the gateway asks for a password, gateway.auth.password"
+	}
+	return "there is none; make one with: coderclaw " + s.flag + "setup"
+}
