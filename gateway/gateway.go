@@ -32,6 +32,7 @@ import (
 	"github.com/coderclaw/coderclaw/gateway/protocol"
 	"github.com/coderclaw/coderclaw/gateway/rescue"
 	"github.com/coderclaw/coderclaw/gateway/rpc"
+	"github.com/coderclaw/coderclaw/gateway/tailscale"
 )
 
 // ErrRestart, as the cause of the context of Serve, makes the end one that
@@ -39,7 +40,7 @@ import (
 var ErrRestart = errors.New("restart")
 
 // Options is what a gateway must know. All of it is required but Profile, which
-// is "" for a gateway that no registry knows, Degraded, Commit, Ready, TLS, Whois, Isolation and Rescue.
+// is "" for a gateway that no registry knows, Degraded, Commit, Ready, TLS, Tailscale, Isolation and Rescue.
 type Options struct {
 	Profile  string
 	Instance string // random id of this start
@@ -62,8 +63,9 @@ type Options struct {
 	Drain   time.Duration // how long the end waits for what runs
 	Log     *slog.Logger
 	TLS     *tls.Config // nil: the port is not encrypted
-	Whois   auth.Whois  // asks Tailscale; nil where Auth does not allow it
 	Ready   func()      // called once clients are answered
+
+	Tailscale tailscale.CLI // asked about users and to publish the port, where Config says so
 
 	Isolation *protocol.Isolation // what the process has walled itself off with; told in health
 	// Rescue is the supervisor of a gateway that may see to others, nil for all others.
@@ -122,7 +124,7 @@ func New(o Options) (*Gateway, error) {
 			return "", err
 		}
 		return s.Config.Gateway.Auth.Token, nil
-	}, o.Whois, time.Now, o.Log)
+	}, o.Tailscale.Whois, time.Now, o.Log)
 	g.presence = presence.New(presence.Self{Host: host, Version: o.Version, Platform: runtime.GOOS, DeviceFamily: family(), Arch: runtime.GOARCH}, time.Now)
 	chans := channels.New(g.hub.Count, time.Now)
 	identity := protocol.Identity{Profile: o.Profile, Instance: o.Instance, PID: os.Getpid(), Build: build(o), Degraded: o.Degraded, Isolation: o.Isolation}
@@ -202,6 +204,11 @@ func (g *Gateway) Serve(ctx context.Context) error {
 	}
 	var pulse sync.WaitGroup
 	pulse.Go(func() { g.pulse(ours) })
+	if ts := g.o.Config.Config.Gateway.Tailscale; ts.Mode != config.TailscaleOff {
+		plan := tailscale.Plan{Mode: ts.Mode, Port: g.o.Port, Encrypted: g.o.TLS != nil, ResetOnExit: ts.ResetOnExit}
+		restart := func() bool { return errors.Is(context.Cause(ctx), ErrRestart) } // the successor would only publish it again
+		pulse.Go(func() { g.o.Tailscale.Publish(ctx, plan, restart, g.o.Log, g.health.Published) })
+	}
 	pulse.Go(func() { g.left.run(ours, partingDelay, g.tellPresence) })
 	if g.o.Ready != nil {
 		g.o.Ready()

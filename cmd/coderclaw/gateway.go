@@ -14,6 +14,8 @@ func runFlags() []cli.Flag {
 		&cli.StringFlag{Name: "auth", Usage: "ask clients for a `KIND` of secret: token or password"},
 		&cli.StringFlag{Name: "token", Usage: "the `TOKEN` that clients must show"},
 		&cli.StringFlag{Name: "password", Usage: "the `PASSWORD` that clients must show"},
+		&cli.StringFlag{Name: "tailscale", Usage: "publish through Tailscale: `MODE` off, serve or funnel"},
+		&cli.BoolFlag{Name: "tailscale-reset-on-exit", Usage: "take that back at the end"},
 		&cli.BoolFlag{Name: "allow-unconfigured", Usage: "start without gateway.mode in the config"},
 		&cli.BoolFlag{Name: "force", Usage: "end what holds the port first"},
 		&cli.BoolFlag{Name: "verbose", Usage: "log debug lines to the console"},

@@ -48,6 +48,9 @@ func (a *app) gatewayForeground(ctx context.Context, c *cli.Command) error {
 	if err := snap.Err(); err != nil {
 		return err
 	}
+	if err := publishMode(c, &snap.Config.Gateway.Tailscale); err != nil {
+		return err
+	}
 	cfg := snap.Config.Gateway
 	if p.Port, err = a.gatewayPort(c, p, r, cfg.Port); err != nil {
 		return err
@@ -178,6 +181,18 @@ func bindMode(c *cli.Command, cfg config.Gateway) (string, error) {
 		return "", usageError("--bind %q is not a bind mode; use loopback, lan, tailnet, auto or custom", bind)
 	}
 	return bind, nil
+}
+
+// publishMode puts the flags in the place of what the config says.
+func publishMode(c *cli.Command, t *config.Tailscale) error {
+	if c.IsSet("tailscale") {
+		t.Mode = c.String("tailscale")
+		if !slices.Contains([]string{config.TailscaleOff, config.TailscaleServe, config.TailscaleFunnel}, t.Mode) {
+			return usageError("--tailscale %q is not a way to publish; use off, serve or funnel", t.Mode)
+		}
+	}
+	t.ResetOnExit = t.ResetOnExit || c.Bool("tailscale-reset-on-exit")
+	return nil
 }
 
 // gatewayAuth resolves the credential from flags, config and environment.

@@ -142,7 +142,8 @@ type ownStatus struct {
 	Socket        *socketStatus           `json:"socket,omitempty"`         // the socket unit that holds the ports, if there is one
 	Supervisor    *control.Supervisor     `json:"supervisor,omitempty"`
 	Instance      *control.Instance       `json:"instance,omitempty"`
-	Health        *protocol.HealthSummary `json:"health,omitempty"` // with --deep
+	Tailscale     *protocol.Tailscale     `json:"tailscale,omitempty"` // of a gateway that is to be published
+	Health        *protocol.HealthSummary `json:"health,omitempty"`    // with --deep
 }
 
 // socketStatus is the socket unit of a service.

@@ -82,6 +82,9 @@ func (a *app) printGatewayStatus(t target, st gatewayStatus) {
 	if i := own.Instance; i != nil {
 		say("Instance: %s%s", i.State, details(*i))
 	}
+	if own.Tailscale != nil {
+		say("Tailscale: %s", tailscaleLine(*own.Tailscale))
+	}
 	say("Runtime: %s", st.Service.Runtime.line())
 	switch {
 	case st.RPC == nil:

@@ -36,6 +36,7 @@ func (a *app) probe(ctx context.Context, t target, deep bool, own *ownStatus) *r
 		own.OwnsPort, own.Ready = no, no
 	default:
 		own.Alive, own.Ready = yes, yes
+		own.Tailscale = who.Tailscale
 	}
 	return res
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"runtime"
+	"strings"
 	"text/tabwriter"
 
 	"github.com/urfave/cli/v3"
@@ -83,6 +84,11 @@ func (a *app) statusCommand() *cli.Command {
 	}
 }
 
+// tailscaleLine says in a few words what became of publishing a gateway.
+func tailscaleLine(t protocol.Tailscale) string {
+	return strings.TrimSpace(t.Mode + " " + t.State + " " + firstOf(t.URL, t.Detail))
+}
+
 func (a *app) printStatus(t target, st gatewayStatus, out statusJSON) error {
 	reach := "reachable"
 	if !out.Gateway.Reachable {
@@ -115,7 +121,10 @@ func (a *app) printStatus(t target, st gatewayStatus, out statusJSON) error {
 			row("Channel", "%s", ch)
 		}
 		if s.Coderclaw != nil {
-			for _, line := range siblingLines(*s.Coderclaw) {
+			if ts := s.Coderclaw.Tailscale; ts != nil {
+				row("Tailscale", "%s", tailscaleLine(*ts))
+			}
+			for _, line := range siblingLines(s.Coderclaw.Siblings) {
 				row("Sibling", "%s", line)
 			}
 		}

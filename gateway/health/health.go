@@ -35,23 +35,31 @@ type Others interface {
 
 // Feature holds the last summary. It is safe for concurrent use.
 type Feature struct {
-	identity protocol.Identity
 	stateDir string
 	channels Source
 	others   Others // nil for a gateway that knows of none
 	now      func() time.Time
 
-	mu      sync.Mutex // guards what follows; held while a summary is made, so that those who ask at once share it
-	encoded json.RawMessage
-	told    protocol.Siblings // in encoded
-	made    time.Time
-	version int64
+	mu       sync.Mutex // guards what follows; held while a summary is made, so that those who ask at once share it
+	identity protocol.Identity
+	encoded  json.RawMessage
+	told     protocol.Siblings // in encoded
+	made     time.Time
+	version  int64
 }
 
 // New returns the feature; the first summary is made when it is asked for. others
 // is nil for a gateway that is to know nothing of others.
 func New(identity protocol.Identity, stateDir string, channels Source, others Others, now func() time.Time) *Feature {
 	return &Feature{identity: identity, stateDir: stateDir, channels: channels, others: others, now: now, version: 1}
+}
+
+// Published notes what became of publishing the gateway, for the next summary.
+func (f *Feature) Published(t protocol.Tailscale) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.identity.Tailscale = &t
+	f.encoded = nil
 }
 
 // Siblings are the other profiles that are in trouble, none where nobody knows.
@@ -163,8 +171,11 @@ func (f *Feature) status(ctx context.Context, s *rpc.Session, _ protocol.Empty) 
 	for _, id := range order {
 		out.ChannelSummary = append(out.ChannelSummary, labels[id]+": configured")
 	}
-	if others := f.Siblings(ctx); len(others.Siblings) > 0 || others.Unseen != "" {
-		out.Coderclaw = &others
+	f.mu.Lock()
+	own := protocol.StatusOwn{Tailscale: f.identity.Tailscale}
+	f.mu.Unlock()
+	if own.Siblings = f.Siblings(ctx); own.Tailscale != nil || len(own.Siblings.Siblings) > 0 || own.Unseen != "" {
+		out.Coderclaw = &own
 	}
 	if !s.Has(rpc.ScopeAdmin) {
 		out.Sessions.Paths = []string{}

@@ -30,8 +30,32 @@ type Identity struct {
 
 	Isolation *Isolation `json:"isolation,omitempty"` // of a gateway under a supervisor
 
+	Tailscale *Tailscale `json:"tailscale,omitempty"` // of a gateway that is to be published
+
 	Siblings // of a rescue gateway under a supervisor
 }
+
+// Tailscale says what became of publishing the gateway.
+type Tailscale struct {
+	Mode   string `json:"mode"`             // serve or funnel
+	State  string `json:"state"`            // one of the Tailscale… constants
+	URL    string `json:"url,omitempty"`    // where it is found
+	Detail string `json:"detail,omitempty"` // why it is not
+}
+
+// StatusOwn is what only this family's own status says.
+type StatusOwn struct {
+	Tailscale *Tailscale `json:"tailscale,omitempty"` // of a gateway that is to be published
+
+	Siblings // of a rescue gateway under a supervisor
+}
+
+// States of publishing.
+const (
+	TailscaleWaiting   = "publishing"
+	TailscalePublished = "published"
+	TailscaleFailed    = "failed" // it is tried again
+)
 
 // Isolation says what the kernel keeps the gateway and its tools from.
 type Isolation struct {
@@ -86,7 +110,7 @@ type StatusSummary struct {
 	ChannelSummary     []string        `json:"channelSummary"`
 	QueuedSystemEvents []string        `json:"queuedSystemEvents"`
 	Sessions           StatusSessions  `json:"sessions"`
-	Coderclaw          *Siblings       `json:"coderclaw,omitempty"` // of a rescue gateway, when something is wrong with others
+	Coderclaw          *StatusOwn      `json:"coderclaw,omitempty"` // of a rescue gateway, when something is wrong with others
 }
 
 // StatusHeartbeat lists the heartbeats of all agents.
