@@ -35,11 +35,22 @@ const secret = "s3cret-token-of-the-tests"
 // running is a gateway that serves until the test ends.
 type running struct {
 	url, dir string
+	config   string // the file
 	gateway  *gateway.Gateway
 	socket   *os.File                // a second owner of the listening socket, as a supervisor is
 	stop     context.CancelCauseFunc // asks it to end
 	done     chan struct{}           // closed when it has
 	err      error                   // valid then
+}
+
+// token is what the config holds now.
+func (r *running) token(t *testing.T) string {
+	t.Helper()
+	s, err := config.Load(r.config, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s.Config.Gateway.Auth.Token
 }
 
 func start(t *testing.T) *running { t.Helper(); return startWith(t, nil) }
@@ -70,7 +81,7 @@ func startWith(t testing.TB, change func(*gateway.Options)) *running {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &running{url: "ws://" + l.Addr().String(), dir: dir, socket: socket, done: make(chan struct{})}
+	r := &running{url: "ws://" + l.Addr().String(), dir: dir, config: cfg, socket: socket, done: make(chan struct{})}
 	ready := make(chan struct{})
 	o := gateway.Options{
 		Profile: "test", Instance: "i-1", StateDir: dir, ConfigPath: cfg, Workspace: filepath.Join(dir, "workspace"), LogDir: filepath.Join(dir, "logs"),

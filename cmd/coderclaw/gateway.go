@@ -39,6 +39,7 @@ func (a *app) gatewayCommand() *cli.Command {
 			a.gatewayStatusCommand(),
 			a.gatewayCallCommand(),
 			a.gatewayHealthCommand(),
+			a.gatewayTokenCommand(),
 		}, a.serviceVerbs()...),
 	}
 }

@@ -62,7 +62,7 @@ func (a *app) gatewaySupervised(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	lock, err := statelock.Take(p, snap.Config.Gateway.TLS.Scheme())
+	lock, err := statelock.Take(p, introduction(snap, settings))
 	if err != nil {
 		return err
 	}
@@ -109,6 +109,15 @@ func (a *app) gatewaySupervised(ctx context.Context) error {
 		log.Error("the supervisor is gone, so the gateway ends", "err", err)
 		return exitcode.With(exitcode.Failed, errQuiet)
 	}
+}
+
+// introduction is what a gateway says of itself in its lock.
+func introduction(snap *config.Snapshot, s auth.Settings) statelock.Said {
+	said := statelock.Said{Scheme: snap.Config.Gateway.TLS.Scheme()}
+	if s.Mode == config.AuthToken && s.Token != "" {
+		said.TokenSource, said.Token = s.TokenSource, auth.Fingerprint(s.Token)
+	}
+	return said
 }
 
 // endOfPipe reports when the supervisor's end of the hand-off pipe is closed.

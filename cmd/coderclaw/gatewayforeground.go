@@ -90,7 +90,7 @@ func (a *app) gatewayForeground(ctx context.Context, c *cli.Command) error {
 	if err := os.MkdirAll(p.StateDir, 0o700); err != nil {
 		return fmt.Errorf("state dir of %s: %w; create it or name another", hint(p, "gateway"), err)
 	}
-	lock, err := statelock.Take(p, snap.Config.Gateway.TLS.Scheme())
+	lock, err := statelock.Take(p, introduction(snap, settings))
 	if err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"sync/atomic"
 
 	"github.com/coderclaw/coderclaw/gateway/certificate"
 	"github.com/coderclaw/coderclaw/gateway/client"
@@ -29,15 +30,24 @@ func probes(check config.Check, stateDir string, lookup func(string) (string, bo
 	at := net.JoinHostPort(host, fmt.Sprint(addr.Port()))
 	gw := check.Snapshot.Config.Gateway
 	auth := gw.Auth
-	token, _ := lookup(config.EnvToken)
+	fromEnv, _ := lookup(config.EnvToken)
 	password, _ := lookup(config.EnvPassword)
+	var token atomic.Value // what worked last
+	token.Store(firstOf(auth.Token, fromEnv))
 	return func(ctx context.Context) error {
 			fingerprint, err := pinned(gw.TLS, stateDir) // at each question: the gateway makes its certificate when it first starts
 			if err != nil {
 				return err
 			}
-			return answers(ctx, client.Options{URL: gw.TLS.Scheme() + "://" + at, Token: firstOf(auth.Token, token), Password: firstOf(auth.Password, password),
-				Fingerprint: fingerprint, ClientID: "cli", Mode: "probe", Version: buildinfo.Version()})
+			o := client.Options{URL: gw.TLS.Scheme() + "://" + at, Token: token.Load().(string), Password: firstOf(auth.Password, password),
+				Fingerprint: fingerprint, ClientID: "cli", Mode: "probe", Version: buildinfo.Version()}
+			accepted, err := answers(ctx, o)
+			if err == nil && !accepted { // the token may have been rotated since; failures that go on could lock this machine out
+				if s, loadErr := config.Load(check.Snapshot.Path, lookup); loadErr == nil && s.Config.Gateway.Auth.Token != "" {
+					token.Store(s.Config.Gateway.Auth.Token)
+				}
+			}
+			return err
 		}, func(ctx context.Context) error {
 			fingerprint, err := pinned(gw.TLS, stateDir)
 			if err != nil {
@@ -52,19 +62,19 @@ func probes(check config.Check, stateDir string, lookup func(string) (string, bo
 
 // answers tells whether the gateway carries out a request. It is asked without a
 // device, which leaves nothing behind, so what it answers may be that this is not allowed.
-func answers(ctx context.Context, o client.Options) error {
+func answers(ctx context.Context, o client.Options) (accepted bool, err error) {
 	c, err := client.Dial(ctx, o)
 	if _, refused := errors.AsType[*client.RefusedError](err); refused {
-		return nil // it has changed its credential since; that it says so is an answer
+		return false, nil // it has changed its credential since; that it says so is an answer
 	}
 	if err != nil {
-		return err
+		return false, err
 	}
 	err = c.Call(ctx, "health", nil, nil)
 	if _, answered := errors.AsType[*protocol.Error](err); answered {
 		err = nil
 	}
-	return errors.Join(err, c.Close())
+	return true, errors.Join(err, c.Close())
 }
 
 // serves tells whether the gateway wants clients.

@@ -285,7 +285,7 @@ func (a *app) claim(p profiles.Profile) (release func(), err error) {
 	if err != nil {
 		return nil, fmt.Errorf("profile %s: %w", p.Name, err)
 	}
-	serving, err := statelock.Take(p, "")
+	serving, err := statelock.Take(p, statelock.Said{})
 	if err != nil {
 		return nil, errors.Join(err, supervising.Close())
 	}

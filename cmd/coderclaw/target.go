@@ -11,6 +11,7 @@ import (
 
 	"github.com/urfave/cli/v3"
 
+	"github.com/coderclaw/coderclaw/gateway/auth"
 	"github.com/coderclaw/coderclaw/gateway/client"
 	"github.com/coderclaw/coderclaw/gateway/config"
 	"github.com/coderclaw/coderclaw/gateway/protocol"
@@ -27,6 +28,7 @@ type target struct {
 	config          *config.Snapshot // of the profile; what it says may be invalid
 	url, source     string
 	token, password string
+	tokenFrom       string // where the token of a local target comes from, for people
 	fingerprint     string // of the certificate to insist on, "" for one that this machine trusts
 	timeout         time.Duration
 }
@@ -118,7 +120,7 @@ func (a *app) target(c *cli.Command) (target, error) {
 		}
 	}
 	t.url = tls.Scheme() + "://" + net.JoinHostPort(host, strconv.Itoa(port))
-	t.token = firstOf(t.token, envValue(a.env, "CODERCLAW_GATEWAY_TOKEN"), gw.Auth.Token)
+	t.tokenFrom, t.token = pickToken(sourced{"--token", t.token}, sourced{config.EnvToken, envValue(a.env, config.EnvToken)}, sourced{auth.TokenInConfig + " of " + p.ConfigPath, gw.Auth.Token})
 	t.password = firstOf(t.password, envValue(a.env, "CODERCLAW_GATEWAY_PASSWORD"), gw.Auth.Password)
 	return t, nil
 }
@@ -203,7 +205,7 @@ func (a *app) unreachable(t target, err error) error {
 	if errors.Is(err, context.DeadlineExceeded) {
 		err = fmt.Errorf("gateway timeout after %dms", t.timeout.Milliseconds())
 	}
-	return fmt.Errorf("%w\n%s", err, t.block())
+	return fmt.Errorf("%w\n%s%s", err, t.block(), t.mismatch(err))
 }
 
 // block says which gateway was meant and where that came from.

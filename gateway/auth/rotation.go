@@ -100,6 +100,15 @@ func (r rotation) write(path string) error {
 	return atomicfile.WriteFile(path, append(text, '\n'), 0o600)
 }
 
+// InForce returns the fingerprint of the token that a running gateway asks for, which
+// started with the one of fingerprint started and reads the config that holds token.
+func InForce(stateDir, started, token string) string {
+	if r, err := readRotation(RotationFile(stateDir)); err == nil && token != "" && r.current.is(sumOf(token)) {
+		return Fingerprint(token)
+	}
+	return started
+}
+
 // Rotated is what RotateToken did.
 type Rotated struct {
 	Old, New string    // fingerprints
@@ -124,7 +133,10 @@ func RotateToken(ctx context.Context, p profiles.Profile, lookup func(string) (s
 		}
 		next := rotation{current: sumOf(token), previous: []retired{{sumOf(old), now.Add(grace)}}}
 		for _, r := range known.previous {
-			if now.Before(r.until) && len(next.previous) < maxRetired {
+			if r.until.After(now.Add(grace)) { // less grace is asked for now
+				r.until = now.Add(grace)
+			}
+			if len(next.previous) < maxRetired {
 				next.previous = append(next.previous, r)
 			}
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 
 	"github.com/coderclaw/coderclaw/internal/exitcode"
@@ -22,6 +23,9 @@ var ErrTokenElsewhere = errors.New("the token is not written in the config")
 // It fails with ErrTokenElsewhere, marked exitcode.Auth, where the token comes from
 // an included file, a variable, or is none of the file's.
 func RenewToken(ctx context.Context, p profiles.Profile, lookup func(string) (string, bool), prepare func(old, token string) (undo func() error, err error)) error {
+	if _, err := os.Stat(p.ConfigPath); missing(err) {
+		return errMissingConfig(flagOf(p))
+	}
 	lock, err := lockfile.Acquire(ctx, filepath.Join(p.StateDir, "setup.lock"))
 	if err != nil {
 		return fmt.Errorf("config %s: %w", p.ConfigPath, err)
@@ -33,9 +37,6 @@ func renewLocked(p profiles.Profile, lookup func(string) (string, bool), prepare
 	s, err := LoadProfile(p, lookup)
 	if err != nil {
 		return err
-	}
-	if !s.Exists {
-		return errMissingConfig(s.flag)
 	}
 	if err := s.Err(); err != nil {
 		return err

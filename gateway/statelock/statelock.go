@@ -20,15 +20,23 @@ type Holder struct {
 	PID       int    `json:"pid"`
 	StartTime uint64 `json:"startTime"` // tells a recycled pid from the gateway's
 	Port      int    `json:"port"`
-	Scheme    string `json:"scheme"` // of its address, ws or wss
+
+	Said
 
 	Since time.Time `json:"since"`
 }
 
+// Said is what a gateway says of how it is talked to.
+type Said struct {
+	Scheme      string `json:"scheme"`                // of its address, ws or wss
+	TokenSource string `json:"tokenSource,omitempty"` // where it has its token from, see auth.Settings; "" without one
+	Token       string `json:"token,omitempty"`       // fingerprint of the token that it started with
+}
+
 // Take takes the lock of p's state dir, which must exist, for a gateway on
-// p.Port, which answers to that scheme, in this process. When another gateway holds it, the error says which
+// p.Port in this process. When another gateway holds it, the error says which
 // and carries exitcode.Busy.
-func Take(p profiles.Profile, scheme string) (*lockfile.Lock, error) {
+func Take(p profiles.Profile, said Said) (*lockfile.Lock, error) {
 	lock, err := lockfile.TryLock(p.GatewayLock())
 	if held, ok := errors.AsType[*lockfile.HeldError](err); ok {
 		var h Holder
@@ -39,18 +47,18 @@ func Take(p profiles.Profile, scheme string) (*lockfile.Lock, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := introduce(lock, p.Port, scheme); err != nil {
+	if err := introduce(lock, p.Port, said); err != nil {
 		return nil, errors.Join(err, lock.Close())
 	}
 	return lock, nil
 }
 
-func introduce(lock *lockfile.Lock, port int, scheme string) error {
+func introduce(lock *lockfile.Lock, port int, said Said) error {
 	start, err := proctable.StartTime(os.Getpid())
 	if err != nil {
 		return err
 	}
-	content, err := json.Marshal(Holder{PID: os.Getpid(), StartTime: start, Port: port, Scheme: scheme, Since: time.Now().Round(time.Millisecond)})
+	content, err := json.Marshal(Holder{PID: os.Getpid(), StartTime: start, Port: port, Said: said, Since: time.Now().Round(time.Millisecond)})
 	if err != nil {
 		return err
 	}

@@ -16,14 +16,14 @@ func TestTakeAndFind(t *testing.T) {
 	if _, ok := statelock.Find(p); ok {
 		t.Error("found before there is one")
 	}
-	lock, err := statelock.Take(p, "wss")
+	lock, err := statelock.Take(p, statelock.Said{Scheme: "wss", TokenSource: "--token", Token: "ab12"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if h, ok := statelock.Find(p); !ok || h.PID != os.Getpid() || h.Port != 19001 || h.Scheme != "wss" {
+	if h, ok := statelock.Find(p); !ok || h.PID != os.Getpid() || h.Port != 19001 || h.Scheme != "wss" || h.TokenSource != "--token" || h.Token != "ab12" {
 		t.Errorf("found %+v, %v", h, ok)
 	}
-	_, err = statelock.Take(p, "wss")
+	_, err = statelock.Take(p, statelock.Said{Scheme: "wss", TokenSource: "--token", Token: "ab12"})
 	if exitcode.Of(err) != exitcode.Busy || !strings.Contains(err.Error(), "coderclaw --profile dev gateway stop") {
 		t.Errorf("taken twice: %v", err)
 	}
