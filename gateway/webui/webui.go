@@ -1,0 +1,130 @@
+// Package webui owns what a browser is served: the built-in page that shows a gateway,
+// or the files of another Control UI, with their security headers. Who may connect from a
+// page is not decided here.
+package webui
+
+import (
+	"embed"
+	"encoding/json"
+	"io/fs"
+	"net/http"
+	"net/url"
+	"strings"
+)
+
+// Paths below the base path.
+const (
+	entrancePath = "/__coderclaw/open"
+	pagePath     = "/__coderclaw/ui/"
+)
+
+// policy is what pages may load. Inline styles and foreign pictures are for the Control UI of the family.
+const policy = "default-src 'self'; base-uri 'none'; object-src 'none'; form-action 'self'; frame-ancestors 'none'; script-src 'self'; " +
+	"style-src 'self' 'unsafe-inline'; img-src 'self' data: https:; font-src 'self'; connect-src 'self' ws: wss:"
+
+// Options say what is served. Entrance answers what the page of a ticket posts.
+type Options struct {
+	BasePath string // gateway.controlUi.basePath, as written
+	Root     string // gateway.controlUi.root: a directory that takes the place of the built-in page, "" for none
+	Profile  string
+	Command  string // that opens the UI, for people
+	Entrance http.Handler
+}
+
+// UI serves below its base path. It is safe for concurrent use.
+type UI struct {
+	o    Options
+	base string
+	mux  *http.ServeMux
+}
+
+//go:embed assets
+var assets embed.FS
+
+// Base is the path that a base path stands for: "" or a slash and a name.
+func Base(path string) string {
+	path = strings.Trim(strings.TrimSpace(path), "/")
+	if path == "" {
+		return ""
+	}
+	return "/" + path
+}
+
+// EntranceURL is the URL at which a browser shows a ticket; it stands behind a #, so that
+// it is in no request line and no log.
+func EntranceURL(origin, basePath, ticket string) string {
+	return origin + escaped(Base(basePath)) + entrancePath + "#" + ticket
+}
+
+// Home is the path of the UI in a URL.
+func Home(basePath string) string { return escaped(Base(basePath)) + "/" }
+
+func escaped(path string) string { return (&url.URL{Path: path}).EscapedPath() }
+
+// New returns the UI.
+func New(o Options) *UI {
+	u := &UI{o: o, base: Base(o.BasePath), mux: http.NewServeMux()}
+	built, err := fs.Sub(assets, "assets")
+	if err != nil {
+		panic(err) // the name is valid
+	}
+	file := func(name string) http.HandlerFunc {
+		return func(w http.ResponseWriter, r *http.Request) { http.ServeFileFS(w, r, built, name) }
+	}
+	u.mux.HandleFunc("GET "+entrancePath, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Referrer-Policy", "same-origin") // with no-referrer a browser hides the origin of what the page posts
+		w.Header().Set("Cache-Control", "no-store")
+		file("enter.html")(w, r)
+	})
+	u.mux.Handle("POST "+entrancePath, o.Entrance)
+	for _, name := range []string{"app.js", "enter.js", "style.css"} {
+		u.mux.HandleFunc("GET "+pagePath+name, file(name))
+	}
+	u.mux.HandleFunc("GET "+pagePath+"page.json", u.page)
+	u.mux.HandleFunc("GET /__coderclaw/control-ui-config.json", u.config)
+	u.mux.HandleFunc("GET /__openclaw/control-ui-config.json", u.config) // where that of a sibling product asks
+	if o.Root != "" {
+		u.mux.Handle("GET /", directory(o.Root))
+	} else {
+		u.mux.HandleFunc("GET /{$}", file("page.html"))
+	}
+	return u
+}
+
+// ServeHTTP answers what lies below the base path.
+func (u *UI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	h := w.Header()
+	h.Set("X-Frame-Options", "DENY")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("Content-Security-Policy", policy)
+	h.Set("Cache-Control", "no-cache")
+	rest, below := strings.CutPrefix(r.URL.Path, u.base)
+	switch {
+	case !below || rest != "" && rest[0] != '/':
+		http.NotFound(w, r)
+	case rest == "":
+		to := url.URL{Path: u.base + "/", RawQuery: r.URL.RawQuery}
+		http.Redirect(w, r, to.String(), http.StatusFound)
+	default:
+		inner := new(http.Request)
+		*inner = *r
+		inner.URL = &url.URL{Path: rest, RawQuery: r.URL.RawQuery}
+		u.mux.ServeHTTP(w, inner)
+	}
+}
+
+// config is what a Control UI asks for before it connects.
+func (u *UI) config(w http.ResponseWriter, _ *http.Request) {
+	answer(w, map[string]string{"basePath": u.base, "assistantName": "Assistant", "assistantAvatar": "A", "assistantAgentId": "main"})
+}
+
+// page is what the built-in page must know before it has connected.
+func (u *UI) page(w http.ResponseWriter, _ *http.Request) {
+	answer(w, map[string]string{"profile": u.o.Profile, "command": u.o.Command})
+}
+
+func answer(w http.ResponseWriter, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(v) // the client may be gone
+}
