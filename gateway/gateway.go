@@ -40,7 +40,7 @@ import (
 var ErrRestart = errors.New("restart")
 
 // Options is what a gateway must know. All of it is required but Profile, which
-// is "" for a gateway that no registry knows, Degraded, Commit, Ready, TLS, Tailscale, Isolation and Rescue.
+// is "" for a gateway that no registry knows, Degraded, Commit, Ready, TLS, Tailscale, Isolation, Local and Rescue.
 type Options struct {
 	Profile  string
 	Instance string // random id of this start
@@ -68,6 +68,8 @@ type Options struct {
 	Tailscale tailscale.CLI // asked about users and to publish the port, where Config says so
 
 	Isolation *protocol.Isolation // what the process has walled itself off with; told in health
+	// Local takes commands of the same user, nil where there is no such socket. It is owned by the gateway from New on.
+	Local net.Listener
 	// Rescue is the supervisor of a gateway that may see to others, nil for all others.
 	Rescue rescue.Supervisor
 
@@ -89,6 +91,7 @@ type Gateway struct {
 	nodes    *nodes.Feature
 
 	approvals *approvals.Decisions
+	browsers  *browsers
 
 	server   *http.Server
 	draining atomic.Bool
@@ -139,6 +142,7 @@ func New(o Options) (*Gateway, error) {
 	allow := o.Config.Config.Gateway.Nodes
 	g.nodes = nodes.New(o.StateDir, g.devices, g.approvals, nodes.Policy{Allow: allow.AllowCommands, Deny: allow.DenyCommands}, time.Now, g.tellPairing, o.Log)
 	register(g.mux, g.health, logs.New(o.LogDir), chans, configview.New(o.LoadConfig), approvals.NewLists(o.StateDir, g.nodes), g.approvals, g.nodes, devices.New(g.devices, time.Now, g.pairResolved, g.part), g.presence)
+	g.browsers = newBrowsers(&g.o)
 	g.server = &http.Server{
 		Handler:           g.routes(),
 		ReadHeaderTimeout: handshakeTimeout,
@@ -210,6 +214,7 @@ func (g *Gateway) Serve(ctx context.Context) error {
 		pulse.Go(func() { g.o.Tailscale.Publish(ctx, plan, restart, g.o.Log, g.health.Published) })
 	}
 	pulse.Go(func() { g.left.run(ours, partingDelay, g.tellPresence) })
+	pulse.Go(func() { g.browsers.serveDesk(ctx, &g.o) })
 	if g.o.Ready != nil {
 		g.o.Ready()
 	}

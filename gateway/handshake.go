@@ -109,10 +109,13 @@ func (g *Gateway) connect(ctx context.Context, s *rpc.Session, r *http.Request, 
 		return none, refuse(auth.OriginNotAllowed)
 	}
 	a := attempt{g: g, p: &p, r: r, peer: auth.PeerOf(r, cfg.TrustedProxies), nonce: nonce, ui: cfg.ControlUI}
+	if p.Client.IsControlUI() && p.Role == protocol.RoleOperator {
+		a.signedIn = g.browsers.sessions.Ends(r)
+	}
 	if no := a.run(ctx); no != nil {
 		return none, no
 	}
-	s.Role, s.Scopes, s.RemoteIP = p.Role, p.Scopes, a.peer.Report
+	s.Role, s.Scopes, s.RemoteIP, s.Ends = p.Role, p.Scopes, a.peer.Report, a.signedIn
 	if p.Device != nil {
 		s.DeviceID = p.Device.ID
 	}
@@ -133,6 +136,8 @@ type attempt struct {
 	ui    config.ControlUI
 	key   string // normalised public key of the device
 	token *auth.DeviceToken
+
+	signedIn time.Time // until when the browser of a ticket is; zero for other clients
 }
 
 // run is steps 5 to 11 of the protocol's order of checks. It may change the
@@ -146,6 +151,9 @@ func (a *attempt) run(ctx context.Context) *refusal {
 	bypass := p.Client.IsControlUI() && (a.ui.AllowInsecureAuth || a.ui.DangerouslyDisableDeviceAuth)
 	if p.Client.IsControlUI() && a.ui.DangerouslyDisableDeviceAuth {
 		p.Device = nil
+	}
+	if !a.signedIn.IsZero() {
+		return a.byTicket(secret)
 	}
 	v := g.gate.Judge(ctx, auth.Claim{Request: a.r, Peer: a.peer, Token: secret, Password: password, Device: p.Device != nil})
 	if p.Device == nil {
@@ -175,6 +183,18 @@ func unauthorized(v auth.Verdict, client protocol.ClientInfo) *refusal {
 	no := refuse(auth.Message(v.Reason, client))
 	no.reason = v.Reason
 	return no
+}
+
+// byTicket lets in the Control UI of this very user. It is given no token of a device,
+// which would outlive the time that the browser is signed in for.
+func (a *attempt) byTicket(secret string) *refusal {
+	if a.p.Device == nil {
+		return nil
+	}
+	if message := a.checkDevice(secret); message != "" {
+		return refuse(message)
+	}
+	return nil
 }
 
 // withoutDevice lets nobody in but who knows the shared secret.

@@ -24,6 +24,9 @@ func (g *Gateway) routes() http.Handler {
 		}
 		answer(w, code, map[string]any{"ready": code == http.StatusOK, "instance": g.o.Instance})
 	})
+	if g.browsers.ui != nil {
+		mux.Handle("/", g.browsers.ui)
+	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		door.From(r).Answering()
 		defer g.surviveRequest(w, r)

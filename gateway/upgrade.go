@@ -71,6 +71,10 @@ func (g *Gateway) serveSession(ctx context.Context, s *rpc.Session, line *door.C
 		g.nodes.Greeted(s)
 	}
 	g.greet(s)
+	if !s.Ends.IsZero() {
+		end := time.AfterFunc(time.Until(s.Ends), func() { s.Close(protocol.ClosePolicy, "signed out after a time; type: "+g.browsers.command) })
+		defer end.Stop()
+	}
 	s.Serve(ctx)
 	if presence.Tracked(s.Client) {
 		g.presence.Disconnected(s)

@@ -78,12 +78,13 @@ func (a *app) gatewaySupervised(ctx context.Context) error {
 		log.Warn(msg.Degraded)
 	}
 	logIsolation(ctx, log, isolation)
+	local := ticketSocket(p, log)
 	notifySocket, _ := a.env("NOTIFY_SOCKET")
 	g, err := gateway.New(gateway.Options{
 		Profile: msg.Profile, Instance: msg.Instance, StateDir: p.StateDir, ConfigPath: p.ConfigPath,
 		Workspace: p.Workspace, LogDir: p.LogDir(), Port: p.Port, Listeners: listeners, Config: snap, Auth: settings, Degraded: msg.Degraded,
 		LoadConfig: func() (*config.Snapshot, error) { return config.LoadProfile(p, lookup) },
-		Version:    buildinfo.Version(), Commit: buildinfo.Commit(), Drain: msg.Drain, Log: log, TLS: encrypted, Isolation: isolation, Rescue: rescueOf(msg),
+		Version:    buildinfo.Version(), Commit: buildinfo.Commit(), Drain: msg.Drain, Log: log, TLS: encrypted, Isolation: isolation, Local: local, Rescue: rescueOf(msg),
 		Ready: func() {
 			log.Info("gateway ready", "port", p.Port, "profile", p.Name, "pid", os.Getpid())
 			if notifySocket == "" {

@@ -67,6 +67,7 @@ type TLS struct {
 type ControlUI struct {
 	Enabled                      *bool // nil when the file does not say
 	BasePath                     string
+	Root                         string // directory of its files, "" for the built-in page
 	AllowedOrigins               []string
 	AllowInsecureAuth            bool
 	DangerouslyDisableDeviceAuth bool

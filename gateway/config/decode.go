@@ -34,6 +34,7 @@ func decode(root *node) Config {
 			ControlUI: ControlUI{
 				Enabled:                      ui.boolPtr("enabled"),
 				BasePath:                     ui.text("basePath", ""),
+				Root:                         ui.text("root", ""),
 				AllowedOrigins:               ui.texts("allowedOrigins"),
 				AllowInsecureAuth:            ui.bool("allowInsecureAuth", false),
 				DangerouslyDisableDeviceAuth: ui.bool("dangerouslyDisableDeviceAuth", false),

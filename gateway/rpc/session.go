@@ -19,7 +19,7 @@ type Line interface {
 	Carried(n int) // notes that n bytes of what was read are content
 }
 
-// Session is one connection. Client, Role, Scopes, DeviceID and Offer are set before
+// Session is one connection. Client, Role, Scopes, DeviceID, Offer and Ends are set before
 // Welcome and not changed afterwards.
 //
 // Two goroutines serve it: one reads, and carries each request out in a goroutine of its
@@ -32,6 +32,7 @@ type Session struct {
 	DeviceID string             // "" for a client without a device
 	RemoteIP string             // "" for a local one
 	Offer    protocol.NodeOffer // of a node, with the commands that it may carry out
+	Ends     time.Time          // when the connection must end, the zero time for never
 
 	hub  *Hub
 	conn *websocket.Conn

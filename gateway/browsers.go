@@ -1,0 +1,98 @@
+package gateway
+
+import (
+	"context"
+	"crypto/rand"
+	"net"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/coderclaw/coderclaw/gateway/ticket"
+	"github.com/coderclaw/coderclaw/gateway/webui"
+)
+
+// browsers is the gateway's side towards browsers: the pages, the tickets that open them
+// without pairing, and the cookies that those are exchanged for.
+type browsers struct {
+	ui       *webui.UI // nil when no UI is served
+	sessions *ticket.Sessions
+	desk     *ticket.Desk
+	local    net.Listener // of the desk, may be nil
+	command  string       // that opens the UI, for people
+}
+
+func newBrowsers(o *Options) *browsers {
+	cfg := o.Config.Config.Gateway.ControlUI
+	office := ticket.NewOffice(o.Profile, time.Now)
+	b := &browsers{local: o.Local, command: openCommand(o.Profile)}
+	b.sessions = &ticket.Sessions{
+		Key: sync.OnceValue(func() []byte {
+			key, err := ticket.LoadKey(o.StateDir)
+			if err != nil {
+				o.Log.Warn("browsers have to sign in again after a restart", "err", err)
+				key = []byte(rand.Text())
+			}
+			return key
+		}),
+		Secret: func() string { return o.Auth.Mode + "\x00" + o.Auth.Token + "\x00" + o.Auth.Password },
+		Now:    time.Now,
+	}
+	b.desk = &ticket.Desk{Office: office, Log: o.Log}
+	if cfg.Enabled != nil && !*cfg.Enabled {
+		return b
+	}
+	home := webui.Home(cfg.BasePath)
+	b.desk.Origin = originOf(o)
+	b.desk.Home = b.desk.Origin + home
+	b.desk.Enter = func(text string) string { return webui.EntranceURL(b.desk.Origin, cfg.BasePath, text) }
+	b.ui = webui.New(webui.Options{
+		BasePath: cfg.BasePath, Root: cfg.Root, Profile: o.Profile, Command: b.command,
+		Entrance: &ticket.Entrance{Office: office, Sessions: b.sessions, Home: home, Command: b.command, Log: o.Log},
+	})
+	return b
+}
+
+// openCommand is what a person types to open the UI of the gateway of a profile.
+func openCommand(profile string) string {
+	return strings.TrimSpace("coderclaw open " + profile)
+}
+
+// originOf is that of the pages that a browser on this machine gets from the gateway:
+// loopback where it can be, for pages of other addresses may do less.
+func originOf(o *Options) string {
+	scheme, standard := "http", 80
+	if o.TLS != nil {
+		scheme, standard = "https", 443
+	}
+	var at *net.TCPAddr
+	for _, l := range o.Listeners {
+		a, ok := l.Addr().(*net.TCPAddr)
+		if ok && (at == nil || a.IP.IsLoopback() && !at.IP.IsLoopback()) {
+			at = a
+		}
+	}
+	if at == nil {
+		return ""
+	}
+	host := at.IP.String()
+	if at.IP.IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	whole := net.JoinHostPort(host, strconv.Itoa(at.Port))
+	if at.Port == standard { // a browser leaves it out
+		whole = strings.TrimSuffix(whole, ":"+strconv.Itoa(standard))
+	}
+	return scheme + "://" + whole
+}
+
+// serveDesk issues tickets until ctx ends.
+func (b *browsers) serveDesk(ctx context.Context, o *Options) {
+	if b.local == nil {
+		return
+	}
+	if err := b.desk.Serve(ctx, b.local); err != nil {
+		o.Log.Error("no browser can be let in any more", "err", err)
+	}
+}
