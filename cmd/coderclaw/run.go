@@ -95,6 +95,8 @@ func (a *app) commands() []*cli.Command {
 		a.gatewayCommand(),
 		a.supervisorCommand(),
 		a.serviceCommand(),
+		a.openCommand(),
+		a.dashboardCommand(),
 		a.statusCommand(),
 		a.healthCommand(),
 		a.logsCommand(),
