@@ -48,7 +48,7 @@ var stateKinds = []struct{ pattern, kind string }{
 	{"agents", isSessions},
 	{"workspace", isWorkspace},
 	{"logs", isRecord}, {"crashes", isRecord}, {"backups", isRecord}, {"doctor", isRecord}, {"tmp", isRecord},
-	{"desired", isRecord}, {"ledger.json", isRecord}, {"supervisor.sock", isRecord}, {"notify.sock", isRecord},
+	{"desired", isRecord}, {"ledger.json", isRecord}, {"supervisor.sock", isRecord}, {"notify.sock", isRecord}, {"gateway.sock", isRecord},
 	{".*.tmp", isRecord}, // a write that a crash cut short
 	{"setup.lock", isLock}, {"exec-approvals.lock", isLock}, {"doctor.lock", isLock}, {"supervisor.lock", isLock}, {"gateway.lock", isLock},
 }

@@ -221,6 +221,8 @@ func Reserved(name string) bool {
 	switch top {
 	case "desired", "identity", "devices", "backups", "doctor", "logs", "crashes":
 		return true
+	case "gateway": // gateway/NAME.json5 would be a likely name too
+		return base == "browser.key"
 	case AgentsDir: // agents/NAME.json5 would be a likely name, and below are the agents' own files
 		return strings.Count(name, "/") > 1
 	}
