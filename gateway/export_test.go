@@ -7,6 +7,7 @@ import (
 
 	"github.com/coderclaw/coderclaw/gateway/door"
 	"github.com/coderclaw/coderclaw/gateway/rpc"
+	"github.com/coderclaw/coderclaw/gateway/ticket"
 )
 
 // Beats returns a beat of the pulse, which a test calls in place of the clock.
@@ -40,3 +41,13 @@ func (g *Gateway) Connections() (all, strangers int) { return g.door.Count() }
 
 // Strangers is how many connections may be open that have not said who they are.
 func Strangers() int { return door.LimitsFor(door.Files()).Strangers }
+
+// SessionsAgo makes cookies as the gateway did some time ago.
+func (g *Gateway) SessionsAgo(ago time.Duration) *ticket.Sessions {
+	s := *g.browsers.sessions
+	s.Now = func() time.Time { return time.Now().Add(-ago) }
+	return &s
+}
+
+// OriginOf is that of the tickets of a gateway with these listeners.
+func OriginOf(o *Options) string { return originOf(o) }

@@ -25,7 +25,13 @@ type wire struct {
 // open connects and takes the challenge.
 func (r *running) open(t *testing.T, header http.Header) *wire {
 	t.Helper()
-	conn, res, err := websocket.Dial(t.Context(), r.url, &websocket.DialOptions{HTTPHeader: header})
+	return r.openAs(t, "", header)
+}
+
+// openAs is open under another name of the host, "" for its own.
+func (r *running) openAs(t *testing.T, host string, header http.Header) *wire {
+	t.Helper()
+	conn, res, err := websocket.Dial(t.Context(), r.url, &websocket.DialOptions{HTTPHeader: header, Host: host})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"net/http"
 	"net/url"
+	"path"
 	"strings"
 )
 
@@ -42,12 +43,12 @@ type UI struct {
 var assets embed.FS
 
 // Base is the path that a base path stands for: "" or a slash and a name.
-func Base(path string) string {
-	path = strings.Trim(strings.TrimSpace(path), "/")
-	if path == "" {
+func Base(text string) string {
+	text = strings.Trim(strings.TrimSpace(text), "/")
+	if text == "" {
 		return ""
 	}
-	return "/" + path
+	return "/" + text
 }
 
 // EntranceURL is the URL at which a browser shows a ticket; it stands behind a #, so that
@@ -101,7 +102,7 @@ func (u *UI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.Set("Cache-Control", "no-cache")
 	rest, below := strings.CutPrefix(r.URL.Path, u.base)
 	switch {
-	case !below || rest != "" && rest[0] != '/':
+	case !below || rest != "" && rest[0] != '/' || !clean(r.URL.Path):
 		http.NotFound(w, r)
 	case rest == "":
 		to := url.URL{Path: u.base + "/", RawQuery: r.URL.RawQuery}
@@ -112,6 +113,12 @@ func (u *UI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		inner.URL = &url.URL{Path: rest, RawQuery: r.URL.RawQuery}
 		u.mux.ServeHTTP(w, inner)
 	}
+}
+
+// clean tells whether a path has nothing in it that the mux would correct by a redirect,
+// which knows of no base path.
+func clean(text string) bool {
+	return path.Clean(text) == strings.TrimSuffix(text, "/") || text == "/"
 }
 
 // config is what a Control UI asks for before it connects.

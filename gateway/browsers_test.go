@@ -1,0 +1,228 @@
+package gateway_test
+
+import (
+	"crypto/tls"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/coderclaw/coderclaw/gateway"
+	"github.com/coderclaw/coderclaw/gateway/protocol"
+	"github.com/coderclaw/coderclaw/gateway/ticket"
+	"github.com/coderclaw/coderclaw/internal/localsocket"
+)
+
+// startWithDesk starts a gateway that issues tickets, changed by change.
+func startWithDesk(t *testing.T, change func(*gateway.Options)) (*running, *ticket.Client) {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "g") // that of t may be too long for a socket
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	l, err := localsocket.Listen(dir, ticket.SocketName)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := startWith(t, func(o *gateway.Options) {
+		o.Local = l
+		if change != nil {
+			change(o)
+		}
+	})
+	return r, ticket.NewClient(dir)
+}
+
+func (r *running) origin() string { return "http" + strings.TrimPrefix(r.url, "ws") }
+
+// signIn does what a browser does with a ticket.
+func (r *running) signIn(t *testing.T, desk *ticket.Client) *http.Cookie {
+	t.Helper()
+	got, err := desk.Issue(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	link, err := url.Parse(got.URL)
+	if err != nil || got.Origin != r.origin() || got.Profile != "test" {
+		t.Fatalf("%+v, %v", got, err)
+	}
+	form := url.Values{ticket.FormField: {link.Fragment}}
+	link.Fragment = ""
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, link.String(), strings.NewReader(form.Encode()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	req.Header.Set("Origin", r.origin())
+	res, err := http.DefaultTransport.RoundTrip(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	if res.StatusCode != http.StatusSeeOther || len(res.Cookies()) != 1 {
+		body, _ := io.ReadAll(res.Body)
+		t.Fatalf("%s: %s", res.Status, body)
+	}
+	http.DefaultTransport.(*http.Transport).CloseIdleConnections()
+	return res.Cookies()[0]
+}
+
+// TestSignedInBrowser lists who is let in by the cookie of a ticket.
+func TestSignedInBrowser(t *testing.T) {
+	t.Parallel()
+	r, desk := startWithDesk(t, nil)
+	cookie := r.signIn(t, desk)
+	sent := cookie.Name + "=" + cookie.Value
+	k := newKey(t)
+	ui := with(plain(), object{"auth": nil, "scopes": []string{"operator.admin", "operator.pairing"},
+		"client": object{"id": "coderclaw-control-ui", "mode": "webchat", "version": "1", "platform": "web"}})
+	sibling := with(ui, object{"client": object{"id": "openclaw-control-ui", "mode": "webchat", "version": "1", "platform": "web"}})
+	webchat := with(ui, object{"client": object{"id": "webchat", "mode": "webchat", "version": "1", "platform": "web"}})
+	const insecure = "control ui requires HTTPS or localhost (secure context)"
+	for _, tc := range []struct {
+		name   string
+		header http.Header
+		params func(*wire) object
+		no     string
+	}{
+		{"without a device", http.Header{"Origin": {r.origin()}, "Cookie": {sent}}, func(*wire) object { return ui }, ""},
+		{"with a device", http.Header{"Origin": {r.origin()}, "Cookie": {sent}}, func(w *wire) object { return k.sign(ui, time.Now(), w.nonce) }, ""},
+		{"of the family", http.Header{"Origin": {r.origin()}, "Cookie": {sent}}, func(w *wire) object { return k.sign(sibling, time.Now(), w.nonce) }, ""},
+		{"with a wrong token besides", http.Header{"Origin": {r.origin()}, "Cookie": {sent}}, func(*wire) object { return with(ui, object{"auth": object{"token": "old"}}) }, ""},
+		{"through a proxy of this machine", http.Header{"Origin": {r.origin()}, "Cookie": {sent}, "X-Forwarded-For": {"192.0.2.1"}}, func(*wire) object { return ui }, ""},
+		{"with a device of another", http.Header{"Origin": {r.origin()}, "Cookie": {sent}}, func(w *wire) object { return k.sign(ui, time.Now(), "x") }, "device nonce mismatch"},
+		{"as a node", http.Header{"Origin": {r.origin()}, "Cookie": {sent}}, func(*wire) object { return with(ui, object{"role": "node"}) }, insecure},
+		{"another client", http.Header{"Origin": {r.origin()}, "Cookie": {sent}}, func(*wire) object { return webchat }, "device identity required"},
+		{"a page of another port", http.Header{"Origin": {"http://127.0.0.1:1"}, "Cookie": {sent}}, func(*wire) object { return ui }, insecure},
+		{"a page of another site", http.Header{"Origin": {"http://evil.example"}, "Cookie": {sent}}, func(*wire) object { return ui },
+			"origin not allowed (open the Control UI from the gateway host or allow it in gateway.controlUi.allowedOrigins)"},
+		{"no page", http.Header{"Cookie": {sent}}, func(*wire) object { return ui },
+			"origin not allowed (open the Control UI from the gateway host or allow it in gateway.controlUi.allowedOrigins)"},
+		{"without the cookie", http.Header{"Origin": {r.origin()}}, func(*wire) object { return ui }, insecure},
+		{"with a made-up cookie", http.Header{"Origin": {r.origin()}, "Cookie": {cookie.Name + "=" + strings.Repeat("A", len(cookie.Value))}}, func(*wire) object { return ui }, insecure},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			w := r.open(t, tc.header)
+			w.post("1", "connect", tc.params(w))
+			if tc.no != "" {
+				_, _, answer := w.closed()
+				if answer == nil || answer.Message != tc.no {
+					t.Errorf("got %+v", answer)
+				}
+				return
+			}
+			res := w.answer()
+			if !res.OK || strings.Contains(string(res.Payload), "deviceToken") {
+				t.Fatalf("%+v %s", res.Error, res.Payload)
+			}
+			if res := w.ask("2", "device.pair.list", object{}); !res.OK || strings.Contains(string(res.Payload), protocol.DeviceID(k.public())) {
+				t.Errorf("the device was paired for good: %+v %s", res.Error, res.Payload)
+			}
+		})
+	}
+}
+
+// TestSignInOutlivesRestart: a successor with the same secret knows the browser, one with another does not.
+func TestSignInOutlivesRestart(t *testing.T) {
+	t.Parallel()
+	first, desk := startWithDesk(t, nil)
+	cookie := first.signIn(t, desk)
+	ui := with(plain(), object{"auth": nil, "client": object{"id": "coderclaw-control-ui", "mode": "webchat", "version": "1", "platform": "web"}})
+	for token, in := range map[string]bool{secret: true, "rotated": false} {
+		next := startWith(t, func(o *gateway.Options) {
+			o.StateDir, o.Auth.Token = first.dir, token
+		})
+		u, err := url.Parse(first.origin())
+		if err != nil {
+			t.Fatal(err)
+		}
+		w := next.openAs(t, u.Host, http.Header{"Origin": {first.origin()}, "Cookie": {cookie.Name + "=" + cookie.Value}})
+		w.post("1", "connect", ui)
+		if got := w.answer(); got.OK != in {
+			t.Errorf("token %q: %+v", token, got.Error)
+		}
+	}
+}
+
+// TestSignInEnds: a connection does not outlive the time that its browser was signed in for.
+func TestSignInEnds(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	sessions := r.gateway.SessionsAgo(12*time.Hour - 300*time.Millisecond)
+	u, err := url.Parse(r.origin())
+	if err != nil {
+		t.Fatal(err)
+	}
+	cookie := sessions.New(&http.Request{Host: u.Host})
+	w := r.open(t, http.Header{"Origin": {r.origin()}, "Cookie": {cookie.Name + "=" + cookie.Value}})
+	w.post("1", "connect", with(plain(), object{"auth": nil, "client": object{"id": "coderclaw-control-ui", "mode": "webchat", "version": "1", "platform": "web"}}))
+	code, reason, _ := w.closed()
+	if code != 1008 || reason != "signed out after a time; type: coderclaw open test" && reason != "control ui requires HTTPS or localhost (secure context)" {
+		t.Errorf("closed with %d %s", code, reason)
+	}
+}
+
+func TestOriginOfTickets(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		addrs  []string
+		secure bool
+		want   string
+	}{
+		{[]string{"127.0.0.1:18789", "[::1]:18789"}, false, "http://127.0.0.1:18789"},
+		{[]string{"[::1]:18789"}, false, "http://[::1]:18789"},
+		{[]string{"0.0.0.0:18789"}, false, "http://127.0.0.1:18789"},
+		{[]string{"100.64.0.7:18789", "127.0.0.1:18789"}, false, "http://127.0.0.1:18789"},
+		{[]string{"100.64.0.7:18789"}, true, "https://100.64.0.7:18789"},
+		{[]string{"127.0.0.1:80"}, false, "http://127.0.0.1"},
+		{[]string{"[::1]:443"}, true, "https://[::1]"},
+		{[]string{"127.0.0.1:443"}, false, "http://127.0.0.1:443"},
+	} {
+		o := gateway.Options{Log: slog.New(slog.DiscardHandler)}
+		if tc.secure {
+			o.TLS = &tls.Config{}
+		}
+		for _, text := range tc.addrs {
+			a, err := net.ResolveTCPAddr("tcp", text)
+			if err != nil {
+				t.Fatal(err)
+			}
+			o.Listeners = append(o.Listeners, listenerAt{addr: a})
+		}
+		if got := gateway.OriginOf(&o); got != tc.want {
+			t.Errorf("%v: got %s, want %s", tc.addrs, got, tc.want)
+		}
+	}
+}
+
+type listenerAt struct {
+	net.Listener
+	addr net.Addr
+}
+
+func (l listenerAt) Addr() net.Addr { return l.addr }
+
+func TestUIOff(t *testing.T) {
+	t.Parallel()
+	off := false
+	r, desk := startWithDesk(t, func(o *gateway.Options) { o.Config.Config.Gateway.ControlUI.Enabled = &off })
+	if _, err := desk.Issue(t.Context()); err == nil || !strings.Contains(err.Error(), "is off") {
+		t.Errorf("got %v", err)
+	}
+	res, err := http.Get(r.origin())
+	if err != nil {
+		t.Fatal(err)
+	}
+	res.Body.Close()
+	http.DefaultTransport.(*http.Transport).CloseIdleConnections()
+	if res.StatusCode != http.StatusNotFound {
+		t.Error(res.Status)
+	}
+}
