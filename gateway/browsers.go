@@ -38,6 +38,7 @@ func newBrowsers(o *Options) *browsers {
 		}),
 		Secret: func() string { return o.Auth.Mode + "\x00" + o.Auth.Token + "\x00" + o.Auth.Password },
 		Now:    time.Now,
+		User:   ticket.UserOf,
 	}
 	b.desk = &ticket.Desk{Office: office, Log: o.Log}
 	if cfg.Enabled != nil && !*cfg.Enabled {

@@ -45,6 +45,7 @@ func Strangers() int { return door.LimitsFor(door.Files()).Strangers }
 // SessionsAgo makes cookies as the gateway did some time ago.
 func (g *Gateway) SessionsAgo(ago time.Duration) *ticket.Sessions {
 	s := *g.browsers.sessions
+	s.User = func(*http.Request) int { return -1 }
 	s.Now = func() time.Time { return time.Now().Add(-ago) }
 	return &s
 }

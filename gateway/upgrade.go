@@ -40,6 +40,7 @@ func (g *Gateway) upgrade(w http.ResponseWriter, r *http.Request) {
 	// The request is over for net/http, but its headers are looked at later.
 	kept := &http.Request{Method: r.Method, Host: r.Host, RemoteAddr: r.RemoteAddr, Header: r.Header.Clone()}
 	ctx := context.WithoutCancel(r.Context()) // of the server, see http.Request.Context
+	kept = kept.WithContext(ctx)
 	g.sessions.Go(func() {
 		defer g.survive(line)
 		s := g.hub.NewSession(uuid.NewString(), conn, line)

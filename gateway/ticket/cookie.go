@@ -8,8 +8,11 @@ import (
 	"encoding/binary"
 	"net"
 	"net/http"
+	"net/netip"
 	"strings"
 	"time"
+
+	"github.com/coderclaw/coderclaw/internal/proctable"
 )
 
 // sessionLife is how long a cookie is good for, used or not.
@@ -23,10 +26,14 @@ type Sessions struct {
 	Key    func() []byte // random bytes that only this gateway knows
 	Secret func() string // what clients of the gateway must know now; sessions end when it changes
 	Now    func() time.Time
+	// User is the user id at the other end of a request's connection, -1 where it cannot be
+	// told. What cannot be told when the cookie is made is not asked for later.
+	User func(*http.Request) int
 }
 
-// payloadSize is that of what is sealed: the moment of the end, ms since 1970, and what tells sessions apart.
-const payloadSize = 8 + 16
+// payloadSize is that of what is sealed: the moment of the end, ms since 1970, whose the
+// browser is, and what tells sessions apart.
+const payloadSize = 8 + 8 + 16
 
 func (s *Sessions) seal(origin string, payload []byte) []byte {
 	key := hmac.New(sha256.New, s.Key())
@@ -51,7 +58,8 @@ func (s *Sessions) New(r *http.Request) *http.Cookie {
 	ends := s.Now().Add(sessionLife)
 	payload := make([]byte, payloadSize)
 	binary.BigEndian.PutUint64(payload, uint64(ends.UnixMilli()))
-	rand.Read(payload[8:]) // never fails
+	binary.BigEndian.PutUint64(payload[8:], uint64(s.User(r)))
+	rand.Read(payload[16:]) // never fails
 	value := append(payload, s.seal(OriginOf(r), payload)...)
 	return &http.Cookie{
 		Name: cookieName(r.Host), Value: base64.RawURLEncoding.EncodeToString(value), Path: "/", MaxAge: int(sessionLife / time.Second),
@@ -79,7 +87,32 @@ func (s *Sessions) Ends(r *http.Request) time.Time {
 	if !hmac.Equal(seal, s.seal(OriginOf(r), payload)) || !s.Now().Before(ends) {
 		return time.Time{}
 	}
+	if user := int64(binary.BigEndian.Uint64(payload[8:])); user != -1 && user != int64(s.User(r)) {
+		return time.Time{}
+	}
 	return ends
+}
+
+// UserOf is the user id at the other end of the connection that a request came on, -1
+// where it cannot be told.
+func UserOf(r *http.Request) int {
+	local, _ := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
+	if local == nil {
+		return -1
+	}
+	server, err := netip.ParseAddrPort(local.String())
+	if err != nil {
+		return -1
+	}
+	client, err := netip.ParseAddrPort(r.RemoteAddr)
+	if err != nil {
+		return -1
+	}
+	uid, err := proctable.ConnectedUser(client, server)
+	if err != nil {
+		return -1
+	}
+	return uid
 }
 
 // OriginOf is the origin of the pages that the request's server answers with.

@@ -26,6 +26,8 @@ func request(origin string, cookies ...*http.Cookie) *http.Request {
 	return r
 }
 
+func someone(*http.Request) int { return 1000 }
+
 func TestSessions(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct {
@@ -66,6 +68,20 @@ func TestSessions(t *testing.T) {
 			s.Key = func() []byte { return make([]byte, keySize) }
 			return request(here, c)
 		}, false},
+		{"another user of this machine", func(s *Sessions, c *http.Cookie) *http.Request {
+			s.User = func(*http.Request) int { return 1001 }
+			return request(here, c)
+		}, false},
+		{"a user who cannot be told", func(s *Sessions, c *http.Cookie) *http.Request {
+			s.User = func(*http.Request) int { return -1 }
+			return request(here, c)
+		}, false},
+		{"a user who could not be told at first", func(s *Sessions, _ *http.Cookie) *http.Request {
+			s.User = func(*http.Request) int { return -1 }
+			c := s.New(request(here))
+			s.User = someone
+			return request(here, c)
+		}, true},
 		{"a longer time", func(_ *Sessions, c *http.Cookie) *http.Request {
 			c.Value = "B" + c.Value[1:]
 			return request(here, c)
@@ -79,7 +95,7 @@ func TestSessions(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				s := &Sessions{Key: func() []byte { return []byte("key") }, Secret: func() string { return "secret" }, Now: time.Now}
+				s := &Sessions{Key: func() []byte { return []byte("key") }, Secret: func() string { return "secret" }, Now: time.Now, User: someone}
 				c := s.New(request(here))
 				if !c.HttpOnly || c.SameSite != http.SameSiteStrictMode || c.Secure || c.Path != "/" || c.Domain != "" || c.MaxAge != 12*3600 || c.Name != "coderclaw_session_18789" {
 					t.Errorf("cookie %+v", c)
@@ -92,14 +108,14 @@ func TestSessions(t *testing.T) {
 			})
 		})
 	}
-	s := &Sessions{Key: func() []byte { return nil }, Secret: func() string { return "" }, Now: time.Now}
+	s := &Sessions{Key: func() []byte { return nil }, Secret: func() string { return "" }, Now: time.Now, User: someone}
 	if c := s.New(request("https://gateway")); !c.Secure || c.Name != "coderclaw_session" {
 		t.Errorf("over TLS: %+v", c)
 	}
 }
 
 func FuzzEnds(f *testing.F) {
-	s := &Sessions{Key: func() []byte { return []byte("key") }, Secret: func() string { return "secret" }, Now: time.Now}
+	s := &Sessions{Key: func() []byte { return []byte("key") }, Secret: func() string { return "secret" }, Now: time.Now, User: someone}
 	f.Add(s.New(request(here)).Value[1:])
 	f.Fuzz(func(t *testing.T, value string) {
 		r := request(here)

@@ -178,7 +178,7 @@ func TestEntrance(t *testing.T) {
 				text = tc.field
 			}
 			e := &Entrance{Office: office, Home: "/ui/", Command: "coderclaw open dev", Log: slog.New(slog.DiscardHandler),
-				Sessions: &Sessions{Key: func() []byte { return nil }, Secret: func() string { return "" }, Now: time.Now}}
+				Sessions: &Sessions{Key: func() []byte { return nil }, Secret: func() string { return "" }, Now: time.Now, User: UserOf}}
 			r := httptest.NewRequest(http.MethodPost, "/", strings.NewReader(url.Values{FormField: {text}}.Encode()))
 			r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 			r.Host = "127.0.0.1:18789"

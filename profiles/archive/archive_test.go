@@ -265,6 +265,7 @@ func TestHostile(t *testing.T) {
 		"dots alone":           {[]entry{first, config, other(tar.TypeDir, "../", "")}, "does not lead into the archive"},
 		"absolute":             {[]entry{first, config, file("/etc/passwd", "")}, "does not lead into the archive"},
 		"elsewhere":            {[]entry{first, config, file("supervisor.lock", "")}, "does not belong"},
+		"config: key":          {[]entry{first, conf, file("config/gateway/browser.key", "")}, "cannot include a file of this name"},
 		"config: lock":         {[]entry{first, conf, file("config/supervisor.lock", "")}, "cannot include a file of this name"},
 		"config: env":          {[]entry{first, conf, file("config/.ENV", "")}, "cannot include a file of this name"},
 		"config: link":         {[]entry{first, conf, other(tar.TypeSymlink, "config/x", "y")}, "it is no file of at most"},
