@@ -29,8 +29,8 @@ func (a *app) noBrowser() string {
 		return "this is a session over ssh"
 	case runtime.GOOS == "windows":
 		return "open the link in yours"
-	case os.Geteuid() == 0 && envValue(a.env, "SUDO_USER") != "":
-		return "this is root, and the browser is that of " + envValue(a.env, "SUDO_USER")
+	case envValue(a.env, "SUDO_USER") != "":
+		return "the browser is that of " + envValue(a.env, "SUDO_USER") + ", and this is sudo"
 	case runtime.GOOS != "darwin" && envValue(a.env, "DISPLAY") == "" && envValue(a.env, "WAYLAND_DISPLAY") == "":
 		return "there is no display here"
 	}
