@@ -87,6 +87,11 @@ ws.onmessage = (m) => {
 		b.visit(strings.Replace(s.link(t), "127.0.0.1", "localhost", 1))
 		b.await("document.getElementById('why').textContent", "This link was made for "+strings.TrimSuffix(home, "/"))
 	})
+	t.Run("no ticket", func(t *testing.T) {
+		b.visit(home + "__coderclaw/open")
+		b.await("document.getElementById('text').textContent", "carries no ticket")
+		b.await("document.getElementById('command').textContent", "coderclaw open default")
+	})
 	t.Run("not signed in", func(t *testing.T) {
 		b.visit(strings.Replace(home, "127.0.0.1", "localhost", 1))
 		b.await("document.getElementById('trouble').textContent", "This browser is not signed in")

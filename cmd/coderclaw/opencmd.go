@@ -12,6 +12,7 @@ import (
 
 	"github.com/urfave/cli/v3"
 
+	"github.com/coderclaw/coderclaw/gateway/config"
 	"github.com/coderclaw/coderclaw/gateway/statelock"
 	"github.com/coderclaw/coderclaw/gateway/ticket"
 	"github.com/coderclaw/coderclaw/internal/exitcode"
@@ -95,9 +96,27 @@ func (a *app) ticket(ctx context.Context, desk *ticket.Client, p profiles.Profil
 			return t, fmt.Errorf("the gateway of %s, pid %d, has no socket %s in %s: it is older than this program, has just begun or is about to end, or its log says why; to restart it: %s",
 				nameForPeople(p), h.PID, ticket.SocketName, p.StateDir, hint(p, "gateway restart"))
 		}
+		if remote := a.remoteGateway(p); remote != "" {
+			return t, fmt.Errorf("the gateway of %s is %s (gateway.mode is remote in %s), and gives tickets only to its own machine; run there: coderclaw open --no-open",
+				nameForPeople(p), remote, p.ConfigPath)
+		}
 		return t, exitcode.With(exitcode.NotRunning, fmt.Errorf("the gateway of %s is not running; start it with: %s", nameForPeople(p), startHint(p)))
 	}
 	return t, fmt.Errorf("ticket from the gateway of %s: %w", nameForPeople(p), err)
+}
+
+// remoteGateway is the URL of the gateway that p's config means in place of one on this
+// machine, "" for none.
+func (a *app) remoteGateway(p profiles.Profile) string {
+	lookup, _, err := config.Environment(p, a.env)
+	if err != nil {
+		return ""
+	}
+	snap, err := config.LoadProfile(p, lookup)
+	if err != nil || snap.Config.Gateway.Mode != "remote" {
+		return ""
+	}
+	return firstOf(snap.Config.Gateway.Remote.URL, "one without an address")
 }
 
 func nameForPeople(p profiles.Profile) string {
