@@ -44,6 +44,8 @@ func TestOpen(t *testing.T) {
 	b.await("document.getElementById('facts').textContent", "Healthok")
 	b.await("document.getElementById('facts').textContent", fmt.Sprintf("Process%d", s.pid()))
 	b.await("document.getElementById('presence').textContent", "coderclaw-control-ui")
+	b.text("window.before = document.getElementById('uptime').textContent")
+	b.await("document.getElementById('uptime').textContent != window.before", "true")
 	if at := b.text("location.href"); at != home {
 		t.Errorf("the page is at %s", at)
 	}

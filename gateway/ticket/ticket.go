@@ -113,8 +113,8 @@ func (o *Office) Redeem(text, origin string) error {
 	return nil
 }
 
-// watch returns the channel that is closed when the ticket is used, and when it
-// expires; false when there is no such ticket.
+// watch returns the channel that is closed when the ticket is used, and for how long it
+// is still good; false when there is no such ticket.
 func (o *Office) watch(text string) (used <-chan struct{}, left time.Duration, ok bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()

@@ -12,7 +12,6 @@ function make(tag, ...children) {
 }
 
 const view = { hello: null, health: null, began: 0, presence: [], pending: [] };
-let page = { command: 'coderclaw open' };
 
 /* The connection. */
 
@@ -133,9 +132,6 @@ function onEvent(from, event, payload) {
       view.presence = payload.presence;
       showPresence();
       break;
-    case 'tick':
-      showFacts();
-      break;
     case 'shutdown':
       showState('connecting', payload.reason);
       break;
@@ -182,7 +178,7 @@ function showFacts() {
   const facts = [
     ['Profile', me.profile],
     ['Version', server.version + (server.commit ? ` (${server.commit})` : '')],
-    ['Up for', duration(Date.now() - view.began)],
+    ['Up for', uptime()],
     ['Health', view.health ? (view.health.ok ? 'ok' : 'not ok') : 'not known yet'],
     ['Degraded', me.degraded],
     ['Process', me.pid],
@@ -191,8 +187,16 @@ function showFacts() {
     ['Config', snapshot.configPath],
     ['State directory', snapshot.stateDir],
   ];
-  $('facts').replaceChildren(...facts.filter(([, v]) => v).flatMap(([k, v]) => [make('dt', k), make('dd', String(v))]));
+  $('facts').replaceChildren(...facts.filter(([, v]) => v).flatMap(([k, v]) => [make('dt', k), make('dd', v instanceof Node ? v : String(v))]));
   showProfile(me.profile);
+}
+
+// uptime is the one fact that changes by itself; the others are left alone, so that a
+// person can select them.
+function uptime() {
+  const e = make('span', duration(Date.now() - view.began));
+  e.id = 'uptime';
+  return e;
 }
 
 function showProfile(name) {
@@ -261,9 +265,8 @@ function duration(ms) {
   return from < 0 ? '0 s' : parts.slice(from, from + 2).map(([n, unit]) => `${n} ${unit}`).join(' ');
 }
 
-setInterval(showFacts, 1000);
-fetch('__coderclaw/ui/page.json').then((res) => res.json()).then((got) => {
-  page = got;
+setInterval(() => $('uptime')?.replaceWith(uptime()), 1000);
+fetch('__coderclaw/ui/page.json').then((res) => res.json()).then((page) => {
   $('command').textContent = page.command;
   showProfile(page.profile);
 }).finally(open);
