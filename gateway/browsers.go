@@ -23,7 +23,8 @@ type browsers struct {
 	command  string       // that opens the UI, for people
 }
 
-func newBrowsers(o *Options) *browsers {
+// newBrowsers returns that of a gateway whose clients must know secret at the time.
+func newBrowsers(o *Options, secret func() string) *browsers {
 	cfg := o.Config.Config.Gateway.ControlUI
 	office := ticket.NewOffice(o.Profile, time.Now)
 	b := &browsers{local: o.Local, command: openCommand(o.Profile)}
@@ -36,7 +37,7 @@ func newBrowsers(o *Options) *browsers {
 			}
 			return key
 		}),
-		Secret: func() string { return o.Auth.Mode + "\x00" + o.Auth.Token + "\x00" + o.Auth.Password },
+		Secret: secret,
 		Now:    time.Now,
 		User:   ticket.UserOf,
 	}

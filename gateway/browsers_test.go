@@ -13,9 +13,11 @@ import (
 	"time"
 
 	"github.com/coderclaw/coderclaw/gateway"
+	"github.com/coderclaw/coderclaw/gateway/auth"
 	"github.com/coderclaw/coderclaw/gateway/protocol"
 	"github.com/coderclaw/coderclaw/gateway/ticket"
 	"github.com/coderclaw/coderclaw/internal/localsocket"
+	"github.com/coderclaw/coderclaw/profiles"
 )
 
 // startWithDesk starts a gateway that issues tickets, changed by change.
@@ -147,6 +149,29 @@ func TestSignInOutlivesRestart(t *testing.T) {
 		w.post("1", "connect", ui)
 		if got := w.answer(); got.OK != in {
 			t.Errorf("token %q: %+v", token, got.Error)
+		}
+	}
+}
+
+// TestSignInEndsWithToken: a browser has no time of grace, for it can sign in again at once.
+func TestSignInEndsWithToken(t *testing.T) {
+	t.Parallel()
+	r, desk := startWithDesk(t, nil)
+	cookie := r.signIn(t, desk)
+	none := func(string) (string, bool) { return "", false }
+	p := profiles.Profile{Name: "test", StateDir: r.dir, ConfigPath: r.config}
+	if _, err := auth.RotateToken(t.Context(), p, none, time.Hour, time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	ui := with(plain(), object{"auth": nil, "client": object{"id": "coderclaw-control-ui", "mode": "webchat", "version": "1", "platform": "web"}})
+	for _, tc := range []struct {
+		cookie *http.Cookie
+		in     bool
+	}{{cookie, false}, {r.signIn(t, desk), true}} {
+		w := r.open(t, http.Header{"Origin": {r.origin()}, "Cookie": {tc.cookie.Name + "=" + tc.cookie.Value}})
+		w.post("1", "connect", ui)
+		if got := w.answer(); got.OK != tc.in {
+			t.Errorf("let in: %t, %+v", got.OK, got.Error)
 		}
 	}
 }

@@ -142,7 +142,7 @@ func New(o Options) (*Gateway, error) {
 	allow := o.Config.Config.Gateway.Nodes
 	g.nodes = nodes.New(o.StateDir, g.devices, g.approvals, nodes.Policy{Allow: allow.AllowCommands, Deny: allow.DenyCommands}, time.Now, g.tellPairing, o.Log)
 	register(g.mux, g.health, logs.New(o.LogDir), chans, configview.New(o.LoadConfig), approvals.NewLists(o.StateDir, g.nodes), g.approvals, g.nodes, devices.New(g.devices, time.Now, g.pairResolved, g.part), g.presence)
-	g.browsers = newBrowsers(&g.o)
+	g.browsers = newBrowsers(&g.o, g.gate.Mark)
 	g.server = &http.Server{
 		Handler:           g.routes(),
 		ReadHeaderTimeout: handshakeTimeout,

@@ -29,6 +29,10 @@ func NewGate(s Settings, rotation string, token func() (string, error), whois Wh
 	return g
 }
 
+// Mark is a text that changes whenever the shared secret does, whatever time of grace the
+// old one has. It is as secret as that.
+func (g *Gate) Mark() string { return g.secrets.mark() }
+
 // Claim is what a client shows.
 type Claim struct {
 	Request         *http.Request

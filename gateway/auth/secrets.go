@@ -90,6 +90,14 @@ func (k *secrets) tokenIs(shown sum) (have, right bool) {
 	return k.haveT, right
 }
 
+// mark is of the secrets that count now, without what was rotated away: it changes when they do.
+func (k *secrets) mark() string {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.refreshLocked()
+	return k.mode + string(k.current[:]) + string(k.password[:])
+}
+
 // refreshLocked takes over a rotation that the config follows already. k.mu must be held.
 func (k *secrets) refreshLocked() {
 	if k.rotation == "" {
