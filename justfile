@@ -41,7 +41,8 @@ update:
 ci:
     .ci/run
 
-# the full lengths: 200 restarts below 50 clients, 50 kills, ten minutes of chaos, a minute for each fuzz target
+# the full lengths: 200 restarts below 50 clients, 50 kills, ten minutes of chaos, hostile clients, a minute for each fuzz target
 soak:
     go test ./cmd/coderclaw -run 'UnderLoad|Chaos' -count=1 -v -timeout 30m -args -soak
+    go test ./gateway -run '^TestHostile' -count=1 -v -timeout 30m -args -soak
     FUZZTIME=60s .ci/run

@@ -1,6 +1,7 @@
 package gateway_test
 
 import (
+	"context"
 	"flag"
 	"fmt"
 	"runtime"
@@ -73,8 +74,8 @@ func heap() uint64 {
 
 // bystander is a client that does what clients do, all the time.
 type bystander struct {
-	t *testing.T
-	c *client.Client
+	t    *testing.T
+	call func(context.Context) error
 }
 
 func (r *running) bystander(t *testing.T) *bystander {
@@ -82,17 +83,17 @@ func (r *running) bystander(t *testing.T) *bystander {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &bystander{t, c}
+	return &bystander{t, func(ctx context.Context) error { return c.Call(ctx, "health", nil, nil) }}
 }
 
-// watch calls health again and again while do runs, and tells how long it took.
+// watch makes its call again and again while do runs, and tells how long it took.
 func (b *bystander) watch(do func()) (l latencies) {
 	stop := make(chan struct{})
 	var calls sync.WaitGroup
 	calls.Go(func() {
 		for {
 			begin := time.Now()
-			if err := b.c.Call(b.t.Context(), "health", nil, nil); err != nil {
+			if err := b.call(b.t.Context()); err != nil {
 				b.t.Errorf("the bystander: %v", err)
 				return
 			}
@@ -117,5 +118,5 @@ type latencies []time.Duration
 func (l latencies) String() string {
 	slices.Sort(l)
 	at := func(share float64) time.Duration { return l[int(share*float64(len(l)-1))].Round(time.Microsecond) }
-	return fmt.Sprintf("%d calls of health, p50 %s, p99 %s, longest %s", len(l), at(.5), at(.99), at(1))
+	return fmt.Sprintf("%d calls, p50 %s, p99 %s, longest %s", len(l), at(.5), at(.99), at(1))
 }

@@ -231,11 +231,11 @@ func TestPace(t *testing.T) {
 		took    time.Duration // in all
 		cut     bool
 	}{
-		"pings":                     {content: 0, took: maxRests * paceTime, cut: true},
-		"tiny fragments":            {content: 14, took: maxRests * paceTime, cut: true},
+		"pings":                     {content: 0, took: maxRests * restTime, cut: true},
+		"tiny fragments":            {content: 14, took: maxRests * restTime, cut: true},
 		"small requests":            {content: 80},
 		"close to nothing to spare": {content: 50},
-		"pings, now and then":       {content: 0, every: time.Millisecond, took: pieces * time.Millisecond},
+		"pings, now and then":       {content: 0, every: 10 * time.Millisecond, took: pieces * 10 * time.Millisecond},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -6,11 +6,11 @@ import (
 )
 
 // What a client may send that is no content, heads of frames, pings, empty fragments,
-// without being slowed down. As much again as there is content is free. Five thousand pings
-// in a quarter of a second are more than anybody needs.
+// without being slowed down. As much again as there is content is free. Two thousand pings
+// a second are more than anybody needs, and each costs an answer.
 const (
-	maxPadding = 32 << 10 // bytes
-	paceTime   = 250 * time.Millisecond
+	maxPadding = 12 << 10 // bytes in a second
+	restTime   = 250 * time.Millisecond
 	maxRests   = 4 // in a row; a client that has not stopped by then is cut off
 )
 
@@ -46,17 +46,18 @@ func (c *Conn) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// rest waits until paceTime is over, and cuts off who does nothing else but to make it wait.
+// rest lets the client wait if that much has come within a second, and cuts off who does not
+// stop for it.
 func (c *Conn) rest() {
-	left := paceTime - time.Since(time.Unix(0, c.pace.began.Load()))
+	fast := time.Since(time.Unix(0, c.pace.began.Load())) < time.Second
 	switch {
-	case left <= 0:
+	case !fast:
 		c.pace.rests.Store(0)
 	case c.pace.rests.Add(1) > maxRests:
 		c.door.cutOff()
 		_ = c.Close() // it may be closing already
 	default:
-		timer := time.NewTimer(left)
+		timer := time.NewTimer(restTime)
 		select {
 		case <-timer.C:
 		case <-c.closed:

@@ -16,7 +16,7 @@ import (
 const firstRead = 512
 
 // maxRead is how much is read at once: the line is to hear of content soon after it has come.
-const maxRead = 16 << 10
+const maxRead = 8 << 10
 
 // closeNotText is the code for text that is not UTF-8 (RFC 6455, 7.4.1).
 const closeNotText = 1007
@@ -49,9 +49,10 @@ func (s *Session) readAll(r io.Reader) ([]byte, error) {
 	s.hold(cap(raw))
 	for {
 		if len(raw) == cap(raw) {
-			before := cap(raw)
-			raw = append(raw, 0)[:len(raw)]
-			s.hold(cap(raw) - before)
+			larger := make([]byte, len(raw), 2*cap(raw)) // append grows so slowly that a large message is copied five times
+			copy(larger, raw)
+			s.hold(cap(larger) - cap(raw))
+			raw = larger
 			s.hub.relieve()
 		}
 		n, err := r.Read(raw[len(raw):min(cap(raw), len(raw)+maxRead)])
