@@ -15,6 +15,10 @@ type queue struct {
 	bytes   int64 // of what waits and of what is being written
 }
 
+// maxUnread is how much may wait for a client that goes on asking: beyond it, it is not read
+// from until it has taken some. More than any answer is, far less than what events may fill.
+const maxUnread = 4 << 20
+
 // ending is how a connection is to end.
 type ending struct {
 	code   int
@@ -60,6 +64,30 @@ func (s *Session) forgetLocked(m *message) {
 	s.out.bytes -= m.size()
 	s.held.Add(-m.size())
 	m.release()
+	if s.out.bytes <= maxUnread {
+		select {
+		case s.relief <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// caughtUp waits until the client has taken what it was sent but for maxUnread; false when
+// ctx ended first.
+func (s *Session) caughtUp(ctx context.Context) bool {
+	for {
+		s.mu.Lock()
+		fine := s.out.bytes <= maxUnread || s.ending != nil
+		s.mu.Unlock()
+		if fine {
+			return true
+		}
+		select {
+		case <-s.relief:
+		case <-ctx.Done():
+			return false
+		}
+	}
 }
 
 // endLocked lets the writer end the connection once what is queued has been written.

@@ -47,6 +47,7 @@ type Session struct {
 	patience *time.Timer // cuts the line; set with ending
 
 	wake     chan struct{} // holds at most one token
+	relief   chan struct{} // holds at most one token; little enough waits
 	finished chan struct{} // closed once ending is set
 }
 
@@ -58,7 +59,7 @@ const maxGreeting = 64 << 10
 // NewSession wraps a connection, whose read limit it sets. Run is to be called for it.
 func (h *Hub) NewSession(id string, conn *websocket.Conn, line Line) *Session {
 	conn.SetReadLimit(maxGreeting)
-	return &Session{ID: id, hub: h, conn: conn, line: line, wake: make(chan struct{}, 1), finished: make(chan struct{})}
+	return &Session{ID: id, hub: h, conn: conn, line: line, wake: make(chan struct{}, 1), relief: make(chan struct{}, 1), finished: make(chan struct{})}
 }
 
 // Run writes what is queued while read, which is to call Read, Serve or Discard, reads.
@@ -128,7 +129,7 @@ func (s *Session) answer(frame []byte) {
 
 // Serve answers requests until the connection ends; it returns when every request has
 // been answered. A client with too many requests under way is not read from until one
-// is answered.
+// is answered, nor one that does not take its answers until it does.
 func (s *Session) Serve(ctx context.Context) {
 	ctx, cancel := context.WithCancel(ctx)
 	var requests sync.WaitGroup
@@ -137,7 +138,7 @@ func (s *Session) Serve(ctx context.Context) {
 	defer s.hub.leave(s) // before its requests end: nothing more is sent to it
 	room := make(places, maxInFlight)
 	warned := false
-	for {
+	for s.caughtUp(ctx) {
 		raw, err := s.Read(ctx)
 		if err != nil {
 			return

@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -259,6 +260,50 @@ func TestLargeRequestsTakePlaces(t *testing.T) {
 		t.Errorf("%d places are taken", len(p))
 	}
 	p.give(2)
+}
+
+// TestAsksWithoutReading: a client that does not take its answers is not read from, as nobody
+// would ever have what it asks for, and served again when it reads.
+func TestAsksWithoutReading(t *testing.T) {
+	t.Parallel()
+	var m Mux
+	var calls atomic.Int32
+	Handle(&m, "big", ScopeRead, func(context.Context, *Session, struct{}) (string, error) {
+		calls.Add(1)
+		return strings.Repeat("x", 256<<10), nil
+	})
+	h := quiet(&m)
+	s, far := session(t, h)
+	far.SetReadLimit(-1)
+	s.Scopes = []string{string(ScopeRead)}
+	wait := serve(t, h, s)
+	const asked = 4 * maxInFlight
+	go func() {
+		for range asked {
+			_ = far.Write(t.Context(), websocket.MessageText, request("1", "big")) // read below
+		}
+	}()
+	for h.held.Load() <= maxUnread { // the sockets take the first
+		runtime.Gosched()
+	}
+	wantFrames(t, far, "hello")
+	for range asked {
+		if _, _, err := far.Read(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := calls.Load(); n != asked {
+		t.Errorf("%d calls", n)
+	}
+	far.Close(websocket.StatusNormalClosure, "")
+	wait()
+	s.out.bytes = maxUnread + 1
+	s.ending = nil
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if s.relief = make(chan struct{}, 1); s.caughtUp(ctx) {
+		t.Error("it is read from")
+	}
 }
 
 // TestBigGreeting: who has not been let in cannot send much.
