@@ -57,12 +57,12 @@ func TestValidate(t *testing.T) {
 func TestWrongInManyPlaces(t *testing.T) {
 	t.Parallel()
 	var keys strings.Builder
-	for i := range 300_000 {
+	for i := range 50_000 {
 		fmt.Fprintf(&keys, `,"k%d":1`, i)
 	}
 	for name, in := range map[string]string{
 		"properties":  `{"name":"x"` + keys.String() + `}`,
-		"items":       `{"name":"x","tags":["a"` + strings.Repeat(`,1`, 300_000) + `]}`,
+		"items":       `{"name":"x","tags":["a"` + strings.Repeat(`,1`, 50_000) + `]}`,
 		"flags":       `{"name":"x","flags":{"a":1` + keys.String() + `}}`,
 		"a long name": `{"name":"x","` + strings.Repeat("k", 1<<20) + `":1}`,
 	} {

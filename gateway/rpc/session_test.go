@@ -205,7 +205,11 @@ func TestPanicOutsideOfAMethod(t *testing.T) {
 		}()
 		s.Run(t.Context(), func(context.Context) {
 			h.Welcome(s, []byte("hello"))
-			go far.Read(t.Context()) // takes part in the closing
+			go func() {
+				for _, _, err := far.Read(t.Context()); err == nil; { // takes part in the closing
+					_, _, err = far.Read(t.Context())
+				}
+			}()
 			panic("ouch")
 		})
 	}()
