@@ -12,6 +12,7 @@ import (
 	"reflect"
 	"runtime/debug"
 	"slices"
+	"strings"
 
 	"github.com/coderclaw/coderclaw/gateway/protocol"
 )
@@ -65,10 +66,28 @@ func Handle[P, R any](m *Mux, name string, need Scope, fn func(context.Context, 
 // whose type is wrong.
 func HandleLoose[P, R any](m *Mux, name string, need Scope, fn func(context.Context, *Session, P) (R, error)) {
 	m.add(name, method{need, reflect.TypeFor[P](), false, func(ctx context.Context, s *Session, raw json.RawMessage) (any, error) {
-		var p P
-		_ = json.Unmarshal(raw, &p) // what does not fit is ignored
-		return fn(ctx, s, p)
+		return fn(ctx, s, decodeLoose[P](raw))
 	}})
+}
+
+// decodeLoose reads the fields of P that fit and leaves the others as if they were absent.
+func decodeLoose[P any](raw json.RawMessage) (p P) {
+	if json.Unmarshal(raw, &p) == nil {
+		return p
+	}
+	var fields map[string]json.RawMessage
+	if json.Unmarshal(raw, &fields) != nil {
+		return *new(P)
+	}
+	v := reflect.ValueOf(&p).Elem()
+	for i := range v.NumField() {
+		v.Field(i).SetZero() // the first try may have left something in it
+		name, _, _ := strings.Cut(v.Type().Field(i).Tag.Get("json"), ",")
+		if value, ok := fields[name]; ok && json.Unmarshal(value, v.Field(i).Addr().Interface()) != nil {
+			v.Field(i).SetZero()
+		}
+	}
+	return p
 }
 
 func (m *Mux) add(name string, known method) {

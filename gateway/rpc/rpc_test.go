@@ -76,6 +76,29 @@ func TestWrongInManyPlaces(t *testing.T) {
 	}
 }
 
+// TestLooseParams: of parameters that a method is not strict about, those that do not
+// fit count as absent, whatever the others are.
+func TestLooseParams(t *testing.T) {
+	t.Parallel()
+	type loose struct {
+		On   *bool    `json:"on"`
+		Tags []string `json:"tags"`
+		Name string   `json:"name"`
+	}
+	for in, want := range map[string]string{
+		`{"on":true,"tags":["a"],"name":"x","more":1}`: `{"on":true,"tags":["a"],"name":"x"}`,
+		`{"on":"yes","name":"x"}`:                      `{"on":null,"tags":null,"name":"x"}`,
+		`{"tags":["a",7],"on":false,"name":{}}`:        `{"on":false,"tags":null,"name":""}`,
+		`[]`:                                           `{"on":null,"tags":null,"name":""}`,
+		`"x"`:                                          `{"on":null,"tags":null,"name":""}`,
+	} {
+		got, err := json.Marshal(decodeLoose[loose](json.RawMessage(in)))
+		if err != nil || string(got) != want {
+			t.Errorf("%s: %s, %v", in, got, err)
+		}
+	}
+}
+
 // FuzzValidate: what passes can be decoded, and nothing panics.
 func FuzzValidate(f *testing.F) {
 	f.Add([]byte(`{"minProtocol":3,"maxProtocol":3,"client":{"id":"cli","mode":"cli","version":"1","platform":"x"},"scopes":["a"]}`))
