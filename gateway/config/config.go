@@ -134,6 +134,16 @@ type Agents struct{ Defaults AgentDefaults }
 type AgentDefaults struct {
 	Workspace     string // "" when the file does not say; a leading ~ is expanded
 	SkipBootstrap bool   // make no first files in the workspace
+	Heartbeat     Heartbeat
+}
+
+// Heartbeat is the block "agents.defaults.heartbeat".
+type Heartbeat struct {
+	Every       string        // as written
+	Pause       time.Duration // what Every means; 0: never
+	Target      string        // last, none or a channel
+	Prompt      string        // "" when the file does not say
+	AckMaxChars int           // longest answer that counts as nothing to report
 }
 
 // Logging is the block "logging".

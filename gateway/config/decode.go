@@ -60,6 +60,7 @@ func decode(root *node) Config {
 		Agents: Agents{Defaults: AgentDefaults{
 			Workspace:     agent.text("workspace", ""),
 			SkipBootstrap: agent.bool("skipBootstrap", false),
+			Heartbeat:     agent.at("heartbeat").heartbeat(),
 		}},
 		Logging: Logging{
 			Level:        log.text("level", defaultLevel),
@@ -137,4 +138,10 @@ func (r reader) rateLimit(key string) *RateLimit {
 		Lockout:        time.Duration(l.int("lockoutMs", 300_000)) * time.Millisecond,
 		ExemptLoopback: l.bool("exemptLoopback", true),
 	}
+}
+
+func (r reader) heartbeat() Heartbeat {
+	h := Heartbeat{Every: r.text("every", "30m"), Target: r.text("target", "last"), Prompt: r.text("prompt", ""), AckMaxChars: r.int("ackMaxChars", 300)}
+	h.Pause, _ = parsePause(h.Every) // validate has made a problem of what is none
+	return h
 }

@@ -64,7 +64,8 @@ func lines(s *Snapshot, list []Problem) string {
 func TestMissingFile(t *testing.T) {
 	t.Parallel()
 	s := load(t, filepath.Join(t.TempDir(), "coderclaw.json"), nil)
-	want := Config{Gateway: Gateway{Bind: "loopback", TLS: TLS{AutoGenerate: true}, Tailscale: Tailscale{Mode: "off"}}, Logging: Logging{Level: "info", ConsoleLevel: "info"}}
+	want := Config{Gateway: Gateway{Bind: "loopback", TLS: TLS{AutoGenerate: true}, Tailscale: Tailscale{Mode: "off"}}, Logging: Logging{Level: "info", ConsoleLevel: "info"},
+		Agents: Agents{Defaults: AgentDefaults{Heartbeat: Heartbeat{Every: "30m", Pause: 30 * time.Minute, Target: "last", AckMaxChars: 300}}}}
 	if diff := cmp.Diff(want, s.Config); diff != "" {
 		t.Errorf("defaults (-want +got):\n%s", diff)
 	}
@@ -110,7 +111,7 @@ func TestLoadEverythingRead(t *testing.T) {
 			Remote:         Remote{URL: "wss://h:1", Token: "rt", Password: "rp", TLSFingerprint: strings.Repeat("ab", 32)},
 		},
 		Logging: Logging{Level: "debug", ConsoleLevel: "warn"},
-		Agents:  Agents{Defaults: AgentDefaults{Workspace: filepath.FromSlash("/home/kim/ws"), SkipBootstrap: true}},
+		Agents:  Agents{Defaults: AgentDefaults{Workspace: filepath.FromSlash("/home/kim/ws"), SkipBootstrap: true, Heartbeat: Heartbeat{Every: "30m", Pause: 30 * time.Minute, Target: "last", AckMaxChars: 300}}},
 	}
 	if diff := cmp.Diff(want, s.Config); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
@@ -210,7 +211,7 @@ func TestWarnings(t *testing.T) {
     tailscale: { mode: "off" },
   },
   agents: {
-    defaults: { model: { primary: "a/b" }, heartbeat: { every: "1h" } },
+    defaults: { model: { primary: "a/b" }, heartbeat: { every: "1h", session: "x" } },
     list: [ { id: "main", model: "x" } ],
   },
   channels: { telegram: { botToken: "x", anything: { goes: 1 } } },
@@ -224,7 +225,7 @@ func TestWarnings(t *testing.T) {
 	want := `coderclaw.json:3:5: gateway.reload: has no effect in this version
 coderclaw.json:4:28: gateway.tls.caPath: has no effect in this version
 coderclaw.json:9:17: agents.defaults.model: has no effect in this version
-coderclaw.json:9:44: agents.defaults.heartbeat: has no effect in this version
+coderclaw.json:9:70: agents.defaults.heartbeat.session: has no effect in this version
 coderclaw.json:10:5: agents.list: has no effect in this version
 coderclaw.json:12:3: channels: has no effect in this version
 coderclaw.json:13:3: broadcast: has no effect in this version

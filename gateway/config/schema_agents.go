@@ -68,7 +68,7 @@ func agentDefaultKeys() []key {
 		intKey("imageMaxDimensionPx", 1, noLimit, "1200", "Longest side of pictures given to models."),
 		intKey("typingIntervalSeconds", 1, noLimit, "", "How often typing is shown."),
 		typingModeKey(),
-		heartbeatKey(),
+		heartbeatKey(true),
 		intKey("maxConcurrent", 1, noLimit, "4", "Runs at one time."),
 		group("subagents", "Agents started by agents.",
 			intKey("maxConcurrent", 1, noLimit, "8", "At one time."),
@@ -103,7 +103,7 @@ func agentKeys() []key {
 		textsKey("skills", "Skills it may use."),
 		free("memorySearch", "Searching memories."),
 		humanDelayKey(),
-		heartbeatKey(),
+		heartbeatKey(false),
 		group("identity", "How it presents itself.",
 			textKey("name", "", "Name."),
 			textKey("theme", "", "Manner."),
@@ -148,9 +148,11 @@ func typingModeKey() key {
 	return enumKey("typingMode", "", "When typing is shown.", "never", "instant", "thinking", "message")
 }
 
-func heartbeatKey() key {
-	return group("heartbeat", "Runs that start by themselves.",
-		textKey("every", "30m", "How often, as a duration."),
+// heartbeatKey is the block of all agents, which this version acts on, or of one.
+func heartbeatKey(ofAll bool) key {
+	of := func(k key) key { k.read = ofAll; return k }
+	return of(group("heartbeat", "Runs that start by themselves.",
+		of(textKey("every", "30m", "How often: a number with ms, s, m, h or d, minutes without; 0 for never.").checks(checkPause)),
 		group("activeHours", "When.",
 			textKey("start", "", "HH:MM."),
 			textKey("end", "", "HH:MM."),
@@ -159,13 +161,13 @@ func heartbeatKey() key {
 		textKey("model", "", "Model for them."),
 		textKey("session", "", "Conversation they belong to."),
 		boolKey("includeReasoning", "false", "Send the thoughts too."),
-		textKey("target", "last", "Where the answer goes: last, none or a channel."),
+		of(textKey("target", "last", "Where the answer goes: last, none or a channel.")),
 		textKey("to", "", "Recipient."),
 		textKey("accountId", "", "Account of the channel."),
-		textKey("prompt", "", "What the agent is told."),
-		intKey("ackMaxChars", 0, noLimit, "300", "Longest answer that counts as nothing to report."),
+		of(textKey("prompt", "", "What the agent is told.")),
+		of(intKey("ackMaxChars", 0, noLimit, "300", "Longest answer that counts as nothing to report.")),
 		boolKey("suppressToolErrorWarnings", "", "Do not mention failed tools."),
-	)
+	))
 }
 
 func sandboxKey() key {
