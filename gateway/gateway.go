@@ -26,12 +26,14 @@ import (
 	"github.com/coderclaw/coderclaw/gateway/devices"
 	"github.com/coderclaw/coderclaw/gateway/door"
 	"github.com/coderclaw/coderclaw/gateway/health"
+	"github.com/coderclaw/coderclaw/gateway/heartbeat"
 	"github.com/coderclaw/coderclaw/gateway/logs"
 	"github.com/coderclaw/coderclaw/gateway/nodes"
 	"github.com/coderclaw/coderclaw/gateway/presence"
 	"github.com/coderclaw/coderclaw/gateway/protocol"
 	"github.com/coderclaw/coderclaw/gateway/rescue"
 	"github.com/coderclaw/coderclaw/gateway/rpc"
+	"github.com/coderclaw/coderclaw/gateway/sysevents"
 	"github.com/coderclaw/coderclaw/gateway/tailscale"
 )
 
@@ -89,6 +91,7 @@ type Gateway struct {
 	presence *presence.Store
 	health   *health.Feature
 	nodes    *nodes.Feature
+	beats    *heartbeat.Feature
 
 	approvals *approvals.Decisions
 	browsers  *browsers
@@ -98,7 +101,7 @@ type Gateway struct {
 	door     *door.Door
 	sessions sync.WaitGroup // one for each WebSocket
 	counts   chan int       // how many clients there are, for the pulse; holds the latest
-	left     gather         // clients that the others are to be told of
+	around   gather         // changes of presence that everybody is to be told of
 }
 
 // New makes the gateway; it neither reads files nor answers anybody yet.
@@ -108,7 +111,7 @@ func New(o Options) (*Gateway, error) {
 	}
 	o.tellTimeout = cmp.Or(o.tellTimeout, tellTimeout)
 	o.handshakeTimeout = cmp.Or(o.handshakeTimeout, handshakeTimeout)
-	g := &Gateway{o: o, started: time.Now(), loopbackOnly: true, mux: &rpc.Mux{}, door: door.New(door.LimitsFor(door.Files()), o.Log), counts: make(chan int, 1), left: newGather()}
+	g := &Gateway{o: o, started: time.Now(), loopbackOnly: true, mux: &rpc.Mux{}, door: door.New(door.LimitsFor(door.Files()), o.Log), counts: make(chan int, 1), around: newGather()}
 	for _, l := range o.Listeners {
 		if a, ok := l.Addr().(*net.TCPAddr); ok && !a.IP.IsLoopback() {
 			g.loopbackOnly = false
@@ -137,11 +140,13 @@ func New(o Options) (*Gateway, error) {
 		register(g.mux, f)
 		others = f
 	}
-	g.health = health.New(identity, o.StateDir, chans, others, time.Now)
+	queue := &sysevents.Queue{}
+	g.beats = heartbeat.New(schedule(o.Config.Config.Agents.Defaults.Heartbeat), queue, g.tellHeartbeat)
+	g.health = health.New(identity, o.StateDir, chans, g.beats, others, time.Now)
 	g.approvals = approvals.NewDecisions(time.Now, g.tellApproval)
 	allow := o.Config.Config.Gateway.Nodes
 	g.nodes = nodes.New(o.StateDir, g.devices, g.approvals, nodes.Policy{Allow: allow.AllowCommands, Deny: allow.DenyCommands}, time.Now, g.tellPairing, o.Log)
-	register(g.mux, g.health, logs.New(o.LogDir), chans, configview.New(o.LoadConfig), approvals.NewLists(o.StateDir, g.nodes), g.approvals, g.nodes, devices.New(g.devices, time.Now, g.pairResolved, g.part), g.presence)
+	register(g.mux, g.health, logs.New(o.LogDir), chans, configview.New(o.LoadConfig), approvals.NewLists(o.StateDir, g.nodes), g.approvals, g.nodes, devices.New(g.devices, time.Now, g.pairResolved, g.part), g.presence, presence.NewEvents(g.presence, queue, g.around.note), g.beats)
 	g.browsers = newBrowsers(&g.o, g.gate.Mark)
 	g.server = &http.Server{
 		Handler:           g.routes(),
@@ -170,9 +175,14 @@ func register(m *rpc.Mux, features ...feature) {
 func Reference() (methods []rpc.MethodDoc, sent []string) {
 	var m rpc.Mux
 	chans := channels.New(nil, time.Now)
-	register(&m, health.New(protocol.Identity{}, "", chans, nil, time.Now), logs.New(""), chans, configview.New(nil), approvals.NewLists("", nil), approvals.NewDecisions(nil, nil), nodes.New("", nil, nil, nodes.Policy{}, time.Now, nil, nil), devices.New(nil, nil, nil, nil), presence.New(presence.Self{}, time.Now),
-		rescue.New(nil, time.Now))
+	register(&m, health.New(protocol.Identity{}, "", chans, nil, nil, time.Now), logs.New(""), chans, configview.New(nil), approvals.NewLists("", nil), approvals.NewDecisions(nil, nil), nodes.New("", nil, nil, nodes.Policy{}, time.Now, nil, nil), devices.New(nil, nil, nil, nil), presence.New(presence.Self{}, time.Now), presence.NewEvents(nil, nil, nil),
+		heartbeat.New(heartbeat.Schedule{}, nil, nil), rescue.New(nil, time.Now))
 	return m.Docs(), events(true)
+}
+
+// schedule is what the config says of heartbeats.
+func schedule(h config.Heartbeat) heartbeat.Schedule {
+	return heartbeat.Schedule{Every: h.Every, Pause: h.Pause, Prompt: cmp.Or(h.Prompt, heartbeat.Prompt), Target: h.Target, AckMaxChars: h.AckMaxChars}
 }
 
 func build(o Options) string {
@@ -213,8 +223,9 @@ func (g *Gateway) Serve(ctx context.Context) error {
 		restart := func() bool { return errors.Is(context.Cause(ctx), ErrRestart) } // the successor would only publish it again
 		pulse.Go(func() { g.o.Tailscale.Publish(ctx, plan, restart, g.o.Log, g.health.Published) })
 	}
-	pulse.Go(func() { g.left.run(ours, partingDelay, g.tellPresence) })
 	pulse.Go(func() { g.browsers.serveDesk(ctx, &g.o) })
+	pulse.Go(func() { g.beats.Run(ours) })
+	pulse.Go(func() { g.around.run(ours, partingDelay, g.tellPresence) })
 	if g.o.Ready != nil {
 		g.o.Ready()
 	}

@@ -154,7 +154,7 @@ func TestHello(t *testing.T) {
 	for _, method := range h.Features.Methods {
 		var result any
 		err := c.Call(t.Context(), method, map[string]any{}, &result)
-		if err != nil && !strings.Contains(err.Error(), "required") && !strings.Contains(err.Error(), "unauthorized role: operator") || err == nil && result == nil {
+		if err != nil && !strings.Contains(err.Error(), "required") && !strings.Contains(err.Error(), "unauthorized role: operator") || err == nil && result == nil && method != "last-heartbeat" {
 			t.Errorf("the announced method %s: %v, %v", method, result, err)
 		}
 	}

@@ -294,7 +294,7 @@ func (a *attempt) broken(err error) *refusal {
 
 // Events that a gateway can send; rescue tells whether it sees to others.
 func events(rescue bool) []string {
-	list := []string{"connect.challenge", "presence", "tick", "shutdown", "health", "node.pair.requested", "node.pair.resolved", "node.invoke.request", "device.pair.requested", "device.pair.resolved",
+	list := []string{"connect.challenge", "presence", "tick", "shutdown", "health", "heartbeat", "node.pair.requested", "node.pair.resolved", "node.invoke.request", "device.pair.requested", "device.pair.resolved",
 		"exec.approval.requested", "exec.approval.resolved"}
 	if rescue {
 		list = append(list, protocol.EventDoctor)

@@ -88,6 +88,11 @@ func (g *Gateway) broadcast(event string, payload any, d rpc.Delivery) {
 	}
 }
 
+// tellHeartbeat tells everybody what came of a heartbeat.
+func (g *Gateway) tellHeartbeat(e protocol.HeartbeatEvent) {
+	g.broadcast("heartbeat", e, rpc.Delivery{Drop: true})
+}
+
 func (g *Gateway) broadcastHealth(ctx context.Context) {
 	raw, _, err := g.health.Summary(ctx, true)
 	if err != nil {

@@ -79,11 +79,11 @@ func (g *Gateway) serveSession(ctx context.Context, s *rpc.Session, line *door.C
 	s.Serve(ctx)
 	if presence.Tracked(s.Client) {
 		g.presence.Disconnected(s)
-		g.left.note()
+		g.around.note()
 	}
 }
 
-// partingDelay is for how long those who leave are gathered before the others are
+// partingDelay is for how long changes of presence are gathered before everybody is
 // told: each event names everybody, so one for each would be n² when n leave at once.
 const partingDelay = 50 * time.Millisecond
 

@@ -33,25 +33,38 @@ type Others interface {
 	Siblings(ctx context.Context) protocol.Siblings
 }
 
+// Agent says when the agent wakes by itself, and what waits to be told to it.
+type Agent interface {
+	Heartbeat() protocol.AgentHeartbeat
+	Queued() []string
+}
+
 // Feature holds the last summary. It is safe for concurrent use.
 type Feature struct {
 	stateDir string
 	channels Source
+	agent    Agent
 	others   Others // nil for a gateway that knows of none
 	now      func() time.Time
 
 	mu       sync.Mutex // guards what follows; held while a summary is made, so that those who ask at once share it
 	identity protocol.Identity
 	encoded  json.RawMessage
-	told     protocol.Siblings // in encoded
+	told     news // in encoded
 	made     time.Time
 	version  int64
 }
 
+// news is what makes a summary outdated however young it is.
+type news struct {
+	others protocol.Siblings
+	beats  protocol.AgentHeartbeat
+}
+
 // New returns the feature; the first summary is made when it is asked for. others
 // is nil for a gateway that is to know nothing of others.
-func New(identity protocol.Identity, stateDir string, channels Source, others Others, now func() time.Time) *Feature {
-	return &Feature{identity: identity, stateDir: stateDir, channels: channels, others: others, now: now, version: 1}
+func New(identity protocol.Identity, stateDir string, channels Source, agent Agent, others Others, now func() time.Time) *Feature {
+	return &Feature{identity: identity, stateDir: stateDir, channels: channels, agent: agent, others: others, now: now, version: 1}
 }
 
 // Published notes what became of publishing the gateway, for the next summary.
@@ -71,7 +84,8 @@ func (f *Feature) Siblings(ctx context.Context) protocol.Siblings {
 }
 
 // Summary returns the encoded summary and its version, a new one if the last is
-// no longer fresh, other profiles are in other trouble, or probe is set.
+// no longer fresh, other profiles are in other trouble, heartbeats were switched, or
+// probe is set.
 func (f *Feature) Summary(ctx context.Context, probe bool) (json.RawMessage, int64, error) {
 	others := f.Siblings(ctx) // without the lock, for it may take seconds
 	f.mu.Lock()
@@ -83,15 +97,16 @@ func (f *Feature) Summary(ctx context.Context, probe bool) (json.RawMessage, int
 func (f *Feature) Glance() (json.RawMessage, int64, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.summaryLocked(false, f.told)
+	return f.summaryLocked(false, f.told.others)
 }
 
 func (f *Feature) summaryLocked(probe bool, others protocol.Siblings) (json.RawMessage, int64, error) {
 	start := f.now()
-	if !probe && f.encoded != nil && start.Sub(f.made) < Fresh && reflect.DeepEqual(others, f.told) {
+	told := news{others, f.agent.Heartbeat()}
+	if !probe && f.encoded != nil && start.Sub(f.made) < Fresh && reflect.DeepEqual(told, f.told) {
 		return f.encoded, f.version, nil
 	}
-	h, err := f.make(start, others)
+	h, err := f.make(start, told)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -99,7 +114,7 @@ func (f *Feature) summaryLocked(probe bool, others protocol.Siblings) (json.RawM
 	if err != nil {
 		return nil, 0, fmt.Errorf("health: %w", err)
 	}
-	f.encoded, f.told, f.made = raw, others, start
+	f.encoded, f.told, f.made = raw, told, start
 	f.version++
 	return raw, f.version, nil
 }
@@ -111,18 +126,22 @@ func (f *Feature) Cached() (json.RawMessage, int64) {
 	return f.encoded, f.version
 }
 
-func (f *Feature) make(start time.Time, others protocol.Siblings) (protocol.HealthSummary, error) {
+func (f *Feature) make(start time.Time, told news) (protocol.HealthSummary, error) {
 	sessions, err := f.sessions()
 	if err != nil {
 		return protocol.HealthSummary{}, err
 	}
 	channels, order, labels := f.channels.Health()
 	identity := f.identity
-	identity.Siblings = others
+	identity.Siblings = told.others
+	seconds := int64(0)
+	if told.beats.Enabled {
+		seconds = *told.beats.EveryMs / 1000
+	}
 	return protocol.HealthSummary{
 		OK: true, TS: start.UnixMilli(), DurationMs: f.now().Sub(start).Milliseconds(),
-		Channels: channels, ChannelOrder: order, ChannelLabels: labels, DefaultAgentID: agentID,
-		Agents:   []protocol.AgentHealth{{AgentID: agentID, IsDefault: true, Heartbeat: protocol.AgentHeartbeat{Every: "off", Target: "none"}, Sessions: sessions}},
+		Channels: channels, ChannelOrder: order, ChannelLabels: labels, HeartbeatSeconds: seconds, DefaultAgentID: agentID,
+		Agents:   []protocol.AgentHealth{{AgentID: agentID, IsDefault: true, Heartbeat: told.beats, Sessions: sessions}},
 		Sessions: sessions, Coderclaw: &identity,
 	}, nil
 }
@@ -158,10 +177,12 @@ func (f *Feature) status(ctx context.Context, s *rpc.Session, _ protocol.Empty) 
 	if err != nil {
 		return protocol.StatusSummary{}, err
 	}
+	beats := f.agent.Heartbeat()
 	out := protocol.StatusSummary{
-		Heartbeat:          protocol.StatusHeartbeat{DefaultAgentID: agentID, Agents: []protocol.StatusAgentHeartbeat{{AgentID: agentID, Every: "off"}}},
+		Heartbeat: protocol.StatusHeartbeat{DefaultAgentID: agentID, Agents: []protocol.StatusAgentHeartbeat{
+			{AgentID: agentID, Enabled: beats.Enabled, Every: beats.Every, EveryMs: beats.EveryMs}}},
 		ChannelSummary:     []string{},
-		QueuedSystemEvents: []string{},
+		QueuedSystemEvents: f.agent.Queued(),
 		Sessions: protocol.StatusSessions{
 			Paths: []string{sessions.Path}, Count: sessions.Count, Recent: []protocol.SessionBrief{},
 			ByAgent: []protocol.StatusByAgent{{AgentID: agentID, Path: sessions.Path, Count: sessions.Count, Recent: []protocol.SessionBrief{}}},

@@ -18,6 +18,16 @@ type trouble struct{ now protocol.Siblings }
 
 func (t *trouble) Siblings(context.Context) protocol.Siblings { return t.now }
 
+// agent wakes every minute and has one note waiting.
+type agent struct{ asleep bool }
+
+func (a agent) Heartbeat() protocol.AgentHeartbeat {
+	every := int64(60_000)
+	return protocol.AgentHeartbeat{Enabled: !a.asleep, Every: "1m", EveryMs: &every}
+}
+
+func (agent) Queued() []string { return []string{"a note"} }
+
 func summary(t *testing.T, f *health.Feature, probe bool) (protocol.HealthSummary, int64) {
 	t.Helper()
 	raw, version, err := f.Summary(t.Context(), probe)
@@ -39,7 +49,8 @@ func TestSummary(t *testing.T) {
 	now := time.Unix(1000, 0)
 	clock := func() time.Time { return now }
 	others := &trouble{}
-	f := health.New(protocol.Identity{Profile: "dev", Instance: "i"}, dir, channels.New(func() int { return 0 }, clock), others, clock)
+	beats := &agent{}
+	f := health.New(protocol.Identity{Profile: "dev", Instance: "i"}, dir, channels.New(func() int { return 0 }, clock), beats, others, clock)
 	if raw, _ := f.Cached(); raw != nil {
 		t.Errorf("a summary before anybody asked: %s", raw)
 	}
@@ -74,6 +85,13 @@ func TestSummary(t *testing.T) {
 	if h, v := summary(t, f, false); v != version+3 || h.Coderclaw.Unseen != others.now.Unseen {
 		t.Errorf("trouble elsewhere: version %d, %+v", v, h.Coderclaw)
 	}
+	if h, _ := summary(t, f, false); h.HeartbeatSeconds != 60 || !h.Agents[0].Heartbeat.Enabled {
+		t.Errorf("heartbeats: %+v", h)
+	}
+	beats.asleep = true
+	if h, v := summary(t, f, false); v != version+4 || h.HeartbeatSeconds != 0 || h.Agents[0].Heartbeat.Enabled || *h.Agents[0].Heartbeat.EveryMs != 60_000 {
+		t.Errorf("heartbeats that were switched off: version %d, %+v", v, h)
+	}
 }
 
 // TestUnreadableSessions: what cannot be read is an error and not nothing.
@@ -86,7 +104,7 @@ func TestUnreadableSessions(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "agents", "main", "sessions"), nil, 0o600); err != nil { // no directory
 		t.Fatal(err)
 	}
-	f := health.New(protocol.Identity{}, dir, channels.New(func() int { return 0 }, time.Now), nil, time.Now)
+	f := health.New(protocol.Identity{}, dir, channels.New(func() int { return 0 }, time.Now), agent{}, nil, time.Now)
 	if _, _, err := f.Summary(t.Context(), false); err == nil {
 		t.Error("a file in the place of the sessions went unnoticed")
 	}

@@ -1,5 +1,5 @@
 // Package presence owns the list of programs that are, or were until lately,
-// connected to the gateway, and the method that shows it.
+// connected to the gateway or heard of, and the methods that show it and add to it.
 package presence
 
 import (
@@ -32,12 +32,12 @@ type Store struct {
 
 	mu      sync.Mutex // guards what follows
 	entries map[string]protocol.PresenceEntry
-	order   []line // one for each entry, the oldest first; fewer than maxEntries
+	order   []encoded // one for each entry, the oldest first; fewer than maxEntries
 	version int64
 }
 
-// line is an entry in JSON.
-type line struct {
+// encoded is an entry in JSON.
+type encoded struct {
 	key string
 	raw []byte
 }
@@ -83,7 +83,7 @@ func (p *Store) note(s *rpc.Session, reason string) {
 		DeviceFamily: s.Client.DeviceFamily, ModelIdentifier: s.Client.ModelIdentifier, Mode: s.Client.Mode,
 		DeviceID: s.DeviceID, InstanceID: cmp.Or(s.DeviceID, s.Client.InstanceID), Reason: reason,
 		Roles: union(old.Roles, []string{s.Role}), Scopes: union(old.Scopes, s.Scopes),
-		Text: fmt.Sprintf("Node: %s · mode %s", host, s.Client.Mode), TS: p.now().UnixMilli(),
+		Text: fmt.Sprintf("Node: %s · mode %s", host, s.Client.Mode), TS: p.now().UnixMilli(), LastInputSeconds: old.LastInputSeconds, Tags: old.Tags,
 	})
 }
 
@@ -91,11 +91,11 @@ func (p *Store) note(s *rpc.Session, reason string) {
 // oldest where there are too many. p.mu must be held.
 func (p *Store) putLocked(key string, e protocol.PresenceEntry) {
 	raw, _ := json.Marshal(e) // strings and numbers always can be
-	if i := slices.IndexFunc(p.order, func(l line) bool { return l.key == key }); i >= 0 {
+	if i := slices.IndexFunc(p.order, func(l encoded) bool { return l.key == key }); i >= 0 {
 		p.order = slices.Delete(p.order, i, i+1)
 	}
 	p.entries[key] = e
-	p.order = append(p.order, line{key, raw})
+	p.order = append(p.order, encoded{key, raw})
 	if len(p.order) >= maxEntries {
 		p.dropLocked(1)
 	}
@@ -151,7 +151,7 @@ func (p *Store) Append(b []byte, room int) []byte {
 // gateway's own. p.mu must be held.
 func (p *Store) currentLocked() protocol.PresenceEntry {
 	now := p.now().UnixMilli()
-	old := slices.IndexFunc(p.order, func(l line) bool { return now-p.entries[l.key].TS <= ttl.Milliseconds() })
+	old := slices.IndexFunc(p.order, func(l encoded) bool { return now-p.entries[l.key].TS <= ttl.Milliseconds() })
 	if old < 0 {
 		old = len(p.order)
 	}

@@ -62,6 +62,8 @@ func Enum(name string) []string {
 		return []string{"deny", "allowlist", "full"}
 	case "ExecAsk":
 		return []string{"off", "on-miss", "always"}
+	case "WakeModes":
+		return []string{WakeNow, WakeNextHeartbeat}
 	case "ClientModes":
 		return []string{"webchat", "cli", "ui", "backend", "node", "probe", "test"}
 	}

@@ -152,20 +152,22 @@ type StatusByAgent struct {
 
 // PresenceEntry is one program that is, or was until lately, around.
 type PresenceEntry struct {
-	Host            string   `json:"host,omitempty"`
-	IP              string   `json:"ip,omitempty"`
-	Version         string   `json:"version,omitempty"`
-	Platform        string   `json:"platform,omitempty"`
-	DeviceFamily    string   `json:"deviceFamily,omitempty"`
-	ModelIdentifier string   `json:"modelIdentifier,omitempty"`
-	Mode            string   `json:"mode,omitempty"`
-	Reason          string   `json:"reason,omitempty"`
-	DeviceID        string   `json:"deviceId,omitempty"`
-	Roles           []string `json:"roles,omitempty"`
-	Scopes          []string `json:"scopes,omitempty"`
-	InstanceID      string   `json:"instanceId,omitempty"`
-	Text            string   `json:"text"`
-	TS              int64    `json:"ts"`
+	Host             string   `json:"host,omitempty"`
+	IP               string   `json:"ip,omitempty"`
+	Version          string   `json:"version,omitempty"`
+	Platform         string   `json:"platform,omitempty"`
+	DeviceFamily     string   `json:"deviceFamily,omitempty"`
+	ModelIdentifier  string   `json:"modelIdentifier,omitempty"`
+	Mode             string   `json:"mode,omitempty"`
+	LastInputSeconds *int64   `json:"lastInputSeconds,omitempty"` // since somebody used the machine
+	Reason           string   `json:"reason,omitempty"`
+	Tags             []string `json:"tags,omitempty"`
+	DeviceID         string   `json:"deviceId,omitempty"`
+	Roles            []string `json:"roles,omitempty"`
+	Scopes           []string `json:"scopes,omitempty"`
+	InstanceID       string   `json:"instanceId,omitempty"`
+	Text             string   `json:"text"`
+	TS               int64    `json:"ts"`
 }
 
 // PresenceEvent is the payload of the presence event.
