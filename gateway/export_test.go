@@ -17,7 +17,11 @@ func (g *Gateway) Beats() func(context.Context) {
 }
 
 // Send sends an event to every client, as features do.
-func (g *Gateway) Send(event string, payload any) { g.broadcast(event, payload, rpc.Delivery{}) }
+func (g *Gateway) Send(event string, payload any) {
+	if err := g.hub.Broadcast(event, payload, rpc.Delivery{}); err != nil {
+		panic(err)
+	}
+}
 
 // TellFor sets how long clients that do not read hold up the closing of all others.
 func TellFor(o *Options, d time.Duration) { o.tellTimeout = d }

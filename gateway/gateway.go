@@ -101,7 +101,9 @@ type Gateway struct {
 	door     *door.Door
 	sessions sync.WaitGroup // one for each WebSocket
 	counts   chan int       // how many clients there are, for the pulse; holds the latest
-	around   gather         // changes of presence that everybody is to be told of
+	kinds    map[string]eventKind
+	offer    protocol.Features
+	around   gather // changes of presence that everybody is to be told of
 }
 
 // New makes the gateway; it neither reads files nor answers anybody yet.
@@ -111,7 +113,7 @@ func New(o Options) (*Gateway, error) {
 	}
 	o.tellTimeout = cmp.Or(o.tellTimeout, tellTimeout)
 	o.handshakeTimeout = cmp.Or(o.handshakeTimeout, handshakeTimeout)
-	g := &Gateway{o: o, started: time.Now(), loopbackOnly: true, mux: &rpc.Mux{}, door: door.New(door.LimitsFor(door.Files()), o.Log), counts: make(chan int, 1), around: newGather()}
+	g := &Gateway{o: o, started: time.Now(), loopbackOnly: true, mux: &rpc.Mux{}, door: door.New(door.LimitsFor(door.Files()), o.Log), counts: make(chan int, 1), around: newGather(), kinds: map[string]eventKind{}}
 	for _, l := range o.Listeners {
 		if a, ok := l.Addr().(*net.TCPAddr); ok && !a.IP.IsLoopback() {
 			g.loopbackOnly = false
@@ -120,6 +122,9 @@ func New(o Options) (*Gateway, error) {
 	host, err := os.Hostname()
 	if err != nil {
 		return nil, fmt.Errorf("host name: %w", err)
+	}
+	for _, k := range eventKinds(o.Rescue != nil) {
+		g.kinds[k.name] = k
 	}
 	g.hub = rpc.NewHub(g.mux, o.Log)
 	g.hub.OnCount(g.countChanged)
@@ -143,11 +148,12 @@ func New(o Options) (*Gateway, error) {
 	queue := &sysevents.Queue{}
 	g.beats = heartbeat.New(schedule(o.Config.Config.Agents.Defaults.Heartbeat), queue, g.tellHeartbeat)
 	g.health = health.New(identity, o.StateDir, chans, g.beats, others, time.Now)
-	g.approvals = approvals.NewDecisions(time.Now, g.tellApproval)
+	g.approvals = approvals.NewDecisions(time.Now, g.broadcast)
 	allow := o.Config.Config.Gateway.Nodes
-	g.nodes = nodes.New(o.StateDir, g.devices, g.approvals, nodes.Policy{Allow: allow.AllowCommands, Deny: allow.DenyCommands}, time.Now, g.tellPairing, o.Log)
+	g.nodes = nodes.New(o.StateDir, g.devices, g.approvals, nodes.Policy{Allow: allow.AllowCommands, Deny: allow.DenyCommands}, time.Now, g.broadcast, o.Log)
 	register(g.mux, g.health, logs.New(o.LogDir), chans, configview.New(o.LoadConfig), approvals.NewLists(o.StateDir, g.nodes), g.approvals, g.nodes, devices.New(g.devices, time.Now, g.pairResolved, g.part), g.presence, presence.NewEvents(g.presence, queue, g.around.note), g.beats)
 	g.browsers = newBrowsers(&g.o, g.gate.Mark)
+	g.offer = g.features()
 	g.server = &http.Server{
 		Handler:           g.routes(),
 		ReadHeaderTimeout: handshakeTimeout,
@@ -177,7 +183,10 @@ func Reference() (methods []rpc.MethodDoc, sent []string) {
 	chans := channels.New(nil, time.Now)
 	register(&m, health.New(protocol.Identity{}, "", chans, nil, nil, time.Now), logs.New(""), chans, configview.New(nil), approvals.NewLists("", nil), approvals.NewDecisions(nil, nil), nodes.New("", nil, nil, nodes.Policy{}, time.Now, nil, nil), devices.New(nil, nil, nil, nil), presence.New(presence.Self{}, time.Now), presence.NewEvents(nil, nil, nil),
 		heartbeat.New(heartbeat.Schedule{}, nil, nil), rescue.New(nil, time.Now))
-	return m.Docs(), events(true)
+	for _, k := range eventKinds(true) {
+		sent = append(sent, k.name)
+	}
+	return inOrder(m.Docs(), func(d rpc.MethodDoc) string { return d.Name }), sent
 }
 
 // schedule is what the config says of heartbeats.

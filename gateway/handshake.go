@@ -255,7 +255,7 @@ func (a *attempt) pair() *refusal {
 	}
 	if !out.Paired {
 		if out.Created {
-			g.tellPairing("device.pair.requested", out.Request)
+			g.broadcast("device.pair.requested", out.Request)
 		}
 		return &refusal{err: &protocol.Error{Code: protocol.CodeNotPaired, Message: "pairing required",
 			Details: map[string]string{"requestId": out.RequestID}}, code: protocol.ClosePolicy}
@@ -268,17 +268,7 @@ func (a *attempt) pair() *refusal {
 
 // pairResolved tells those who may pair what became of a pairing request.
 func (g *Gateway) pairResolved(e protocol.PairResolvedEvent) {
-	g.tellPairing("device.pair.resolved", e)
-}
-
-// tellPairing sends an event to those who may pair.
-func (g *Gateway) tellPairing(event string, payload any) {
-	g.broadcast(event, payload, rpc.Delivery{Drop: true, Need: rpc.ScopePairing})
-}
-
-// tellApproval sends an event to those who may decide on commands.
-func (g *Gateway) tellApproval(event string, payload any) {
-	g.broadcast(event, payload, rpc.Delivery{Drop: true, Need: rpc.ScopeApprovals})
+	g.broadcast("device.pair.resolved", e)
 }
 
 // part ends the connections of a device that was removed.
@@ -292,22 +282,12 @@ func (a *attempt) broken(err error) *refusal {
 	return &refusal{err: &protocol.Error{Code: protocol.CodeUnavailable, Message: "Error: the store of paired devices cannot be used; see the gateway's log"}, code: protocol.ClosePolicy}
 }
 
-// Events that a gateway can send; rescue tells whether it sees to others.
-func events(rescue bool) []string {
-	list := []string{"connect.challenge", "presence", "tick", "shutdown", "health", "heartbeat", "node.pair.requested", "node.pair.resolved", "node.invoke.request", "device.pair.requested", "device.pair.resolved",
-		"exec.approval.requested", "exec.approval.resolved"}
-	if rescue {
-		list = append(list, protocol.EventDoctor)
-	}
-	return list
-}
-
 // hello is what a client that was let in is told, but for presence and health.
 func (g *Gateway) hello(s *rpc.Session, token *auth.DeviceToken) protocol.Hello {
 	h := protocol.Hello{
 		Type: protocol.TypeHello, Protocol: protocol.Version,
 		Server:   protocol.Server{Version: g.o.Version, Commit: g.o.Commit, Host: g.presence.Host(), ConnID: s.ID},
-		Features: protocol.Features{Methods: g.mux.Methods(), Events: events(g.o.Rescue != nil)},
+		Features: g.offer,
 		Snapshot: protocol.Snapshot{
 			StateVersion: *g.versions(), UptimeMs: time.Since(g.started).Milliseconds(),
 			ConfigPath: g.o.ConfigPath, StateDir: g.o.StateDir, AuthMode: g.o.Auth.Mode,

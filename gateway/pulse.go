@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/coderclaw/coderclaw/gateway/protocol"
-	"github.com/coderclaw/coderclaw/gateway/rpc"
 )
 
 // countChanged hands the pulse the number of clients, the latest only.
@@ -67,7 +66,7 @@ type beatState struct {
 }
 
 func (g *Gateway) beat(ctx context.Context, now time.Time, b *beatState) {
-	g.broadcast("tick", protocol.TickEvent{TS: now.UnixMilli()}, rpc.Delivery{Drop: true})
+	g.broadcast("tick", protocol.TickEvent{TS: now.UnixMilli()})
 	changed := g.look(ctx, b)
 	if b.odd = !b.odd; !b.odd || changed {
 		g.broadcastHealth(ctx)
@@ -82,15 +81,9 @@ func (g *Gateway) look(ctx context.Context, b *beatState) bool {
 	return changed
 }
 
-func (g *Gateway) broadcast(event string, payload any, d rpc.Delivery) {
-	if err := g.hub.Broadcast(event, payload, d); err != nil {
-		g.o.Log.Error("event", "event", event, "err", err)
-	}
-}
-
 // tellHeartbeat tells everybody what came of a heartbeat.
 func (g *Gateway) tellHeartbeat(e protocol.HeartbeatEvent) {
-	g.broadcast("heartbeat", e, rpc.Delivery{Drop: true})
+	g.broadcast("heartbeat", e)
 }
 
 func (g *Gateway) broadcastHealth(ctx context.Context) {
@@ -99,7 +92,7 @@ func (g *Gateway) broadcastHealth(ctx context.Context) {
 		g.o.Log.Error("health", "err", err)
 		return
 	}
-	g.broadcast("health", raw, rpc.Delivery{Version: g.versions()})
+	g.broadcast("health", raw)
 }
 
 func (g *Gateway) versions() *protocol.StateVersion {

@@ -90,7 +90,7 @@ const partingDelay = 50 * time.Millisecond
 func (g *Gateway) tellPresence() {
 	if g.hub.Count() > 0 {
 		payload := slices.Concat([]byte(`{"presence":`), g.presence.Encoded(), []byte("}")) // a protocol.PresenceEvent
-		g.broadcast("presence", json.RawMessage(payload), rpc.Delivery{Drop: true, Version: g.versions()})
+		g.broadcast("presence", json.RawMessage(payload))
 	}
 }
 
