@@ -159,7 +159,7 @@ func TestFramesAfterHello(t *testing.T) {
 		{"unknown method", `{"type":"req","id":"u","method":"no.such"}`, "u", "unknown method: no.such"},
 		{"a node's method", `{"type":"req","id":"n","method":"node.event"}`, "n", "unauthorized role: operator"},
 		{"bad parameters", `{"type":"req","id":"p","method":"logs.tail","params":{"limit":0,"more":1}}`, "p",
-			"invalid logs.tail params: at /limit: must be >= 1; at root: unexpected property 'more'"},
+			"invalid logs.tail params: at root: unexpected property 'more'; at /limit: must be >= 1"},
 	} {
 		w.send(websocket.MessageText, "{ this is no JSON, and is ignored")
 		w.send(websocket.MessageText, tc.frame)

@@ -103,6 +103,7 @@ type Gateway struct {
 	counts   chan int       // how many clients there are, for the pulse; holds the latest
 	kinds    map[string]eventKind
 	offer    protocol.Features
+	connects rpc.Params[protocol.ConnectParams]
 	around   gather // changes of presence that everybody is to be told of
 }
 
@@ -113,7 +114,7 @@ func New(o Options) (*Gateway, error) {
 	}
 	o.tellTimeout = cmp.Or(o.tellTimeout, tellTimeout)
 	o.handshakeTimeout = cmp.Or(o.handshakeTimeout, handshakeTimeout)
-	g := &Gateway{o: o, started: time.Now(), loopbackOnly: true, mux: &rpc.Mux{}, door: door.New(door.LimitsFor(door.Files()), o.Log), counts: make(chan int, 1), around: newGather(), kinds: map[string]eventKind{}}
+	g := &Gateway{o: o, started: time.Now(), loopbackOnly: true, mux: &rpc.Mux{}, door: door.New(door.LimitsFor(door.Files()), o.Log), counts: make(chan int, 1), around: newGather(), kinds: map[string]eventKind{}, connects: rpc.ParamsOf[protocol.ConnectParams]()}
 	for _, l := range o.Listeners {
 		if a, ok := l.Addr().(*net.TCPAddr); ok && !a.IP.IsLoopback() {
 			g.loopbackOnly = false

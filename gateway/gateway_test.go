@@ -254,7 +254,7 @@ func TestParamsAreValidated(t *testing.T) {
 	for params, want := range map[string]string{
 		`{"limit":0}`:                   "invalid logs.tail params: at /limit: must be >= 1",
 		`{"limit":"5"}`:                 "invalid logs.tail params: at /limit: must be integer",
-		`{"cursor":-1,"x":1}`:           "invalid logs.tail params: at /cursor: must be >= 0; at root: unexpected property 'x'",
+		`{"cursor":-1,"x":1}`:           "invalid logs.tail params: at root: unexpected property 'x'; at /cursor: must be >= 0",
 		`{"limit":5001,"maxBytes":1.5}`: "invalid logs.tail params: at /limit: must be <= 5000; at /maxBytes: must be integer",
 		`[]`:                            "invalid logs.tail params: must be object",
 		`null`:                          "",

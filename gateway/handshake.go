@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
-	"reflect"
 	"strings"
 	"time"
 
@@ -84,12 +83,9 @@ func (g *Gateway) connect(ctx context.Context, s *rpc.Session, r *http.Request, 
 	if len(params) == 0 {
 		params = json.RawMessage("{}")
 	}
-	if wrong := rpc.Validate(params, reflect.TypeFor[protocol.ConnectParams]()); wrong != "" {
+	p, wrong := g.connects.Read(params)
+	if wrong != "" {
 		return none, refuse("invalid connect params: " + wrong)
-	}
-	var p protocol.ConnectParams
-	if err := json.Unmarshal(params, &p); err != nil {
-		return none, refuse("invalid connect params: " + err.Error())
 	}
 	s.Client = p.Client
 	if p.MaxProtocol < protocol.Version || p.MinProtocol > protocol.Version {

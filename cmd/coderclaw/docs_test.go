@@ -148,7 +148,7 @@ func protocolReference() string {
 		for _, p := range m.Params {
 			text := fmt.Sprintf("`%s` %s", p.Name, p.Type)
 			if p.Rules != "" {
-				text += " (" + strings.ReplaceAll(p.Rules, ",", ", ") + ")"
+				text += " (" + p.Rules + ")"
 			}
 			params = append(params, text)
 		}

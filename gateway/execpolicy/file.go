@@ -1,7 +1,6 @@
 package execpolicy
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -12,7 +11,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"reflect"
 	"slices"
 
 	"github.com/google/uuid"
@@ -74,16 +72,14 @@ func (f File) Load() (protocol.ExecApprovalsSnapshot, error) {
 // Parse reads the text of a file. What it does not know is an error: a misspelt rule
 // must not count as no rule.
 func Parse(raw []byte) (protocol.ExecApprovalsFile, error) {
-	var f protocol.ExecApprovalsFile
 	if len(raw) > maxFile {
-		return f, fmt.Errorf("more than %d bytes", maxFile)
+		return protocol.ExecApprovalsFile{}, fmt.Errorf("more than %d bytes", maxFile)
 	}
-	if wrong := rpc.Validate(raw, reflect.TypeFor[protocol.ExecApprovalsFile]()); wrong != "" {
+	f, wrong := rpc.ParamsOf[protocol.ExecApprovalsFile]().Read(raw)
+	if wrong != "" {
 		return f, errors.New(wrong)
 	}
-	d := json.NewDecoder(bytes.NewReader(raw))
-	d.DisallowUnknownFields()
-	return f, d.Decode(&f)
+	return f, nil
 }
 
 func hash(raw []byte) string {

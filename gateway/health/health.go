@@ -164,9 +164,9 @@ func (f *Feature) sessions() (protocol.SessionsHealth, error) {
 
 // Register adds the methods health and status.
 func (f *Feature) Register(m *rpc.Mux) {
-	rpc.HandleLoose(m, "health", rpc.ScopeRead, func(ctx context.Context, _ *rpc.Session, p protocol.HealthParams) (json.RawMessage, error) {
+	rpc.HandleLoose(m, "health", rpc.ScopeRead, func(ctx context.Context, _ *rpc.Session, p protocol.HealthParams) (rpc.Encoded[protocol.HealthSummary], error) {
 		raw, _, err := f.Summary(ctx, p.Probe)
-		return raw, err
+		return rpc.Encoded[protocol.HealthSummary]{JSON: raw}, err
 	})
 	rpc.HandleLoose(m, "status", rpc.ScopeRead, f.status)
 }

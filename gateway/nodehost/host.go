@@ -10,7 +10,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"reflect"
 	"strings"
 	"sync"
 	"time"
@@ -218,11 +217,9 @@ func (h *Host) carryOut(ctx context.Context, c *client.Client, req protocol.Node
 
 // decode reads parameters, all of which must be known and sound.
 func decode[P any](raw json.RawMessage) (p P, err error) {
-	if wrong := rpc.Validate(raw, reflect.TypeFor[P]()); wrong != "" {
+	p, wrong := rpc.ParamsOf[P]().Read(raw)
+	if wrong != "" {
 		return p, protocol.Invalid("invalid params: " + wrong)
-	}
-	if err := json.Unmarshal(raw, &p); err != nil {
-		return p, protocol.Invalid("invalid params: " + err.Error())
 	}
 	return p, nil
 }

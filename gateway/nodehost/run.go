@@ -14,16 +14,16 @@ import (
 // the gateway says; whether that is enough, the policy file says.
 type runParams struct {
 	Command              []string          `json:"command" rule:"required"`
-	RawCommand           *string           `json:"rawCommand,omitempty" rule:"nullable"`
-	Cwd                  *string           `json:"cwd,omitempty" rule:"nullable"`
-	Env                  map[string]string `json:"env,omitempty" rule:"nullable"`
-	TimeoutMs            *int64            `json:"timeoutMs,omitempty" rule:"nullable,min=0"` // 0 and null: as long as the gateway waits
-	NeedsScreenRecording *bool             `json:"needsScreenRecording,omitempty" rule:"nullable"`
-	AgentID              *string           `json:"agentId,omitempty" rule:"nullable"`
-	SessionKey           *string           `json:"sessionKey,omitempty" rule:"nullable"`
-	RunID                *string           `json:"runId,omitempty" rule:"nullable"`
-	Approved             *bool             `json:"approved,omitempty" rule:"nullable"`
-	ApprovalDecision     *string           `json:"approvalDecision,omitempty" rule:"nullable"`
+	RawCommand           *string           `json:"rawCommand,omitempty" rule:"droppednull"`
+	Cwd                  *string           `json:"cwd,omitempty" rule:"droppednull"`
+	Env                  map[string]string `json:"env,omitempty" rule:"droppednull"`
+	TimeoutMs            *int64            `json:"timeoutMs,omitempty" rule:"droppednull,min=0"` // 0 and null: as long as the gateway waits
+	NeedsScreenRecording *bool             `json:"needsScreenRecording,omitempty" rule:"droppednull"`
+	AgentID              *string           `json:"agentId,omitempty" rule:"droppednull"`
+	SessionKey           *string           `json:"sessionKey,omitempty" rule:"droppednull"`
+	RunID                *string           `json:"runId,omitempty" rule:"droppednull"`
+	Approved             *bool             `json:"approved,omitempty" rule:"droppednull"`
+	ApprovalDecision     *string           `json:"approvalDecision,omitempty" rule:"droppednull"`
 }
 
 // RunResult is the payload of system.run.

@@ -165,7 +165,7 @@ func (p *Store) currentLocked() protocol.PresenceEntry {
 
 // Register adds the method system-presence.
 func (p *Store) Register(m *rpc.Mux) {
-	rpc.HandleLoose(m, "system-presence", rpc.ScopeRead, func(context.Context, *rpc.Session, protocol.Empty) (json.RawMessage, error) {
-		return p.Encoded(), nil
+	rpc.HandleLoose(m, "system-presence", rpc.ScopeRead, func(context.Context, *rpc.Session, protocol.Empty) (rpc.Encoded[[]protocol.PresenceEntry], error) {
+		return rpc.Encoded[[]protocol.PresenceEntry]{JSON: p.Encoded()}, nil
 	})
 }

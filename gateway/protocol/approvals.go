@@ -79,7 +79,7 @@ type ExecApprovalResolvedEvent struct {
 
 // ExecApprovalsFile is the list of what a host runs, unasked or at all.
 type ExecApprovalsFile struct {
-	Version  int                           `json:"version" rule:"required,min=1,max=1"`
+	Version  int                           `json:"version" rule:"required,const=1"`
 	Socket   *ExecApprovalsSocket          `json:"socket,omitempty"`
 	Defaults *ExecApprovalsRules           `json:"defaults,omitempty"`
 	Agents   map[string]ExecApprovalsAgent `json:"agents,omitempty"` // by agent id; "*" counts for all

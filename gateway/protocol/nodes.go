@@ -178,7 +178,7 @@ type NodeInvokeResultParams struct {
 	OK          bool            `json:"ok" rule:"required"`
 	Payload     json.RawMessage `json:"payload,omitempty"`
 	PayloadJSON json.RawMessage `json:"payloadJSON,omitempty"`
-	Error       *NodeError      `json:"error,omitempty" rule:"nullable"`
+	Error       *NodeError      `json:"error,omitempty" rule:"droppednull"`
 }
 
 // NodeError is why a node did not do what it was asked.

@@ -1,8 +1,7 @@
 package rpc
 
 import (
-	"encoding/json"
-	"reflect"
+	"fmt"
 	"strings"
 )
 
@@ -25,31 +24,54 @@ func (m *Mux) Docs() []MethodDoc {
 	for _, name := range m.order {
 		known := m.methods[name]
 		d := MethodDoc{Name: name, Need: known.need, Closed: known.closed}
-		for i := range known.params.NumField() {
-			f := known.params.Field(i)
-			key, _, _ := strings.Cut(f.Tag.Get("json"), ",")
-			d.Params = append(d.Params, ParamDoc{key, jsonType(f.Type), f.Tag.Get("rule")})
+		for _, f := range known.params.fields {
+			d.Params = append(d.Params, ParamDoc{f.name, f.shape.words(), f.words()})
 		}
 		out = append(out, d)
 	}
 	return out
 }
 
-func jsonType(t reflect.Type) string {
-	if t == reflect.TypeFor[json.RawMessage]() {
+// words is the type in words.
+func (s *shape) words() string {
+	switch s.kind {
+	case anything:
 		return "anything"
-	}
-	switch t.Kind() {
-	case reflect.Pointer:
-		return jsonType(t.Elem())
-	case reflect.Bool:
+	case boolean:
 		return "boolean"
-	case reflect.Int, reflect.Int64:
+	case integer:
 		return "integer"
-	case reflect.Slice:
-		return "array of " + jsonType(t.Elem())
-	case reflect.Struct, reflect.Map:
+	case number:
+		return "number"
+	case list:
+		return "array of " + s.item.words()
+	case record, object:
 		return "object"
 	}
 	return "string"
+}
+
+// words are the rules of the field in words, "" for none.
+func (f field) words() string {
+	var out []string
+	add := func(on bool, format string, args ...any) {
+		if on {
+			out = append(out, fmt.Sprintf(format, args...))
+		}
+	}
+	r := f.shape.rules
+	add(f.required, "required")
+	add(r.nonempty, "not empty")
+	add(r.minItems > 0, "%d or more", r.minItems)
+	add(r.maxLength > 0, "at most %d characters", r.maxLength)
+	if r.min != nil {
+		add(true, "from %.0f", *r.min)
+	}
+	if r.max != nil {
+		add(true, "to %.0f", *r.max)
+	}
+	add(r.constant != "", "always %s", r.constant)
+	add(r.enum != nil, "one of %s", strings.Join(r.enum, " "))
+	add(r.nullable || r.dropped, "or null")
+	return strings.Join(out, ", ")
 }

@@ -45,8 +45,11 @@ func eventFrame(event string, payload json.RawMessage, seq int64, version *proto
 
 // encode is v in JSON; what is encoded already is taken as it is.
 func encode(v any) (json.RawMessage, error) {
-	if raw, ok := v.(json.RawMessage); ok {
-		return raw, nil
+	switch known := v.(type) {
+	case json.RawMessage:
+		return known, nil
+	case interface{ encoded() json.RawMessage }:
+		return known.encoded(), nil
 	}
 	return json.Marshal(v)
 }

@@ -3,36 +3,20 @@ package rpc
 import (
 	"encoding/json"
 	"errors"
-	"reflect"
-	"strings"
+	"sync"
 
 	"github.com/coderclaw/coderclaw/gateway/protocol"
 )
 
-// requestFrame is the shape of a request, for Validate; its params are anything.
+// requestFrame is the shape of a request; its params are anything.
 type requestFrame struct {
-	Type   string `json:"type" rule:"required"`
-	ID     string `json:"id" rule:"required,nonempty"`
-	Method string `json:"method" rule:"required,nonempty"`
+	Type   string          `json:"type" rule:"required,const=req"`
+	ID     string          `json:"id" rule:"required,nonempty"`
+	Method string          `json:"method" rule:"required,nonempty"`
+	Params json.RawMessage `json:"params"`
 }
 
-// validateRequest says what is wrong with a JSON text as a request frame.
-func validateRequest(raw []byte) string {
-	var fields map[string]json.RawMessage
-	if err := json.Unmarshal(raw, &fields); err != nil || fields == nil {
-		return "must be object"
-	}
-	delete(fields, "params")
-	rest, err := json.Marshal(fields)
-	if err != nil {
-		return "must be object"
-	}
-	wrong := Validate(rest, reflect.TypeFor[requestFrame]())
-	if kind, ok := fields["type"]; ok && string(kind) != `"req"` {
-		wrong = strings.TrimPrefix(wrong+"; at /type: must be equal to constant", "; ")
-	}
-	return wrong
-}
+var requestShape = sync.OnceValue(func() Params[requestFrame] { return ParamsOf[requestFrame]() })
 
 // ErrNotJSON is for a frame that is no JSON text.
 var ErrNotJSON = errors.New("not JSON")
@@ -59,8 +43,9 @@ func anyRequest(raw []byte) (req protocol.Request, id string, err error) {
 	if text, ok := loose.ID.(string); ok && text != "" {
 		id = text
 	}
-	if wrong := validateRequest(raw); wrong != "" {
+	frame, wrong := requestShape().Read(raw)
+	if wrong != "" {
 		return req, id, errors.New(wrong)
 	}
-	return req, id, json.Unmarshal(raw, &req)
+	return protocol.Request(frame), id, nil
 }

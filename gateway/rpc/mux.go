@@ -12,7 +12,6 @@ import (
 	"reflect"
 	"runtime/debug"
 	"slices"
-	"strings"
 
 	"github.com/coderclaw/coderclaw/gateway/protocol"
 )
@@ -42,21 +41,19 @@ type Mux struct {
 
 type method struct {
 	need   Scope
-	params reflect.Type
+	params *shape
+	result *shape
 	closed bool // parameters that are not known are refused
 	call   func(ctx context.Context, s *Session, params json.RawMessage) (any, error)
 }
 
-// Handle adds a method whose parameters are validated against P, see Validate.
+// Handle adds a method whose parameters are held against P, see Params.
 func Handle[P, R any](m *Mux, name string, need Scope, fn func(context.Context, *Session, P) (R, error)) {
-	t := reflect.TypeFor[P]()
-	m.add(name, method{need, t, true, func(ctx context.Context, s *Session, raw json.RawMessage) (any, error) {
-		if wrong := Validate(raw, t); wrong != "" {
+	params := ParamsOf[P]()
+	m.add(name, method{need, params.shape, resultOf[R](), true, func(ctx context.Context, s *Session, raw json.RawMessage) (any, error) {
+		p, wrong := params.Read(raw)
+		if wrong != "" {
 			return nil, protocol.Invalid("invalid " + name + " params: " + wrong)
-		}
-		var p P
-		if err := json.Unmarshal(raw, &p); err != nil {
-			return nil, protocol.Invalid("invalid " + name + " params: " + err.Error())
 		}
 		return fn(ctx, s, p)
 	}})
@@ -65,29 +62,29 @@ func Handle[P, R any](m *Mux, name string, need Scope, fn func(context.Context, 
 // HandleLoose adds a method that ignores parameters which it does not know or
 // whose type is wrong.
 func HandleLoose[P, R any](m *Mux, name string, need Scope, fn func(context.Context, *Session, P) (R, error)) {
-	m.add(name, method{need, reflect.TypeFor[P](), false, func(ctx context.Context, s *Session, raw json.RawMessage) (any, error) {
-		return fn(ctx, s, decodeLoose[P](raw))
+	m.add(name, method{need, ParamsOf[P]().shape, resultOf[R](), false, func(ctx context.Context, s *Session, raw json.RawMessage) (any, error) {
+		return fn(ctx, s, readLoose[P](raw))
 	}})
 }
 
-// decodeLoose reads the fields of P that fit and leaves the others as if they were absent.
-func decodeLoose[P any](raw json.RawMessage) (p P) {
-	if json.Unmarshal(raw, &p) == nil {
-		return p
+// Encoded is an R that was encoded before, for results that many ask for.
+type Encoded[R any] struct{ JSON json.RawMessage }
+
+// MarshalJSON returns it as it is.
+func (e Encoded[R]) MarshalJSON() ([]byte, error) { return e.JSON, nil }
+
+func (e Encoded[R]) encoded() json.RawMessage { return e.JSON }
+
+func (Encoded[R]) shape() *shape { return resultOf[R]() }
+
+func resultOf[R any]() *shape {
+	var zero R
+	if e, ok := any(zero).(interface{ shape() *shape }); ok {
+		return e.shape()
 	}
-	var fields map[string]json.RawMessage
-	if json.Unmarshal(raw, &fields) != nil {
-		return *new(P)
-	}
-	v := reflect.ValueOf(&p).Elem()
-	for i := range v.NumField() {
-		v.Field(i).SetZero() // the first try may have left something in it
-		name, _, _ := strings.Cut(v.Type().Field(i).Tag.Get("json"), ",")
-		if value, ok := fields[name]; ok && json.Unmarshal(value, v.Field(i).Addr().Interface()) != nil {
-			v.Field(i).SetZero()
-		}
-	}
-	return p
+	t := reflect.TypeFor[R]()
+	s := shapeOf(t, rules{nullable: t.Kind() == reflect.Pointer})
+	return s
 }
 
 func (m *Mux) add(name string, known method) {

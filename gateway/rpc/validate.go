@@ -4,31 +4,26 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"maps"
+	"iter"
 	"math"
-	"reflect"
 	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
-
-	"github.com/coderclaw/coderclaw/gateway/protocol"
 )
 
-// Validate holds a JSON text against a Go type and its `rule` tags, and returns
-// everything that is wrong, joined as clients of the family expect it; "" when
-// nothing is. Objects are closed: a key that the type lacks is wrong, and what
-// stands at it is not looked into.
+// validate holds a JSON text against the shape, and returns everything that is wrong,
+// joined as clients of the family expect it; "" when nothing is. Objects are closed: a
+// key that the shape lacks is wrong, and what stands at it is not looked into.
 //
-// Rules: required; nonempty (a string, or each string of a list); min=N, max=N;
-// enum=NAME, one of protocol.Enum(NAME); nullable, null counts as absent. What a
-// json.RawMessage takes may be anything. Beyond maxParts nothing is looked for.
-func Validate(raw json.RawMessage, t reflect.Type) string {
+// The order is that of the family too: of an object first what is missing, then what
+// is too much, as it was sent, then what its keys hold. Beyond maxParts nothing is looked for.
+func (s *shape) validate(raw json.RawMessage) string {
 	if !json.Valid(raw) {
 		return "must be object"
 	}
 	c := checker{}
-	c.value("", raw, t, nil)
+	c.value("", raw, s)
 	return strings.Join(c.parts, "; ")
 }
 
@@ -38,11 +33,13 @@ const maxParts = 64
 // read decodes one level of a valid JSON text. null is taken for nothing that a
 // type could want.
 func read[T any](raw json.RawMessage) (v T, ok bool) {
-	if bytes.Equal(bytes.TrimSpace(raw), []byte("null")) {
+	if isNull(raw) {
 		return v, false
 	}
 	return v, json.Unmarshal(raw, &v) == nil
 }
+
+func isNull(raw json.RawMessage) bool { return bytes.Equal(bytes.TrimSpace(raw), []byte("null")) }
 
 type checker struct{ parts []string }
 
@@ -65,133 +62,166 @@ func (c *checker) add(at, message string) {
 	}
 }
 
-func (c *checker) value(at string, raw json.RawMessage, t reflect.Type, rules map[string]string) {
-	if t.Kind() == reflect.Pointer {
-		t = t.Elem()
-	}
-	if t == reflect.TypeFor[json.RawMessage]() {
-		return // anything
-	}
-	if _, on := rules["nullable"]; on && bytes.Equal(bytes.TrimSpace(raw), []byte("null")) {
+func (c *checker) value(at string, raw json.RawMessage, s *shape) {
+	if (s.rules.nullable || s.rules.dropped) && isNull(raw) {
 		return
 	}
-	switch t.Kind() {
-	case reflect.String:
-		c.text(at, raw, rules)
-	case reflect.Bool:
+	before := len(c.parts)
+	switch s.kind {
+	case text:
+		c.text(at, raw, s.rules)
+	case boolean:
 		if _, ok := read[bool](raw); !ok {
 			c.add(at, "must be boolean")
 		}
-	case reflect.Int, reflect.Int64:
-		c.integer(at, raw, rules)
-	case reflect.Slice:
-		c.list(at, raw, t, rules)
-	case reflect.Map:
-		m, ok := read[map[string]json.RawMessage](raw)
-		if !ok {
-			c.add(at, "must be object")
-			return
-		}
-		for _, k := range slices.Sorted(maps.Keys(m)) {
-			if c.full() {
-				return
-			}
-			c.value(at+"/"+pointer(k), m[k], t.Elem(), nil)
-		}
-	case reflect.Struct:
-		c.object(at, raw, t)
+	case integer, number:
+		c.number(at, raw, s)
+	case list:
+		c.list(at, raw, s)
+	case record:
+		c.record(at, raw, s)
+	case object:
+		c.object(at, raw, s)
+	}
+	if s.rules.nullable && len(c.parts) > before {
+		c.add(at, "must be null")
+		c.add(at, "must match a schema in anyOf")
 	}
 }
 
-func (c *checker) text(at string, raw json.RawMessage, rules map[string]string) {
+func (c *checker) text(at string, raw json.RawMessage, r rules) {
 	s, ok := read[string](raw)
 	if !ok {
 		c.add(at, "must be string")
-		return
+	} else {
+		n := utf8.RuneCountInString(s)
+		if r.maxLength > 0 && n > r.maxLength {
+			c.add(at, fmt.Sprintf("must NOT have more than %d characters", r.maxLength))
+		}
+		if r.nonempty && n == 0 {
+			c.add(at, "must NOT have fewer than 1 characters")
+		}
 	}
-	if _, on := rules["nonempty"]; on && utf8.RuneCountInString(s) == 0 {
-		c.add(at, "must NOT have fewer than 1 characters")
+	if r.constant != "" && (!ok || s != r.constant) {
+		c.add(at, "must be equal to constant")
 	}
-	if name, on := rules["enum"]; on && !slices.Contains(protocol.Enum(name), s) {
+	if r.enum != nil && (!ok || !slices.Contains(r.enum, s)) {
 		c.add(at, "must be equal to constant")
 		c.add(at, "must match a schema in anyOf")
 	}
 }
 
-func (c *checker) integer(at string, raw json.RawMessage, rules map[string]string) {
+func (c *checker) number(at string, raw json.RawMessage, s *shape) {
 	f, ok := read[float64](raw)
-	if !ok || f != math.Trunc(f) || math.Abs(f) > 1<<53 {
-		c.add(at, "must be integer")
+	if s.rules.constant != "" {
+		if !ok {
+			c.add(at, "must be number")
+		}
+		if !ok || strconv.FormatFloat(f, 'f', -1, 64) != s.rules.constant {
+			c.add(at, "must be equal to constant")
+		}
 		return
 	}
-	if text, on := rules["min"]; on {
-		if limit, _ := strconv.ParseFloat(text, 64); f < limit {
-			c.add(at, "must be >= "+text)
-		}
+	if s.kind == integer && (!ok || f != math.Trunc(f) || math.Abs(f) > maxInteger) {
+		c.add(at, "must be integer")
+	} else if !ok {
+		c.add(at, "must be number")
 	}
-	if text, on := rules["max"]; on {
-		if limit, _ := strconv.ParseFloat(text, 64); f > limit {
-			c.add(at, "must be <= "+text)
-		}
+	if !ok {
+		return
+	}
+	if s.rules.max != nil && f > *s.rules.max {
+		c.add(at, "must be <= "+strconv.FormatFloat(*s.rules.max, 'f', -1, 64))
+	}
+	if s.rules.min != nil && f < *s.rules.min {
+		c.add(at, "must be >= "+strconv.FormatFloat(*s.rules.min, 'f', -1, 64))
 	}
 }
 
-func (c *checker) list(at string, raw json.RawMessage, t reflect.Type, rules map[string]string) {
+func (c *checker) list(at string, raw json.RawMessage, s *shape) {
 	items, ok := read[[]json.RawMessage](raw)
 	if !ok {
 		c.add(at, "must be array")
 		return
 	}
+	if len(items) < s.rules.minItems {
+		c.add(at, fmt.Sprintf("must NOT have fewer than %d items", s.rules.minItems))
+	}
 	for i, item := range items {
 		if c.full() {
 			return
 		}
-		c.value(at+"/"+strconv.Itoa(i), item, t.Elem(), rules)
+		c.value(at+"/"+strconv.Itoa(i), item, s.item)
 	}
 }
 
-func (c *checker) object(at string, raw json.RawMessage, t reflect.Type) {
+func (c *checker) record(at string, raw json.RawMessage, s *shape) {
 	m, ok := read[map[string]json.RawMessage](raw)
 	if !ok {
 		c.add(at, "must be object")
 		return
 	}
-	known := map[string]bool{}
-	for i := range t.NumField() {
-		f := t.Field(i)
-		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
-		known[name] = true
-		rules := parseRules(f.Tag.Get("rule"))
-		item, there := m[name]
-		if _, required := rules["required"]; !there && required {
-			c.add(at, fmt.Sprintf("must have required property '%s'", name))
-		}
-		if there {
-			c.value(at+"/"+pointer(name), item, f.Type, rules)
-		}
-	}
-	for _, k := range slices.Sorted(maps.Keys(m)) {
+	for k := range keys(raw) {
 		if c.full() {
 			return
 		}
-		if !known[k] {
-			where := at
-			if where == "" {
-				where = "root"
-			}
-			c.add(where, fmt.Sprintf("unexpected property '%s'", k))
+		c.value(at+"/"+pointer(k), m[k], s.item)
+	}
+}
+
+func (c *checker) object(at string, raw json.RawMessage, s *shape) {
+	m, ok := read[map[string]json.RawMessage](raw)
+	if !ok {
+		c.add(at, "must be object")
+		return
+	}
+	known := 0
+	for _, f := range s.fields {
+		if _, there := m[f.name]; there {
+			known++
+		} else if f.required {
+			c.add(at, fmt.Sprintf("must have required property '%s'", f.name))
+		}
+	}
+	if known < len(m) {
+		c.surplus(at, raw, s)
+	}
+	for _, f := range s.fields {
+		if item, there := m[f.name]; there {
+			c.value(at+"/"+pointer(f.name), item, f.shape)
 		}
 	}
 }
 
-func parseRules(tag string) map[string]string {
-	rules := map[string]string{}
-	for part := range strings.SplitSeq(tag, ",") {
-		if key, value, _ := strings.Cut(part, "="); key != "" {
-			rules[key] = value
+// surplus names the keys of an object that its shape lacks.
+func (c *checker) surplus(at string, raw json.RawMessage, s *shape) {
+	if at == "" {
+		at = "root"
+	}
+	for k := range keys(raw) {
+		if c.full() {
+			return
+		}
+		if !slices.ContainsFunc(s.fields, func(f field) bool { return f.name == k }) {
+			c.add(at, fmt.Sprintf("unexpected property '%s'", k))
 		}
 	}
-	return rules
+}
+
+// keys are those of a valid JSON object, as they were sent.
+func keys(raw json.RawMessage) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		d := json.NewDecoder(bytes.NewReader(raw))
+		_, _ = d.Token() // the brace
+		for d.More() {
+			key, _ := d.Token()
+			name, ok := key.(string)
+			var skipped json.RawMessage
+			if !ok || d.Decode(&skipped) != nil || !yield(name) {
+				return
+			}
+		}
+	}
 }
 
 // pointer escapes a key for a JSON pointer (RFC 6901).
