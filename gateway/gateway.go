@@ -178,18 +178,6 @@ func register(m *rpc.Mux, features ...feature) {
 	}
 }
 
-// Reference describes what a gateway answers and sends, for the documentation.
-func Reference() (methods []rpc.MethodDoc, sent []string) {
-	var m rpc.Mux
-	chans := channels.New(nil, time.Now)
-	register(&m, health.New(protocol.Identity{}, "", chans, nil, nil, time.Now), logs.New(""), chans, configview.New(nil), approvals.NewLists("", nil), approvals.NewDecisions(nil, nil), nodes.New("", nil, nil, nodes.Policy{}, time.Now, nil, nil), devices.New(nil, nil, nil, nil), presence.New(presence.Self{}, time.Now), presence.NewEvents(nil, nil, nil),
-		heartbeat.New(heartbeat.Schedule{}, nil, nil), rescue.New(nil, time.Now))
-	for _, k := range eventKinds(true) {
-		sent = append(sent, k.name)
-	}
-	return inOrder(m.Docs(), func(d rpc.MethodDoc) string { return d.Name }), sent
-}
-
 // schedule is what the config says of heartbeats.
 func schedule(h config.Heartbeat) heartbeat.Schedule {
 	return heartbeat.Schedule{Every: h.Every, Pause: h.Pause, Prompt: cmp.Or(h.Prompt, heartbeat.Prompt), Target: h.Target, AckMaxChars: h.AckMaxChars}

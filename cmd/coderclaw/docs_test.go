@@ -23,12 +23,19 @@ import (
 func TestDocs(t *testing.T) {
 	t.Parallel()
 	const note = "<!-- Written by `just update`; do not edit. -->\n"
+	schema, err := gateway.Schema()
+	if err != nil {
+		t.Fatal(err)
+	}
 	for name, text := range map[string]string{
 		"cli.md": cliReference(), "config.md": configReference(), "findings.md": findingsReference(), "protocol.md": protocolReference(), "states.md": statesReference(),
-		"metrics.md": metricsReference(), "units.md": unitsReference(),
+		"metrics.md": metricsReference(), "units.md": unitsReference(), "protocol.schema.json": string(schema),
 	} {
 		path := filepath.Join("..", "..", "docs", name)
-		want := note + text
+		want := text
+		if strings.HasSuffix(name, ".md") {
+			want = note + text
+		}
 		if *update {
 			if err := os.WriteFile(path, []byte(want), 0o644); err != nil {
 				t.Fatal(err)
@@ -142,7 +149,8 @@ func findingsReference() string {
 func protocolReference() string {
 	methods, events := gateway.Reference()
 	var b strings.Builder
-	b.WriteString("# Control plane\n\nWebSocket RPC, protocol 3, on any path of the gateway's port. `GET /healthz` and `GET /readyz` answer on the same port.\n\n| method | scope | parameters |\n|---|---|---|\n")
+	b.WriteString("# Control plane\n\nWebSocket RPC, protocol 3, on any path of the gateway's port. `GET /healthz` and `GET /readyz` answer on the same port.\n" +
+		"Parameters, results and events whole, as JSON Schema: [protocol.schema.json](protocol.schema.json), or `coderclaw gateway schema`.\n\n| method | scope | parameters |\n|---|---|---|\n")
 	for _, m := range methods {
 		var params []string
 		for _, p := range m.Params {

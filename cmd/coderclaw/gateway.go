@@ -38,6 +38,7 @@ func (a *app) gatewayCommand() *cli.Command {
 			{Name: "run", Usage: "run the gateway in the foreground", Action: runAction},
 			a.gatewayStatusCommand(),
 			a.gatewayCallCommand(),
+			a.gatewaySchemaCommand(),
 			a.gatewayHealthCommand(),
 			a.gatewayTokenCommand(),
 		}, a.serviceVerbs()...),

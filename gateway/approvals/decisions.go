@@ -63,7 +63,7 @@ func NewDecisions(now func() time.Time, tell Tell) *Decisions {
 
 // Register adds the methods exec.approval.*.
 func (d *Decisions) Register(m *rpc.Mux) {
-	rpc.Handle(m, "exec.approval.request", rpc.ScopeApprovals, d.request)
+	rpc.HandleTwice(m, "exec.approval.request", rpc.ScopeApprovals, d.request)
 	rpc.HandleLoose(m, "exec.approval.waitDecision", rpc.ScopeApprovals, d.wait)
 	rpc.Handle(m, "exec.approval.resolve", rpc.ScopeApprovals, d.resolve)
 }
@@ -83,14 +83,14 @@ func (d *Decisions) sweepLocked() {
 	})
 }
 
-func (d *Decisions) request(ctx context.Context, s *rpc.Session, p protocol.ExecApprovalRequestParams) (protocol.ExecApprovalResult, error) {
+func (d *Decisions) request(ctx context.Context, s *rpc.Session, p protocol.ExecApprovalRequestParams, early func(protocol.ExecApprovalAccepted) error) (protocol.ExecApprovalResult, error) {
 	r, err := d.add(s, p)
 	if err != nil {
 		return protocol.ExecApprovalResult{}, err
 	}
 	d.tell("exec.approval.requested", protocol.ExecApprovalRequestedEvent{ID: r.id, Request: r.request, CreatedAtMs: r.created.UnixMilli(), ExpiresAtMs: r.expires.UnixMilli()})
 	if p.TwoPhase {
-		if err := rpc.Interim(ctx, protocol.ExecApprovalAccepted{Status: "accepted", ID: r.id, CreatedAtMs: r.created.UnixMilli(), ExpiresAtMs: r.expires.UnixMilli()}); err != nil {
+		if err := early(protocol.ExecApprovalAccepted{Status: "accepted", ID: r.id, CreatedAtMs: r.created.UnixMilli(), ExpiresAtMs: r.expires.UnixMilli()}); err != nil {
 			return protocol.ExecApprovalResult{}, err
 		}
 	}

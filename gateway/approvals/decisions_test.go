@@ -17,7 +17,7 @@ func asking(ctx context.Context, d *Decisions, s *rpc.Session, p protocol.ExecAp
 	done := make(chan protocol.ExecApprovalResult, 1)
 	go func() {
 		defer close(done)
-		if res, err := d.request(ctx, s, p); err == nil {
+		if res, err := d.request(ctx, s, p, nil); err == nil {
 			done <- res
 		}
 	}()

@@ -42,15 +42,16 @@ type Mux struct {
 type method struct {
 	need   Scope
 	params *shape
+	early  *shape // of the first of two answers, nil for a method that has one
 	result *shape
 	closed bool // parameters that are not known are refused
-	call   func(ctx context.Context, s *Session, params json.RawMessage) (any, error)
+	call   func(ctx context.Context, s *Session, params json.RawMessage, early func(any) error) (any, error)
 }
 
 // Handle adds a method whose parameters are held against P, see Params.
 func Handle[P, R any](m *Mux, name string, need Scope, fn func(context.Context, *Session, P) (R, error)) {
 	params := ParamsOf[P]()
-	m.add(name, method{need, params.shape, resultOf[R](), true, func(ctx context.Context, s *Session, raw json.RawMessage) (any, error) {
+	m.add(name, method{need, params.shape, nil, resultOf[R](), true, func(ctx context.Context, s *Session, raw json.RawMessage, _ func(any) error) (any, error) {
 		p, wrong := params.Read(raw)
 		if wrong != "" {
 			return nil, protocol.Invalid("invalid " + name + " params: " + wrong)
@@ -59,10 +60,23 @@ func Handle[P, R any](m *Mux, name string, need Scope, fn func(context.Context, 
 	}})
 }
 
+// HandleTwice is Handle for a method that may answer twice on the same id: with an E by
+// calling early, and with an R when it ends.
+func HandleTwice[P, E, R any](m *Mux, name string, need Scope, fn func(ctx context.Context, s *Session, p P, early func(E) error) (R, error)) {
+	params := ParamsOf[P]()
+	m.add(name, method{need, params.shape, resultOf[E](), resultOf[R](), true, func(ctx context.Context, s *Session, raw json.RawMessage, early func(any) error) (any, error) {
+		p, wrong := params.Read(raw)
+		if wrong != "" {
+			return nil, protocol.Invalid("invalid " + name + " params: " + wrong)
+		}
+		return fn(ctx, s, p, func(e E) error { return early(e) })
+	}})
+}
+
 // HandleLoose adds a method that ignores parameters which it does not know or
 // whose type is wrong.
 func HandleLoose[P, R any](m *Mux, name string, need Scope, fn func(context.Context, *Session, P) (R, error)) {
-	m.add(name, method{need, ParamsOf[P]().shape, resultOf[R](), false, func(ctx context.Context, s *Session, raw json.RawMessage) (any, error) {
+	m.add(name, method{need, ParamsOf[P]().shape, nil, resultOf[R](), false, func(ctx context.Context, s *Session, raw json.RawMessage, _ func(any) error) (any, error) {
 		return fn(ctx, s, readLoose[P](raw))
 	}})
 }
@@ -82,9 +96,7 @@ func resultOf[R any]() *shape {
 	if e, ok := any(zero).(interface{ shape() *shape }); ok {
 		return e.shape()
 	}
-	t := reflect.TypeFor[R]()
-	s := shapeOf(t, rules{nullable: t.Kind() == reflect.Pointer})
-	return s
+	return shapeOf(reflect.TypeFor[R](), rules{})
 }
 
 func (m *Mux) add(name string, known method) {
@@ -147,14 +159,13 @@ func (m *Mux) dispatch(ctx context.Context, s *Session, req protocol.Request) (f
 	if len(params) == 0 || bytes.Equal(bytes.TrimSpace(params), []byte("null")) {
 		params = json.RawMessage("{}")
 	}
-	ctx = context.WithValue(ctx, interimKey{}, func(result any) error {
-		first, err := Success(req.ID, result)
+	result, err := known.call(ctx, s, params, func(result any) error {
+		early, err := Success(req.ID, result)
 		if err == nil {
-			s.offer(first)
+			s.offer(early)
 		}
 		return err
 	})
-	result, err := known.call(ctx, s, params)
 	if err != nil {
 		return failure(req.ID, wireError(err))
 	}
@@ -163,18 +174,6 @@ func (m *Mux) dispatch(ctx context.Context, s *Session, req protocol.Request) (f
 		return failure(req.ID, wireError(err))
 	}
 	return frame
-}
-
-type interimKey struct{}
-
-// Interim answers the request that ctx belongs to for a first time, before the
-// method has ended, which answers it again.
-func Interim(ctx context.Context, result any) error {
-	answer, ok := ctx.Value(interimKey{}).(func(any) error)
-	if !ok {
-		return errors.New("no request is being carried out")
-	}
-	return answer(result)
 }
 
 // Success is the frame that answers request id with result. A json.RawMessage has

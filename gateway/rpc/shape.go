@@ -20,6 +20,8 @@ type shape struct {
 	item   *shape  // of a list, or of each value of a record
 	fields []field // of an object, in their order
 	rules  rules
+
+	nilable bool // in what is sent: null stands for nothing
 }
 
 type kind int
@@ -41,7 +43,6 @@ type field struct {
 	name     string
 	required bool // of what is taken
 	sent     bool // always, in what is sent
-	nilable  bool // in what is sent: null stands for nothing
 	shape    *shape
 }
 
@@ -60,10 +61,10 @@ type rules struct {
 // shapeOf makes the shape of a type. A tag that is none is a mistake in the program,
 // and panics.
 func shapeOf(t reflect.Type, r rules) *shape {
-	if t.Kind() == reflect.Pointer {
-		t = t.Elem()
-	}
 	s := &shape{rules: r}
+	if t.Kind() == reflect.Pointer {
+		t, s.nilable = t.Elem(), true
+	}
 	switch {
 	case t == reflect.TypeFor[json.RawMessage]() || t.Kind() == reflect.Interface:
 		s.kind = anything
@@ -110,7 +111,9 @@ func fieldsOf(t reflect.Type) (out []field) {
 		}
 		r, required := parseRules(f.Tag.Get("rule"))
 		omitted := strings.Contains(options, "omitempty") || strings.Contains(options, "omitzero")
-		out = append(out, field{name: name, required: required, sent: !omitted, nilable: f.Type.Kind() == reflect.Pointer && !omitted, shape: shapeOf(f.Type, r)})
+		s := shapeOf(f.Type, r)
+		s.nilable = s.nilable && !omitted
+		out = append(out, field{name: name, required: required, sent: !omitted, shape: s})
 	}
 	return out
 }
