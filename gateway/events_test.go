@@ -180,3 +180,25 @@ func TestSetHeartbeats(t *testing.T) {
 		}
 	}
 }
+
+// TestHealthOfQuestions: when somebody's questions make new summaries, everybody is told
+// of the last; an answer from memory is no news.
+func TestHealthOfQuestions(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	c, heard := r.hear(t, "health")
+	greeting := <-heard
+	for _, p := range []object{{}, {"probe": true}, {}, {"probe": true}, {}} {
+		ask[protocol.HealthSummary](t, c, "health", p)
+	}
+	if greeting.Seq != nil || greeting.StateVersion == nil {
+		t.Errorf("greeting %v %+v", greeting.Seq, greeting.StateVersion)
+	}
+	for last := int64(0); last != greeting.StateVersion.Health+2; {
+		e := <-heard
+		if e.Seq == nil || e.StateVersion == nil || e.StateVersion.Health <= greeting.StateVersion.Health || e.StateVersion.Health > greeting.StateVersion.Health+2 {
+			t.Fatalf("%v %+v after %+v", e.Seq, e.StateVersion, greeting.StateVersion)
+		}
+		last = e.StateVersion.Health
+	}
+}

@@ -104,6 +104,7 @@ type Gateway struct {
 	kinds    map[string]eventKind
 	offer    protocol.Features
 	connects rpc.Params[protocol.ConnectParams]
+	asked    gather // summaries of health that somebody's question has made
 	around   gather // changes of presence that everybody is to be told of
 }
 
@@ -114,7 +115,7 @@ func New(o Options) (*Gateway, error) {
 	}
 	o.tellTimeout = cmp.Or(o.tellTimeout, tellTimeout)
 	o.handshakeTimeout = cmp.Or(o.handshakeTimeout, handshakeTimeout)
-	g := &Gateway{o: o, started: time.Now(), loopbackOnly: true, mux: &rpc.Mux{}, door: door.New(door.LimitsFor(door.Files()), o.Log), counts: make(chan int, 1), around: newGather(), kinds: map[string]eventKind{}, connects: rpc.ParamsOf[protocol.ConnectParams]()}
+	g := &Gateway{o: o, started: time.Now(), loopbackOnly: true, mux: &rpc.Mux{}, door: door.New(door.LimitsFor(door.Files()), o.Log), counts: make(chan int, 1), asked: newGather(), around: newGather(), kinds: map[string]eventKind{}, connects: rpc.ParamsOf[protocol.ConnectParams]()}
 	for _, l := range o.Listeners {
 		if a, ok := l.Addr().(*net.TCPAddr); ok && !a.IP.IsLoopback() {
 			g.loopbackOnly = false
@@ -148,7 +149,7 @@ func New(o Options) (*Gateway, error) {
 	}
 	queue := &sysevents.Queue{}
 	g.beats = heartbeat.New(schedule(o.Config.Config.Agents.Defaults.Heartbeat), queue, g.tellHeartbeat)
-	g.health = health.New(identity, o.StateDir, chans, g.beats, others, time.Now)
+	g.health = health.New(identity, o.StateDir, chans, g.beats, others, g.asked.note, time.Now)
 	g.approvals = approvals.NewDecisions(time.Now, g.broadcast)
 	allow := o.Config.Config.Gateway.Nodes
 	g.nodes = nodes.New(o.StateDir, g.devices, g.approvals, nodes.Policy{Allow: allow.AllowCommands, Deny: allow.DenyCommands}, time.Now, g.broadcast, o.Log)
@@ -223,6 +224,7 @@ func (g *Gateway) Serve(ctx context.Context) error {
 	}
 	pulse.Go(func() { g.browsers.serveDesk(ctx, &g.o) })
 	pulse.Go(func() { g.beats.Run(ours) })
+	pulse.Go(func() { g.asked.run(ours, askedDelay, g.tellHealth) })
 	pulse.Go(func() { g.around.run(ours, partingDelay, g.tellPresence) })
 	if g.o.Ready != nil {
 		g.o.Ready()

@@ -86,6 +86,18 @@ func (g *Gateway) tellHeartbeat(e protocol.HeartbeatEvent) {
 	g.broadcast("heartbeat", e)
 }
 
+// askedDelay is for how long new summaries of health are gathered that came of
+// questions, before everybody is told of the last: a client that asks again and again
+// is not to cost an event for everybody each time.
+const askedDelay = time.Second
+
+// tellHealth tells everybody of the last summary.
+func (g *Gateway) tellHealth() {
+	if raw, _ := g.health.Cached(); raw != nil && g.hub.Count() > 0 {
+		g.broadcast("health", raw)
+	}
+}
+
 func (g *Gateway) broadcastHealth(ctx context.Context) {
 	raw, _, err := g.health.Summary(ctx, true)
 	if err != nil {

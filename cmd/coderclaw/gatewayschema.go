@@ -11,10 +11,7 @@ import (
 func (a *app) gatewaySchemaCommand() *cli.Command {
 	return &cli.Command{
 		Name: "schema", Usage: "print the JSON Schema of the requests, results and events of a gateway of this version",
-		Action: func(_ context.Context, c *cli.Command) error {
-			if c.Args().Present() {
-				return usageError("gateway schema takes no arguments, got %q", c.Args().First())
-			}
+		Action: func(context.Context, *cli.Command) error {
 			text, err := gateway.Schema()
 			if err != nil {
 				return err

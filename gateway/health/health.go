@@ -45,6 +45,7 @@ type Feature struct {
 	channels Source
 	agent    Agent
 	others   Others // nil for a gateway that knows of none
+	asked    func() // told when somebody's question made a new summary
 	now      func() time.Time
 
 	mu       sync.Mutex // guards what follows; held while a summary is made, so that those who ask at once share it
@@ -62,9 +63,10 @@ type news struct {
 }
 
 // New returns the feature; the first summary is made when it is asked for. others
-// is nil for a gateway that is to know nothing of others.
-func New(identity protocol.Identity, stateDir string, channels Source, agent Agent, others Others, now func() time.Time) *Feature {
-	return &Feature{identity: identity, stateDir: stateDir, channels: channels, agent: agent, others: others, now: now, version: 1}
+// is nil for a gateway that is to know nothing of others. asked is called, possibly at
+// once from many goroutines, when a call of the method health has made a new summary.
+func New(identity protocol.Identity, stateDir string, channels Source, agent Agent, others Others, asked func(), now func() time.Time) *Feature {
+	return &Feature{identity: identity, stateDir: stateDir, channels: channels, agent: agent, others: others, asked: asked, now: now, version: 1}
 }
 
 // Published notes what became of publishing the gateway, for the next summary.
@@ -165,7 +167,11 @@ func (f *Feature) sessions() (protocol.SessionsHealth, error) {
 // Register adds the methods health and status.
 func (f *Feature) Register(m *rpc.Mux) {
 	rpc.HandleLoose(m, "health", rpc.ScopeRead, func(ctx context.Context, _ *rpc.Session, p protocol.HealthParams) (rpc.Encoded[protocol.HealthSummary], error) {
-		raw, _, err := f.Summary(ctx, p.Probe)
+		_, before := f.Cached()
+		raw, version, err := f.Summary(ctx, p.Probe)
+		if err == nil && version != before {
+			f.asked()
+		}
 		return rpc.Encoded[protocol.HealthSummary]{JSON: raw}, err
 	})
 	rpc.HandleLoose(m, "status", rpc.ScopeRead, f.status)
