@@ -1,11 +1,15 @@
 package gateway_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/coder/websocket"
+
 	"github.com/coderclaw/coderclaw/gateway/auth"
 	"github.com/coderclaw/coderclaw/gateway/client"
+	"github.com/coderclaw/coderclaw/gateway/protocol"
 	"github.com/coderclaw/coderclaw/profiles"
 )
 
@@ -34,5 +38,25 @@ func TestTokenRotated(t *testing.T) {
 	}
 	if err := stays.Call(t.Context(), "health", nil, nil); err != nil {
 		t.Errorf("the client that was connected: %v", err)
+	}
+}
+
+// checkReason holds the reason of a close against what was wrong: with 1008 comes
+// what a person can do about it, and the profile; and all codes keep to the limit.
+func checkReason(t *testing.T, code websocket.StatusCode, reason, wrong string) {
+	t.Helper()
+	if len(reason) > protocol.MaxReason {
+		t.Errorf("the reason has %d bytes: %q", len(reason), reason)
+	}
+	if code != protocol.ClosePolicy {
+		if reason != wrong {
+			t.Errorf("reason %q, want %q", reason, wrong)
+		}
+		return
+	}
+	why, remedy, ok := strings.Cut(reason, " [coderclaw --profile test ")
+	brief, _, _ := strings.Cut(wrong, " (")
+	if !ok || !strings.HasSuffix(remedy, "]") || !strings.HasPrefix(wrong, why) || len(why) < min(len(brief), 60) {
+		t.Errorf("reason %q for %q", reason, wrong)
 	}
 }

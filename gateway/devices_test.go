@@ -107,6 +107,9 @@ func TestPairing(t *testing.T) {
 
 	call("device.pair.remove", protocol.DeviceParams{DeviceID: device.ID()}, nil)
 	<-c.Done()
+	if err := c.Call(t.Context(), "health", nil, nil); err == nil || err.Error() != "gateway closed (1008): device removed [coderclaw --profile test devices list]" {
+		t.Errorf("removed: %v", err)
+	}
 	if record(list(), device.ID()) != nil {
 		t.Error("it is still listed")
 	}

@@ -130,6 +130,7 @@ func New(o Options) (*Gateway, error) {
 	}
 	g.hub = rpc.NewHub(g.mux, o.Log)
 	g.hub.OnCount(g.countChanged)
+	g.hub.OnRefuse(remedies{o.Profile}.reason)
 	g.devices = auth.NewDevices(o.StateDir, time.Now)
 	g.gate = auth.NewGate(o.Auth, auth.RotationFile(o.StateDir), func() (string, error) {
 		s, err := o.LoadConfig()

@@ -17,6 +17,9 @@ import (
 	"github.com/coderclaw/coderclaw/gateway/rpc"
 )
 
+// deviceExpired refuses a device whose clock is too far off.
+const deviceExpired = "device signature expired"
+
 // clockSkew is how far the clock of a device may be off.
 const clockSkew = 10 * time.Minute
 
@@ -26,6 +29,7 @@ type refusal struct {
 	err    *protocol.Error
 	code   int
 	reason string // finer than err, for the log only; often ""
+	about  string // what the remedy is for, such as a request; often ""
 }
 
 func refuse(message string) *refusal {
@@ -49,20 +53,25 @@ func (g *Gateway) handshake(ctx context.Context, s *rpc.Session, r *http.Request
 		s.Close(protocol.CloseNormal, "")
 		return false
 	case wrong != nil:
-		s.Close(protocol.ClosePolicy, "invalid request frame")
+		g.logRefusal(s, r, "invalid request frame", wrong.Error())
+		s.Refuse("invalid request frame", "")
 		return false
 	}
 	hello, no := g.connect(ctx, s, r, req, nonce)
 	if no != nil {
-		g.o.Log.Info("a client was refused", "conn", s.ID, "client", s.Client.ID, "remote", r.RemoteAddr, "why", no.err.Message, "reason", no.reason)
+		g.logRefusal(s, r, no.err.Message, no.reason)
 		s.Fail(req.ID, no.err)
-		s.Close(no.code, no.err.Message)
+		if no.code == protocol.ClosePolicy {
+			s.Refuse(no.err.Message, no.about)
+		} else {
+			s.Close(no.code, no.err.Message)
+		}
 		return false
 	}
 	frame, err := g.encode(req.ID, hello)
 	if err != nil {
 		g.o.Log.Error("hello", "err", err)
-		s.Close(protocol.ClosePolicy, "internal error")
+		s.Refuse("internal error", "")
 		return false
 	}
 	if s.Role == protocol.RoleNode {
@@ -70,6 +79,15 @@ func (g *Gateway) handshake(ctx context.Context, s *rpc.Session, r *http.Request
 	}
 	g.hub.Welcome(s, frame)
 	return true
+}
+
+// logRefusal tells the owner of the gateway more than the client is told.
+func (g *Gateway) logRefusal(s *rpc.Session, r *http.Request, why, finer string) {
+	attrs := []any{"conn", s.ID, "client", s.Client.ID, "remote", r.RemoteAddr, "why", why}
+	if finer != "" {
+		attrs = append(attrs, "reason", finer)
+	}
+	g.o.Log.Info("a client was refused", attrs...)
 }
 
 // connect checks a client in the order that the protocol fixes, so that a
@@ -156,7 +174,11 @@ func (a *attempt) run(ctx context.Context) *refusal {
 		return a.withoutDevice(v, bypass, secret != "" || password != "")
 	}
 	if message := a.checkDevice(secret); message != "" {
-		return refuse(message)
+		no := refuse(message)
+		if message == deviceExpired {
+			no.reason = "by its clock, which counts up to " + clockSkew.String() + " of difference, it signed at " + time.UnixMilli(p.Device.SignedAt).Format(time.RFC3339)
+		}
+		return no
 	}
 	if !v.OK && secret != "" {
 		var err error
@@ -222,7 +244,7 @@ func (a *attempt) checkDevice(secret string) string {
 	case err != nil:
 		return err.Error()
 	case skew > clockSkew:
-		return "device signature expired"
+		return deviceExpired
 	case nonce == "" && !a.peer.Local:
 		return "device nonce required"
 	case nonce != "" && nonce != a.nonce:
@@ -254,7 +276,7 @@ func (a *attempt) pair() *refusal {
 			g.broadcast("device.pair.requested", out.Request)
 		}
 		return &refusal{err: &protocol.Error{Code: protocol.CodeNotPaired, Message: "pairing required",
-			Details: map[string]string{"requestId": out.RequestID}}, code: protocol.ClosePolicy}
+			Details: map[string]string{"requestId": out.RequestID}}, code: protocol.ClosePolicy, about: out.RequestID}
 	}
 	if a.token, err = g.devices.EnsureToken(p.Device.ID, p.Role, p.Scopes); err != nil {
 		return a.broken(err)
@@ -269,7 +291,7 @@ func (g *Gateway) pairResolved(e protocol.PairResolvedEvent) {
 
 // part ends the connections of a device that was removed.
 func (g *Gateway) part(deviceID string) {
-	g.hub.CloseDevice(deviceID, protocol.ClosePolicy, "device removed")
+	g.hub.RefuseDevice(deviceID, "device removed")
 }
 
 // broken refuses a client because the store of devices cannot be used.

@@ -170,5 +170,33 @@ func protocolReference() string {
 	for _, e := range events {
 		fmt.Fprintf(&b, "- `%s`\n", e)
 	}
+	fmt.Fprintf(&b, "\n## Why a connection was closed\n\nCode %d comes with what was wrong, then with the profile and a command that helps, in at most %d bytes: `pairing required [coderclaw --profile dev devices approve ID]`, "+
+		"or `[default: coderclaw …]`. What was wrong is at the beginning, in the words of the error that answered the request, of which a hint in round brackets goes first where there is no room. "+
+		"Clients look for words in it (`device token mismatch`, `pairing required`) and are to expect more behind them.\n\n| what was wrong | command |\n|---|---|\n", protocol.ClosePolicy, protocol.MaxReason)
+	for _, r := range gateway.Remedies() {
+		begins := "everything else"
+		if r.Begins != "" {
+			begins = "`" + strings.TrimSpace(r.Begins) + "`…"
+		}
+		fmt.Fprintf(&b, "| %s | `coderclaw %s` |\n", begins, r.Command)
+	}
 	return b.String()
+}
+
+// TestRemediesExist: what a close reason tells people to run is there.
+func TestRemediesExist(t *testing.T) {
+	t.Parallel()
+	for _, r := range gateway.Remedies() {
+		at := (&app{}).root()
+		for word := range strings.FieldsSeq(r.Command) {
+			next := at.Command(word)
+			if next == nil {
+				if at.Action == nil || at.ArgsUsage == "" {
+					t.Errorf("coderclaw %s: there is no %s", r.Command, word)
+				}
+				break
+			}
+			at = next
+		}
+	}
 }

@@ -21,6 +21,8 @@ type Hub struct {
 	held    atomic.Int64 // bytes that are held for all clients together
 	maxHeld int64
 
+	explain func(reason, about string) string // adds to the reason of a refusal what helps
+
 	mu       sync.Mutex        // guards what follows; taken before any Session.mu
 	sessions map[*Session]bool // every connection; true once it was welcomed
 	count    int               // of those that were
@@ -30,8 +32,13 @@ type Hub struct {
 
 // NewHub returns a hub whose clients call the methods of mux.
 func NewHub(mux *Mux, log *slog.Logger) *Hub {
-	return &Hub{mux: mux, log: log, grace: closeGrace, maxHeld: maxHeld, sessions: map[*Session]bool{}}
+	return &Hub{mux: mux, log: log, grace: closeGrace, maxHeld: maxHeld, sessions: map[*Session]bool{},
+		explain: func(reason, _ string) string { return reason }}
 }
+
+// OnRefuse has fn make the reason of every close with protocol.ClosePolicy: from what
+// was wrong, and what that is about. It is to be called before the first client comes.
+func (h *Hub) OnRefuse(fn func(reason, about string) string) { h.explain = fn }
 
 // OnCount has fn told whenever the number of clients changes. fn must not call
 // the hub. It is to be called before the first client comes.
@@ -179,14 +186,15 @@ func (h *Hub) FinishAll(ctx context.Context, code int, reason string) {
 	}
 }
 
-// CloseDevice closes the connections of one device with the code, each as soon as
-// its requests are answered.
-func (h *Hub) CloseDevice(id string, code int, reason string) {
+// RefuseDevice closes the connections of one device with protocol.ClosePolicy, each as
+// soon as its requests are answered.
+func (h *Hub) RefuseDevice(id, reason string) {
+	reason = h.explain(reason, "")
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for s, welcomed := range h.sessions {
 		if welcomed && s.DeviceID == id {
-			s.finish(code, reason)
+			s.finish(protocol.ClosePolicy, reason)
 		}
 	}
 }

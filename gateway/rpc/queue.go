@@ -51,13 +51,16 @@ func (s *Session) offer(frame []byte) {
 	s.hub.relieve()
 }
 
+// slowConsumer is why a client is closed that does not read.
+const slowConsumer = "slow consumer"
+
 // shedLocked ends the connection and forgets what waits for it, as it would not be read.
 func (s *Session) shedLocked() {
 	for _, m := range s.out.waiting {
 		s.forgetLocked(m)
 	}
 	s.out.waiting = nil
-	s.endLocked(protocol.ClosePolicy, "slow consumer")
+	s.endLocked(protocol.ClosePolicy, s.hub.explain(slowConsumer, ""))
 }
 
 func (s *Session) forgetLocked(m *message) {

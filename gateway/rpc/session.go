@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -95,6 +96,12 @@ func (s *Session) Close(code int, reason string) {
 	s.endLocked(code, reason)
 }
 
+// Refuse ends the connection with protocol.ClosePolicy once what is queued has been
+// written. about is what a remedy needs, such as the id of a request; often "".
+func (s *Session) Refuse(reason, about string) {
+	s.Close(protocol.ClosePolicy, s.hub.explain(reason, about))
+}
+
 // cut ends the connection at once.
 func (s *Session) cut() { _ = s.line.Close() } // it may have ended by itself
 
@@ -133,6 +140,7 @@ func (s *Session) answer(frame []byte) {
 func (s *Session) Serve(ctx context.Context) {
 	ctx, cancel := context.WithCancel(ctx)
 	var requests sync.WaitGroup
+	defer s.logSlow()
 	defer requests.Wait()
 	defer cancel()
 	defer s.hub.leave(s) // before its requests end: nothing more is sent to it
@@ -166,6 +174,17 @@ func (s *Session) Serve(ctx context.Context) {
 			s.hold(-size)
 			room.give(n)
 		})
+	}
+}
+
+// logSlow notes why the connection has ended if the client did not read. Where it is
+// decided, locks are held.
+func (s *Session) logSlow() {
+	s.mu.Lock()
+	end := s.ending
+	s.mu.Unlock()
+	if end != nil && strings.HasPrefix(end.reason, slowConsumer) {
+		s.hub.log.Warn("a client that does not read was dropped", "conn", s.ID, "client", s.Client.ID)
 	}
 }
 

@@ -344,6 +344,7 @@ func TestSlowConsumer(t *testing.T) {
 	t.Parallel()
 	h := quiet(&Mux{})
 	s, _ := session(t, h)
+	h.OnRefuse(func(reason, about string) string { return reason + about + " [help]" })
 	h.Welcome(s, []byte("hello"))
 	s.out.bytes = protocol.MaxBufferedBytes + 1
 	for _, tc := range []struct {
@@ -358,7 +359,7 @@ func TestSlowConsumer(t *testing.T) {
 			t.Errorf("drop %v: %d queued, ending %+v", tc.drop, len(s.out.waiting), s.ending)
 		}
 	}
-	if s.ending.code != protocol.ClosePolicy || s.ending.reason != "slow consumer" {
+	if s.ending.code != protocol.ClosePolicy || s.ending.reason != "slow consumer [help]" {
 		t.Errorf("ends with %+v", s.ending)
 	}
 	if h.held.Load() != 0 {
