@@ -22,10 +22,10 @@ type wire struct {
 	nonce string
 }
 
-// open connects and takes the challenge.
+// open connects and takes the challenge. A Host among the headers is the name of the host.
 func (r *running) open(t *testing.T, header http.Header) *wire {
 	t.Helper()
-	return r.openAs(t, "", header)
+	return r.openAs(t, header.Get("Host"), header)
 }
 
 // openAs is open under another name of the host, "" for its own.
