@@ -10,6 +10,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -63,6 +64,8 @@ func (c CLI) run(ctx context.Context, args ...string) ([]byte, error) {
 		return nil, fmt.Errorf("%s: no answer in time%s", line, said(stdout.Bytes(), stderr.Bytes()))
 	case ctx.Err() != nil:
 		return nil, ctx.Err()
+	case errors.Is(err, fs.ErrPermission):
+		return nil, fmt.Errorf("%w; if the gateway's isolation hides it, add its directory to allow of the profile", err)
 	case err != nil:
 		return nil, fmt.Errorf("%s: %w%s", line, err, said(stderr.Bytes(), stdout.Bytes()))
 	}
