@@ -132,13 +132,14 @@ func New(o Options) (*Gateway, error) {
 	g.hub.OnCount(g.countChanged)
 	g.hub.OnRefuse(remedies{o.Profile}.reason)
 	g.devices = auth.NewDevices(o.StateDir, time.Now)
-	g.gate = auth.NewGate(o.Auth, auth.RotationFile(o.StateDir), func() (string, error) {
+	follow := auth.Rotations{File: auth.RotationFile(o.StateDir), Config: o.ConfigPath, Token: func() (string, error) {
 		s, err := o.LoadConfig()
 		if err != nil {
 			return "", err
 		}
 		return s.Config.Gateway.Auth.Token, nil
-	}, o.Tailscale.Whois, time.Now, o.Log)
+	}}
+	g.gate = auth.NewGate(o.Auth, follow, o.Tailscale.Whois, time.Now, o.Log)
 	g.presence = presence.New(presence.Self{Host: host, Version: o.Version, Platform: runtime.GOOS, DeviceFamily: family(), Arch: runtime.GOARCH}, time.Now)
 	chans := channels.New(g.hub.Count, time.Now)
 	identity := protocol.Identity{Profile: o.Profile, Instance: o.Instance, PID: os.Getpid(), Build: build(o), Degraded: o.Degraded, Isolation: o.Isolation}

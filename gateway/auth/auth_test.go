@@ -82,7 +82,7 @@ func TestJudge(t *testing.T) {
 		{auth.Settings{Mode: "token"}, "x", "", false, auth.ReasonTokenMissingConfig},
 		{auth.Settings{Mode: "password"}, "", "x", false, auth.ReasonPasswordMissingConfig},
 	} {
-		g := auth.NewGate(tc.s, "", nil, nil, time.Now, slog.New(slog.DiscardHandler))
+		g := auth.NewGate(tc.s, auth.Rotations{}, nil, time.Now, slog.New(slog.DiscardHandler))
 		got := g.Judge(t.Context(), auth.Claim{Token: tc.token, Password: tc.password})
 		if got != (auth.Verdict{OK: tc.ok, Shared: tc.ok, Reason: tc.reason}) {
 			t.Errorf("%v with %q, %q: got %+v", tc.s, tc.token, tc.password, got)
@@ -123,7 +123,7 @@ func TestTrustedProxy(t *testing.T) {
 		"user not wanted":   {full, request("10.0.0.1:9", "h", "X-Forwarded-Proto", "https", "X-User", "Kim"), "trusted_proxy_user_not_allowed"},
 		"user of two words": {full, request("10.0.0.1:9", "h", "X-Forwarded-Proto", "https", "X-User", "kim sam"), "trusted_proxy_user_not_allowed"},
 	} {
-		g := auth.NewGate(tc.s, "", nil, nil, time.Now, slog.New(slog.DiscardHandler))
+		g := auth.NewGate(tc.s, auth.Rotations{}, nil, time.Now, slog.New(slog.DiscardHandler))
 		got := g.Judge(t.Context(), auth.Claim{Request: tc.r, Peer: auth.PeerOf(tc.r, tc.s.TrustedProxies), Token: "t"})
 		if got != (auth.Verdict{OK: tc.reason == "", Reason: tc.reason}) {
 			t.Errorf("%s: got %+v", name, got)

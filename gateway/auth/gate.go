@@ -19,10 +19,9 @@ type Gate struct {
 }
 
 // NewGate returns the gate of the settings. whois may be nil where the settings do
-// not allow Tailscale. rotation is the file that RotateToken writes, and token what
-// the config says at a later time.
-func NewGate(s Settings, rotation string, token func() (string, error), whois Whois, now func() time.Time, log *slog.Logger) *Gate {
-	g := &Gate{s: s, secrets: newSecrets(s, rotation, token, now), limiter: NewLimiter(s.RateLimit, now), log: log}
+// not allow Tailscale, and follow the zero value where nobody rotates.
+func NewGate(s Settings, follow Rotations, whois Whois, now func() time.Time, log *slog.Logger) *Gate {
+	g := &Gate{s: s, secrets: newSecrets(s, follow, now), limiter: NewLimiter(s.RateLimit, now), log: log}
 	if s.AllowTailscale && whois != nil {
 		g.tail = newTailscale(whois, now)
 	}

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -23,6 +24,7 @@ type rotating struct {
 	profile profiles.Profile
 	env     func(string) (string, bool)
 	now     time.Time
+	reads   atomic.Int32 // of the config, by gates
 }
 
 func newRotating(t *testing.T, text string) *rotating {
@@ -58,10 +60,12 @@ func (r *rotating) gate() (*auth.Gate, string) {
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	return auth.NewGate(s, auth.RotationFile(r.profile.StateDir), func() (string, error) {
+	follow := auth.Rotations{File: auth.RotationFile(r.profile.StateDir), Config: r.profile.ConfigPath, Token: func() (string, error) {
+		r.reads.Add(1)
 		gw, err := load()
 		return gw.Auth.Token, err
-	}, nil, r.clock, slog.New(slog.DiscardHandler)), s.Token
+	}}
+	return auth.NewGate(s, follow, nil, r.clock, slog.New(slog.DiscardHandler)), s.Token
 }
 
 func (r *rotating) rotate(grace time.Duration) (auth.Rotated, error) {
@@ -168,6 +172,13 @@ func TestRotationThatDoesNotCount(t *testing.T) {
 	r.write(strings.Replace(before, "first", "by hand", 1))
 	if restarted, _ := r.gate(); lets(t, restarted, "first") || lets(t, restarted, second) || !lets(t, restarted, "by hand") {
 		t.Error("a token from before an edit by hand counts")
+	}
+	reads := r.reads.Load()
+	for range 10 {
+		lets(t, running, "first")
+	}
+	if n := r.reads.Load() - reads; n > 1 {
+		t.Errorf("the config was read %d times for 10 clients", n)
 	}
 	if !lets(t, running, "first") || lets(t, running, "by hand") {
 		t.Error("an edit by hand is taken over without a restart")

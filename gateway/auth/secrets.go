@@ -31,21 +31,27 @@ type secrets struct {
 	mode     string
 	password sum
 	haveP    bool
-	rotation string                 // file of RotateToken, "" where the token cannot be rotated
-	token    func() (string, error) // the token that the config holds now
+	follow   Rotations // zero where the token cannot be rotated
 	now      func() time.Time
 
 	mu       sync.Mutex // guards what follows
 	current  sum
 	haveT    bool
 	previous []retired
-	seen     os.FileInfo // of the rotation as last read
+	seen     [2]os.FileInfo // the rotation and the config as last read
 }
 
-func newSecrets(s Settings, rotation string, token func() (string, error), now func() time.Time) *secrets {
-	k := &secrets{mode: s.Mode, password: sumOf(s.Password), haveP: s.Password != "", current: sumOf(s.Token), haveT: s.Token != "", token: token, now: now}
+// Rotations are where a gateway learns that its token was rotated.
+type Rotations struct {
+	File   string                 // that RotateToken writes
+	Config string                 // the file
+	Token  func() (string, error) // reads from it what the token is now
+}
+
+func newSecrets(s Settings, follow Rotations, now func() time.Time) *secrets {
+	k := &secrets{mode: s.Mode, password: sumOf(s.Password), haveP: s.Password != "", current: sumOf(s.Token), haveT: s.Token != "", now: now}
 	if s.Mode == config.AuthToken && s.TokenSource == TokenInConfig {
-		k.rotation = rotation
+		k.follow = follow
 	}
 	return k
 }
@@ -98,24 +104,35 @@ func (k *secrets) mark() string {
 	return k.mode + string(k.current[:]) + string(k.password[:])
 }
 
-// refreshLocked takes over a rotation that the config follows already. k.mu must be held.
+// refreshLocked takes over a rotation that the config follows already. It reads the
+// files only when one has changed. k.mu must be held.
 func (k *secrets) refreshLocked() {
-	if k.rotation == "" {
+	if k.follow.File == "" {
 		return
 	}
-	info, err := os.Stat(k.rotation)
-	if err != nil || k.seen != nil && os.SameFile(info, k.seen) && info.ModTime().Equal(k.seen.ModTime()) {
+	rotated, err := os.Stat(k.follow.File)
+	if err != nil {
 		return
 	}
-	r, err := readRotation(k.rotation)
+	written, err := os.Stat(k.follow.Config)
+	if err != nil || same(rotated, k.seen[0]) && same(written, k.seen[1]) {
+		return
+	}
+	k.seen = [2]os.FileInfo{rotated, written}
+	r, err := readRotation(k.follow.File)
 	if err != nil {
 		return // RotateToken replaces it; until then what is known counts
 	}
-	token, err := k.token()
+	token, err := k.follow.Token()
 	if err != nil || token == "" || !sumOf(token).is(r.current) {
 		return // the config is written last, or somebody has changed it since
 	}
-	k.current, k.haveT, k.previous, k.seen = r.current, true, r.previous, info
+	k.current, k.haveT, k.previous = r.current, true, r.previous
+}
+
+// same tells whether a file is what it was.
+func same(now, then os.FileInfo) bool {
+	return then != nil && os.SameFile(now, then) && now.ModTime().Equal(then.ModTime()) && now.Size() == then.Size()
 }
 
 // Equal compares two secrets in a time that tells nothing of either.

@@ -58,11 +58,11 @@ func TestTailscaleUser(t *testing.T) {
 		"no X-Forwarded-Host":    {without("X-Forwarded-Host"), "", auth.Verdict{Reason: auth.ReasonTokenMissing}},
 		"not from this machine":  {remote, "", auth.Verdict{Reason: auth.ReasonTokenMissing}},
 	} {
-		g := auth.NewGate(auth.Settings{Mode: "token", Token: "t", AllowTailscale: true}, "", nil, whois, time.Now, slog.New(slog.DiscardHandler))
+		g := auth.NewGate(auth.Settings{Mode: "token", Token: "t", AllowTailscale: true}, auth.Rotations{}, whois, time.Now, slog.New(slog.DiscardHandler))
 		if got := g.Judge(t.Context(), auth.Claim{Request: tc.r, Peer: auth.PeerOf(tc.r, nil), Token: tc.token}); got != tc.want {
 			t.Errorf("%s: got %+v", name, got)
 		}
-		off := auth.NewGate(auth.Settings{Mode: "token", Token: "t"}, "", nil, whois, time.Now, slog.New(slog.DiscardHandler))
+		off := auth.NewGate(auth.Settings{Mode: "token", Token: "t"}, auth.Rotations{}, whois, time.Now, slog.New(slog.DiscardHandler))
 		if got := off.Judge(t.Context(), auth.Claim{Request: tc.r, Peer: auth.PeerOf(tc.r, nil), Token: tc.token}); got.OK != (tc.token == "t") {
 			t.Errorf("%s, where it is not allowed: got %+v", name, got)
 		}
@@ -86,7 +86,7 @@ func TestTailscaleIsAskedOnce(t *testing.T) {
 			time.Sleep(time.Second)
 			return "kim@example.com", nil
 		}
-		g := auth.NewGate(auth.Settings{Mode: "token", Token: "t", AllowTailscale: true}, "", nil, whois, time.Now, slog.New(slog.DiscardHandler))
+		g := auth.NewGate(auth.Settings{Mode: "token", Token: "t", AllowTailscale: true}, auth.Rotations{}, whois, time.Now, slog.New(slog.DiscardHandler))
 		judge := func(n int) (ok int) {
 			var all sync.WaitGroup
 			var count atomic.Int32
@@ -130,7 +130,7 @@ func TestLimiterBehindProxies(t *testing.T) {
 	t.Parallel()
 	rule := &config.RateLimit{MaxAttempts: 2, Window: time.Minute, Lockout: time.Minute, ExemptLoopback: true}
 	s := auth.Settings{Mode: "password", Password: "p", RateLimit: rule, TrustedProxies: []string{"10.0.0.0/8"}}
-	g := auth.NewGate(s, "", nil, nil, time.Now, slog.New(slog.DiscardHandler))
+	g := auth.NewGate(s, auth.Rotations{}, nil, time.Now, slog.New(slog.DiscardHandler))
 	judge := func(r *http.Request, password string) string {
 		return g.Judge(t.Context(), auth.Claim{Request: r, Peer: auth.PeerOf(r, s.TrustedProxies), Password: password}).Reason
 	}
