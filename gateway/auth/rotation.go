@@ -55,21 +55,29 @@ func readRotation(path string) (rotation, error) {
 	if err != nil {
 		return rotation{}, err
 	}
+	r, err := parseRotation(raw)
+	if err != nil {
+		return rotation{}, fmt.Errorf("%s: %w", path, err)
+	}
+	return r, nil
+}
+
+func parseRotation(raw []byte) (rotation, error) {
 	var f rotationFile
 	if err := json.Unmarshal(raw, &f); err != nil {
-		return rotation{}, fmt.Errorf("%s: %w", path, err)
+		return rotation{}, err
 	}
-	r := rotation{}
+	var r rotation
 	if err := parseSum(&r.current, f.Current); err != nil {
-		return rotation{}, fmt.Errorf("%s: %w", path, err)
+		return rotation{}, err
 	}
 	if len(f.Previous) > maxRetired {
-		return rotation{}, fmt.Errorf("%s: more than %d tokens", path, maxRetired)
+		return rotation{}, fmt.Errorf("more than %d tokens", maxRetired)
 	}
 	for _, p := range f.Previous {
 		old := retired{until: time.UnixMilli(p.UntilMs)}
 		if err := parseSum(&old.sum, p.SHA256); err != nil {
-			return rotation{}, fmt.Errorf("%s: %w", path, err)
+			return rotation{}, err
 		}
 		r.previous = append(r.previous, old)
 	}

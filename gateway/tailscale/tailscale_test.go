@@ -4,6 +4,7 @@ package tailscale
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"log/slog"
 	"net/netip"
@@ -138,4 +139,19 @@ func TestWaitsForAnAdmin(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "no answer in time: Serve is not enabled on your tailnet. To enable, visit: https://login.tailscale.com/f/serve?node=n1") {
 		t.Errorf("got %v", err)
 	}
+}
+
+// FuzzStatus: whatever the program answers about what it serves, it is understood or refused.
+func FuzzStatus(f *testing.F) {
+	f.Add([]byte(`{"TCP":{"443":{"HTTPS":true}},"Web":{"box.tail1234.ts.net:443":{"Handlers":{"/":{"Proxy":"http://127.0.0.1:3000"}}}},"AllowFunnel":{"box.tail1234.ts.net:443":true}}`))
+	f.Add([]byte(`{"Web":{"x":{"Handlers":null},":443":{"Handlers":{"/":{"Text":"t"}}}}}`))
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		var p published
+		if json.Unmarshal(raw, &p) != nil {
+			return
+		}
+		if name, port, _ := p.root(); port < 0 || name == "" && port != 0 && !strings.Contains(string(raw), ":443") {
+			t.Errorf("%q, %d of %s", name, port, raw)
+		}
+	})
 }
