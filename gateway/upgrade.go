@@ -27,7 +27,7 @@ const requestTimeout = 30 * time.Second
 // in goroutines of its own, so that an idle client does not hold the buffers of
 // an HTTP request.
 func (g *Gateway) upgrade(w http.ResponseWriter, r *http.Request) {
-	conn, err := websocket.Accept(w, r, &websocket.AcceptOptions{
+	conn, err := websocket.Accept(slim{w}, r, &websocket.AcceptOptions{
 		InsecureSkipVerify: true, // the origin counts for some clients only, and is checked once the client is known
 		CompressionMode:    websocket.CompressionDisabled,
 	})
