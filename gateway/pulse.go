@@ -38,11 +38,16 @@ func (g *Gateway) pulse(ctx context.Context) {
 	}
 	defer stop()
 	var last beatState
+	var trim trimmer
+	defer trim.stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
+		case <-trim.due():
+			trim.run()
 		case n := <-g.counts:
+			trim.count(n)
 			if n == 0 {
 				stop()
 			} else if ticker == nil {
