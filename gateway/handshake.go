@@ -43,7 +43,7 @@ func (g *Gateway) handshake(ctx context.Context, s *rpc.Session, r *http.Request
 	if err := s.Event("connect.challenge", protocol.Challenge{Nonce: nonce, TS: time.Now().UnixMilli()}); err != nil {
 		g.o.Log.Error("challenge", "err", err)
 	}
-	raw, err := s.Read(ctx)
+	raw, err := s.Read()
 	if err != nil {
 		return false
 	}

@@ -98,7 +98,7 @@ func TestHostileConnects(t *testing.T) {
 		"10 000 keys":             {connect(`{"a":1` + keys(5_000) + `}`), 1008, "invalid connect params: must have required property 'minProtocol'"},
 		"10 000 levels":           {connect(strings.Repeat("[", 10_000) + strings.Repeat("]", 10_000)), 1000, ""},
 		"not UTF-8":               {connect("{\"locale\":\"\xff\"}"), 1007, "invalid UTF-8"},
-		"a huge protocol":         {connect(`{"minProtocol":1e400,"maxProtocol":3}`), 1008, "invalid connect params: must have required property 'client'; at /minProtocol: must be integer"},
+		"a huge protocol":         {connect(`{"minProtocol":1e400,"maxProtocol":3}`), 1008, "invalid connect params: must have required property 'client'; at /minProtocol: must be i"}, // the close has room for no more
 		"a long method":           {`{"type":"req","id":"1","method":"` + strings.Repeat("x", 60_000) + `"}`, 1008, "invalid handshake: first request must be connect"},
 		"a frame of nothing":      {"", 1000, ""},
 		"a list of 20 000 scopes": {connect(`{"scopes":[1` + strings.Repeat(",1", 20_000) + `]}`), 1008, "invalid connect params: must have required property"},

@@ -41,9 +41,9 @@ func (g *Gateway) upgrade(w http.ResponseWriter, r *http.Request) {
 	kept := &http.Request{Method: r.Method, Host: r.Host, RemoteAddr: r.RemoteAddr, Header: r.Header.Clone()}
 	ctx := context.WithoutCancel(r.Context()) // of the server, see http.Request.Context
 	kept = kept.WithContext(ctx)
+	s := g.hub.NewSession(uuid.NewString(), conn, line)
 	g.sessions.Go(func() {
 		defer g.survive(line)
-		s := g.hub.NewSession(uuid.NewString(), conn, line)
 		s.Run(ctx, func(ctx context.Context) { g.serveSession(ctx, s, line, kept) })
 	})
 }
@@ -58,20 +58,14 @@ func (g *Gateway) survive(line *door.Conn) {
 
 // serveSession lives as long as the client sends.
 func (g *Gateway) serveSession(ctx context.Context, s *rpc.Session, line *door.Conn, r *http.Request) {
-	limit := time.AfterFunc(g.o.handshakeTimeout, func() { s.Close(protocol.CloseNormal, "") })
-	ok := g.handshake(ctx, s, r)
-	limit.Stop()
-	if !ok {
+	if !g.letIn(ctx, s, line, r) {
 		line.Refused()
-		s.Discard(ctx)
+		s.Discard()
 		return
 	}
-	line.Known()
 	if s.Role == protocol.RoleNode {
 		defer g.nodes.Leave(s)
-		g.nodes.Greeted(s)
 	}
-	g.greet(s)
 	if !s.Ends.IsZero() {
 		end := time.AfterFunc(time.Until(s.Ends), func() { s.Close(protocol.ClosePolicy, "signed out after a time; type: "+g.browsers.command) })
 		defer end.Stop()
@@ -81,6 +75,30 @@ func (g *Gateway) serveSession(ctx context.Context, s *rpc.Session, line *door.C
 		g.presence.Disconnected(s)
 		g.around.note()
 	}
+}
+
+// letIn does the handshake in its time and greets who is let in. It does so in a
+// goroutine of its own, whose stack grows to several times of what it takes to wait for an idle
+// client, and is not made smaller while it waits.
+func (g *Gateway) letIn(ctx context.Context, s *rpc.Session, line *door.Conn, r *http.Request) (ok bool) {
+	limit := time.AfterFunc(g.o.handshakeTimeout, func() { s.Close(protocol.CloseNormal, "") })
+	done := make(chan struct{})
+	g.sessions.Go(func() {
+		defer close(done)
+		defer g.survive(line)
+		ok = g.handshake(ctx, s, r)
+		limit.Stop()
+		if !ok {
+			return
+		}
+		line.Known()
+		if s.Role == protocol.RoleNode {
+			g.nodes.Greeted(s)
+		}
+		g.greet(s)
+	})
+	<-done
+	return ok
 }
 
 // partingDelay is for how long changes of presence are gathered before everybody is

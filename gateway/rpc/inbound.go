@@ -24,9 +24,9 @@ const closeNotText = 1007
 var errNotText = errors.New("a text frame that is not UTF-8")
 
 // Read returns the next message. It is for the one goroutine that reads. Its bytes count
-// as held for the client until Done is called with them.
-func (s *Session) Read(ctx context.Context) ([]byte, error) {
-	kind, r, err := s.conn.Reader(ctx)
+// as held for the client until Done is called with them. It ends when the connection does; see write.
+func (s *Session) Read() ([]byte, error) {
+	kind, r, err := s.conn.Reader(context.Background())
 	if err != nil {
 		return nil, err
 	}

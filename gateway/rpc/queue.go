@@ -105,10 +105,11 @@ func (s *Session) endLocked(code int, reason string) {
 	s.patience = time.AfterFunc(s.hub.grace, s.cut)
 }
 
+// wakeLocked starts the writer if it does not run.
 func (s *Session) wakeLocked() {
-	select {
-	case s.wake <- struct{}{}:
-	default:
+	if !s.writing {
+		s.writing = true
+		s.writer.Go(s.write)
 	}
 }
 
@@ -137,30 +138,36 @@ func (s *Session) written(m *message) {
 // what is queued for it.
 const closeGrace = 5 * time.Second
 
-// write writes what is queued until the connection ends. It is the only one that writes
-// messages; the library answers pings from where it reads.
-func (s *Session) write(ctx context.Context) {
-	defer s.drop()
+// write writes what is queued. It is the only one that writes messages; the library
+// answers pings from where it reads. No write has a context that can end, for which the
+// library would start a watcher each time: whatever ends the connection ends the write.
+func (s *Session) write() {
 	for {
 		m, end := s.next()
 		switch {
 		case m != nil:
-			err := s.conn.Write(ctx, websocket.MessageText, m.raw)
+			err := s.conn.Write(context.Background(), websocket.MessageText, m.raw)
 			s.written(m)
 			if err != nil {
+				s.drop()
 				return
 			}
 		case end != nil:
 			_ = s.conn.Close(websocket.StatusCode(end.code), end.reason) // the peer may be gone
+			s.drop()
 			return
-		default:
-			select {
-			case <-ctx.Done():
-				return
-			case <-s.wake:
-			}
+		case s.idle():
+			return
 		}
 	}
+}
+
+// idle tells whether the writer has nothing to do and is to end.
+func (s *Session) idle() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.writing = len(s.out.waiting) > 0 || s.ending != nil
+	return !s.writing
 }
 
 // drop lets go of the connection and of all that waits for it.
@@ -175,4 +182,5 @@ func (s *Session) drop() {
 	s.mu.Unlock()
 	s.cut()
 	_ = s.conn.CloseNow() // the line is cut; this frees what the library has
+	s.stop()
 }

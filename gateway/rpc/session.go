@@ -24,7 +24,9 @@ type Line interface {
 // Welcome and not changed afterwards.
 //
 // Two goroutines serve it: one reads, and carries each request out in a goroutine of its
-// own; one writes. What is for the client goes through a queue, so that nobody waits for it.
+// own; one writes, and is there only while something is to be written, as its stack is most of
+// what an idle client would take. What is for the client goes through a queue, so that
+// nobody waits for it.
 type Session struct {
 	ID       string // uuid of the connection
 	Client   protocol.ClientInfo
@@ -46,10 +48,12 @@ type Session struct {
 	leaving  *ending // how it is to end once it has no requests
 	ending   *ending
 	patience *time.Timer // cuts the line; set with ending
+	writing  bool        // the writer runs, or may not be started: Run has not begun, or the connection has ended
 
-	wake     chan struct{} // holds at most one token
-	relief   chan struct{} // holds at most one token; little enough waits
-	finished chan struct{} // closed once ending is set
+	writer   sync.WaitGroup
+	stop     context.CancelFunc // ends what is done for the client; set by Run
+	relief   chan struct{}      // holds at most one token; little enough waits
+	finished chan struct{}      // closed once ending is set
 }
 
 // maxGreeting bounds the frames of a client that has not been welcomed yet: who
@@ -60,23 +64,19 @@ const maxGreeting = 64 << 10
 // NewSession wraps a connection, whose read limit it sets. Run is to be called for it.
 func (h *Hub) NewSession(id string, conn *websocket.Conn, line Line) *Session {
 	conn.SetReadLimit(maxGreeting)
-	return &Session{ID: id, hub: h, conn: conn, line: line, wake: make(chan struct{}, 1), relief: make(chan struct{}, 1), finished: make(chan struct{})}
+	return &Session{ID: id, hub: h, conn: conn, line: line, writing: true, stop: func() {}, relief: make(chan struct{}, 1), finished: make(chan struct{})}
 }
 
 // Run writes what is queued while read, which is to call Read, Serve or Discard, reads.
 // It returns when the connection is closed and every request has been answered. read's
 // context ends when nothing can be written any more.
 func (s *Session) Run(ctx context.Context, read func(context.Context)) {
-	ctx, cancel := context.WithCancel(ctx)
-	var writer sync.WaitGroup
-	defer writer.Wait() // also when read panics
+	ctx, s.stop = context.WithCancel(ctx)
+	defer s.writer.Wait() // also when read panics
 	defer s.Close(protocol.CloseNormal, "")
 	defer s.hub.leave(s)
 	s.hub.enter(s)
-	writer.Go(func() {
-		defer cancel()
-		s.write(ctx)
-	})
+	s.writer.Go(s.write)
 	read(ctx)
 }
 
@@ -147,7 +147,7 @@ func (s *Session) Serve(ctx context.Context) {
 	room := make(places, maxInFlight)
 	warned := false
 	for s.caughtUp(ctx) {
-		raw, err := s.Read(ctx)
+		raw, err := s.Read()
 		if err != nil {
 			return
 		}
@@ -190,9 +190,9 @@ func (s *Session) logSlow() {
 
 // Discard reads and drops messages until the connection ends, so that the
 // closing handshake of a refused client can take place.
-func (s *Session) Discard(ctx context.Context) {
+func (s *Session) Discard() {
 	for {
-		raw, err := s.Read(ctx)
+		raw, err := s.Read()
 		if err != nil {
 			return
 		}

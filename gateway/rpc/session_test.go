@@ -316,7 +316,7 @@ func TestBigGreeting(t *testing.T) {
 	h := quiet(&Mux{})
 	s, far := session(t, h)
 	go func() { _ = far.Write(t.Context(), websocket.MessageText, make([]byte, maxGreeting+1)) }() // refused half-way
-	if _, err := s.Read(t.Context()); !errors.Is(err, websocket.ErrMessageTooBig) {
+	if _, err := s.Read(); !errors.Is(err, websocket.ErrMessageTooBig) {
 		t.Errorf("got %v", err)
 	}
 	if h.held.Load() != 0 {
