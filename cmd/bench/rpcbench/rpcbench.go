@@ -11,13 +11,15 @@
 // and the connect request sent back; a broadcast is one loop that writes the same
 // bytes to every client.
 //
-// Clients on two processors that the server shares take more of them than the
-// server does, so the server's own time on a processor is told too: it is what changes to
-// the server are to be judged by.
+// Clients and server share the processors, so what each of them takes of them is told too.
+// It hardly depends on who else works on the machine, and is what changes are to be judged
+// by: a rate is at most the number of processors divided by the sum of both.
 //
-// What was found by it, and must stay so: to let a client in writes no file and tells
-// nobody else; what everybody is told is encoded once; a list of those present is bounded and
-// is encoded when it changes, not when it is asked for.
+// What was found with it, and must stay so: to let a client in writes no file, tells nobody
+// else and keeps nothing of the handshake; what everybody is told is encoded once; the list of those
+// present is bounded, and an entry is encoded when it changes, not when it is asked for; an idle
+// client has one goroutine on a small stack, and small buffers; no read or write has a context
+// that can end, since the library starts a watcher for each.
 package rpcbench
 
 import (
