@@ -39,13 +39,14 @@ func (r *round) crowd() error {
 	r.table.Add(table.Row{What: "kernel memory for each, both ends", Unit: "kB", Bar: -1}, ours.kernel, bare.kernel)
 	r.table.Add(table.Row{What: "one event to all, until the last has it", Unit: "ms", Bar: barBroadcast}, ours.told, bare.told)
 	r.table.Add(table.Row{What: "one event to all, server's CPU", Unit: "ms", Bar: -1}, ours.toldCPU, bare.toldCPU)
+	r.table.Add(table.Row{What: "one event to all, clients' CPU", Unit: "ms", Bar: -1}, ours.heardCPU, bare.heardCPU)
 	return nil
 }
 
 // crowdCost is what a crowd costs, memory in kB and times in ms.
 type crowdCost struct {
-	took                           time.Duration
-	private, kernel, told, toldCPU float64
+	took                                     time.Duration
+	private, kernel, told, toldCPU, heardCPU float64
 }
 
 func (r *round) crowdOn(s *server) (c crowdCost, err error) {
@@ -90,6 +91,7 @@ func (r *round) crowdOn(s *server) (c crowdCost, err error) {
 		return c, err
 	}
 	var all []time.Duration
+	own := ownCPU()
 	before, err := procstat.Read(s.PID())
 	if err != nil {
 		return c, err
@@ -110,7 +112,7 @@ func (r *round) crowdOn(s *server) (c crowdCost, err error) {
 		}
 	}
 	did, err := procstat.Read(s.PID())
-	c.told, c.toldCPU = table.Percentile(all, 50), table.Ms(did.CPU-before.CPU)/broadcasts
+	c.told, c.toldCPU, c.heardCPU = table.Percentile(all, 50), table.Ms(did.CPU-before.CPU)/broadcasts, table.Ms(ownCPU()-own)/broadcasts
 	return c, err
 }
 
