@@ -24,6 +24,7 @@ import (
 	"github.com/coderclaw/coderclaw/gateway/config"
 	"github.com/coderclaw/coderclaw/gateway/configview"
 	"github.com/coderclaw/coderclaw/gateway/devices"
+	"github.com/coderclaw/coderclaw/gateway/discovery"
 	"github.com/coderclaw/coderclaw/gateway/door"
 	"github.com/coderclaw/coderclaw/gateway/health"
 	"github.com/coderclaw/coderclaw/gateway/heartbeat"
@@ -228,6 +229,9 @@ func (g *Gateway) Serve(ctx context.Context) error {
 	pulse.Go(func() { g.beats.Run(ours) })
 	pulse.Go(func() { g.asked.run(ours, askedDelay, g.tellHealth) })
 	pulse.Go(func() { g.around.run(ours, partingDelay, g.tellPresence) })
+	if mode := g.o.Config.Config.Discovery.MDNS; mode == config.MDNSMinimal || mode == config.MDNSFull {
+		pulse.Go(func() { discovery.Announce(ctx, g.announcement()) }) // withdrawn before anything is drained
+	}
 	if g.o.Ready != nil {
 		g.o.Ready()
 	}

@@ -29,10 +29,14 @@ func TestScripts(t *testing.T) {
 		UpdateScripts:       *update,
 		Setup:               setupScript,
 		Condition:           scriptCondition,
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"wait-ready": waitReady, "wait-state": waitState, "kill-child": killChild, "field": field, "occupy": occupy, "release": release,
-			"follow": follow, "unfollow": unfollow, "wait-match": waitMatch, "wait-http": waitHTTP,
-			"tool": tool, "outlast": outlast, "about": about, "wait-child": waitChild, "wait-gone": awaitGone, "exec-code": execCode,
-		},
+		Cmds:                scriptCommands(),
 	})
+}
+
+func scriptCommands() map[string]func(*testscript.TestScript, bool, []string) {
+	return map[string]func(*testscript.TestScript, bool, []string){
+		"wait-ready": waitReady, "wait-state": waitState, "kill-child": killChild, "field": field, "occupy": occupy, "release": release,
+		"follow": follow, "unfollow": unfollow, "wait-match": waitMatch, "wait-http": waitHTTP, "wait-out": waitOut,
+		"tool": tool, "outlast": outlast, "about": about, "wait-child": waitChild, "wait-gone": awaitGone, "exec-code": execCode,
+	}
 }

@@ -20,7 +20,21 @@ type Config struct {
 	Gateway Gateway
 	Agents  Agents
 	Logging Logging
+
+	Discovery Discovery
 }
+
+// Discovery is the block "discovery".
+type Discovery struct {
+	MDNS string // an MDNS… constant
+}
+
+// The values of discovery.mdns.mode.
+const (
+	MDNSOff     = "off"
+	MDNSMinimal = "minimal" // says nothing that is not needed to connect
+	MDNSFull    = "full"
+)
 
 // Gateway is the block "gateway".
 type Gateway struct {
@@ -125,6 +139,8 @@ type Remote struct {
 	Token          string
 	Password       string
 	TLSFingerprint string // of the certificate to insist on, as written; "" for one that this machine trusts
+	SSHTarget      string // user@host:port by which `gateway probe` gets there, "" for none
+	SSHIdentity    string // file of the key for it, "" for those that ssh would show
 }
 
 // Agents is the block "agents".

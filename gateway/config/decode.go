@@ -52,6 +52,8 @@ func decode(root *node) Config {
 				Password: remote.text("password", ""),
 
 				TLSFingerprint: remote.text("tlsFingerprint", ""),
+				SSHTarget:      remote.text("sshTarget", ""),
+				SSHIdentity:    remote.text("sshIdentity", ""),
 			},
 			Tailscale: Tailscale{Mode: tailscale.text("mode", TailscaleOff), ResetOnExit: tailscale.bool("resetOnExit", false)},
 
@@ -66,6 +68,7 @@ func decode(root *node) Config {
 			Level:        log.text("level", defaultLevel),
 			ConsoleLevel: log.text("consoleLevel", defaultLevel),
 		},
+		Discovery: Discovery{MDNS: reader{root.get("discovery", "mdns")}.text("mode", MDNSOff)},
 	}
 }
 

@@ -65,7 +65,7 @@ func TestMissingFile(t *testing.T) {
 	t.Parallel()
 	s := load(t, filepath.Join(t.TempDir(), "coderclaw.json"), nil)
 	want := Config{Gateway: Gateway{Bind: "loopback", TLS: TLS{AutoGenerate: true}, Tailscale: Tailscale{Mode: "off"}}, Logging: Logging{Level: "info", ConsoleLevel: "info"},
-		Agents: Agents{Defaults: AgentDefaults{Heartbeat: Heartbeat{Every: "30m", Pause: 30 * time.Minute, Target: "last", AckMaxChars: 300}}}}
+		Agents: Agents{Defaults: AgentDefaults{Heartbeat: Heartbeat{Every: "30m", Pause: 30 * time.Minute, Target: "last", AckMaxChars: 300}}}, Discovery: Discovery{MDNS: "off"}}
 	if diff := cmp.Diff(want, s.Config); diff != "" {
 		t.Errorf("defaults (-want +got):\n%s", diff)
 	}
@@ -89,9 +89,10 @@ func TestLoadEverythingRead(t *testing.T) {
     controlUi: { allowedOrigins: ["https://a.example"], allowInsecureAuth: true, dangerouslyDisableDeviceAuth: true },
     trustedProxies: ["10.0.0.1", "10.0.0.0/8"],
     tls: { enabled: true, autoGenerate: false, certPath: "~/c.pem", keyPath: "/k.pem" },
-    remote: { url: "wss://h:1", token: "rt", password: "rp", tlsFingerprint: "abababababababababababababababababababababababababababababababab" },
+    remote: { url: "wss://h:1", token: "rt", password: "rp", tlsFingerprint: "abababababababababababababababababababababababababababababababab", sshTarget: "me@h", sshIdentity: "~/k" },
   },
   logging: { level: "debug", consoleLevel: "warn" },
+  discovery: { mdns: { mode: "full" } },
   agents: { defaults: { workspace: "~/ws", skipBootstrap: true } },
 }`)
 	s := load(t, path, vars("PASS", "outer", "TOK", ""))
@@ -108,10 +109,12 @@ func TestLoadEverythingRead(t *testing.T) {
 			ControlUI:      ControlUI{AllowedOrigins: []string{"https://a.example"}, AllowInsecureAuth: true, DangerouslyDisableDeviceAuth: true},
 			TrustedProxies: []string{"10.0.0.1", "10.0.0.0/8"},
 			TLS:            TLS{Enabled: true, CertPath: "/home/kim/c.pem", KeyPath: "/k.pem"},
-			Remote:         Remote{URL: "wss://h:1", Token: "rt", Password: "rp", TLSFingerprint: strings.Repeat("ab", 32)},
+			Remote:         Remote{URL: "wss://h:1", Token: "rt", Password: "rp", TLSFingerprint: strings.Repeat("ab", 32), SSHTarget: "me@h", SSHIdentity: "~/k"},
 		},
 		Logging: Logging{Level: "debug", ConsoleLevel: "warn"},
 		Agents:  Agents{Defaults: AgentDefaults{Workspace: filepath.FromSlash("/home/kim/ws"), SkipBootstrap: true, Heartbeat: Heartbeat{Every: "30m", Pause: 30 * time.Minute, Target: "last", AckMaxChars: 300}}},
+
+		Discovery: Discovery{MDNS: "full"},
 	}
 	if diff := cmp.Diff(want, s.Config); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

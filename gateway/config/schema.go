@@ -29,7 +29,7 @@ func rootKeys() []key {
 		lazy("skills", "Instructions that agents load when needed.", skillsKeys),
 		lazy("memory", "The store behind the memory of agents.", memoryKeys),
 		lazy("ui", "Look of the Control UI.", uiKeys),
-		lazy("discovery", "How other devices find the gateway.", discoveryKeys),
+		lazy("discovery", "How other devices find the gateway.", discoveryKeys).reads(),
 		lazy("canvasHost", "Files that agents show in a browser.", canvasKeys),
 		lazy("talk", "Speech output.", talkKeys),
 		lazy("web", "The WhatsApp web connection.", webKeys),

@@ -30,7 +30,8 @@ func atMost(chars int) func(*node) (string, string) {
 
 func discoveryKeys() []key {
 	return []key{
-		group("mdns", "On the local network.", enumKey("mode", "minimal", "How much is told.", "off", "minimal", "full")),
+		group("mdns", "On the local network.", enumKey("mode", MDNSOff, "Whether the gateway says that it is there: off not at all, minimal its name, port and certificate, full also the path of the program and the port of ssh. One that only this machine can reach says nothing.",
+			MDNSOff, MDNSMinimal, MDNSFull).reads()).reads(),
 		group("wideArea", "Beyond it, by DNS.",
 			boolKey("enabled", "false", "On or off."),
 			textKey("domain", "", "Domain."),

@@ -26,6 +26,9 @@ const (
 // lookWait is how often the links are looked at again: a machine changes networks.
 const lookWait = 30 * time.Second
 
+// maxHeld bounds what is answered later.
+const maxHeld = 16
+
 // maxRenames bounds how many names are tried.
 const maxRenames = 100
 
@@ -55,6 +58,7 @@ type announcer struct {
 	sent    int // probes, then announcements
 	known   bool
 	spoke   map[int]time.Time // to everybody, by link
+	held    []packet          // that are answered a little later
 	named   func(Service)
 }
 
@@ -64,6 +68,8 @@ func announce(ctx context.Context, c *conn, s Service, links func() ([]Link, err
 	defer next.Stop()
 	look := time.NewTicker(lookWait)
 	defer look.Stop()
+	release := time.NewTimer(0) // what is held
+	defer release.Stop()
 	for {
 		select {
 		case <-ctx.Done():
@@ -74,6 +80,14 @@ func announce(ctx context.Context, c *conn, s Service, links func() ([]Link, err
 		case <-next.C:
 			if wait := a.step(); wait > 0 {
 				next.Reset(wait)
+			}
+		case <-release.C:
+			held := a.held
+			a.held = nil
+			for _, p := range held {
+				if a.known {
+					a.answer(p, time.Now(), release)
+				}
 			}
 		case <-look.C:
 			now, err := links()
@@ -101,7 +115,7 @@ func announce(ctx context.Context, c *conn, s Service, links func() ([]Link, err
 					next.Reset(defeatWait)
 				}
 			default:
-				a.answer(p, time.Now())
+				a.answer(p, time.Now(), release)
 			}
 		}
 	}
@@ -137,6 +151,9 @@ func (a *announcer) rename() {
 	n := strconv.Itoa(a.renames + 1)
 	a.service.Instance = cut(a.wanted.Instance, maxLabel-len(n)-3) + " (" + n + ")"
 	a.service.Host = cut(a.wanted.Host, maxLabel-len(n)-1) + "-" + n
+	if a.wanted.Retext != nil {
+		a.service.Text = a.wanted.Retext(a.service.Instance, a.service.Host)
+	}
 	a.known, a.sent = false, 0
 }
 
@@ -151,20 +168,29 @@ func (a *announcer) tell(message func(Link) *dns.Msg) {
 }
 
 // answer answers a query. However often it is asked, it does not speak to everybody
-// more often than RFC 6762 §6 lets it.
-func (a *announcer) answer(p packet, now time.Time) {
+// more often than RFC 6762 §6 lets it: who asks too soon is answered after release.
+func (a *announcer) answer(p packet, now time.Time, release *time.Timer) {
 	everybody, asker := reply(a.service, p.link, p.msg, p.from.Port() != a.conn.port)
-	if asker != nil {
+	if asker != nil && !p.held {
 		_ = a.conn.sendTo(p.from, asker) // who asks from where nobody is gets nothing
+	}
+	if everybody == nil {
+		return
 	}
 	wait := quiet
 	if len(p.msg.Ns) > 0 { // a probe
 		wait = quietDefence
 	}
-	if index := p.link.Interface.Index; everybody != nil && now.Sub(a.spoke[index]) >= wait {
-		a.spoke[index] = now
-		_ = a.conn.sendAll(p.link, everybody) // it is asked again
+	index := p.link.Interface.Index
+	if early := wait - now.Sub(a.spoke[index]); early > 0 {
+		if p.held = true; len(a.held) < maxHeld {
+			a.held = append(a.held, p)
+			release.Reset(early)
+		}
+		return
 	}
+	a.spoke[index] = now
+	_ = a.conn.sendAll(p.link, everybody) // it is asked again
 }
 
 // withdrawal takes back what was announced. Others may serve the same type.

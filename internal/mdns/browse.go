@@ -47,7 +47,7 @@ func Browse(ctx context.Context, kind string, links []Link) ([]Found, error) {
 
 func browse(ctx context.Context, c *conn, kind string) ([]Found, error) {
 	b := newBrowser(kind)
-	if err := b.ask(c); err != nil {
+	if err := b.ask(c, flush); err != nil { // an answer to this one alone may come at once
 		return nil, err
 	}
 	again := time.NewTimer(askAgain)
@@ -57,7 +57,7 @@ func browse(ctx context.Context, c *conn, kind string) ([]Found, error) {
 		case <-ctx.Done():
 			return b.found(), nil
 		case <-again.C:
-			_ = b.ask(c) // it was heard the first time, or will not be
+			_ = b.ask(c, 0) // it was heard the first time, or will not be
 		case p := <-c.packets:
 			if p.msg.Response && p.from.Port() == c.port {
 				b.learn(p)
@@ -80,9 +80,9 @@ func newBrowser(kind string) *browser {
 }
 
 // ask asks for the type, and for what is still missing of those that are known.
-func (b *browser) ask(c *conn) error {
+func (b *browser) ask(c *conn, alone uint16) error {
 	m := new(dns.Msg)
-	m.Question = []dns.Question{{Name: b.kind, Qtype: dns.TypePTR, Qclass: dns.ClassINET}}
+	m.Question = []dns.Question{{Name: b.kind, Qtype: dns.TypePTR, Qclass: dns.ClassINET | alone}}
 	for key, name := range b.pointers {
 		if b.srv[key] == nil || b.txt[key] == nil {
 			m.Question = append(m.Question, dns.Question{Name: name, Qtype: dns.TypeANY, Qclass: dns.ClassINET})

@@ -16,6 +16,7 @@ type packet struct {
 	msg  *dns.Msg
 	from netip.AddrPort
 	link Link
+	held bool // and is looked at for the second time
 }
 
 // conn is a socket on the links. One goroutine reads, which close waits for; all
@@ -111,7 +112,7 @@ func (c *conn) read() {
 			continue
 		}
 		select {
-		case c.packets <- packet{msg, src, link}:
+		case c.packets <- packet{msg: msg, from: src, link: link}:
 		case <-c.done:
 			return
 		}

@@ -41,6 +41,9 @@ type Service struct {
 	Host     string // letters, digits and hyphens; the name below .local that holds the addresses
 	Port     uint16
 	Text     []string // key=value, each at most 255 bytes
+	// Retext, when set, makes Text anew for a service that got another name because
+	// somebody has the first.
+	Retext func(instance, host string) []string
 }
 
 // Link is a network that the machine is on, and its addresses there that count.

@@ -241,11 +241,12 @@ func TestOnANetwork(t *testing.T) {
 
 	rival := thing("Dr. Box")
 	rival.Port++
+	rival.Retext = func(instance, host string) []string { return []string{"i am " + instance + " at " + host} }
 	second := start(t, rival, ours)
 	if got := <-second.names; got != "Dr. Box (2)" {
 		t.Errorf("the second is called %q", got)
 	}
-	await(t, links, append(want, "Dr. Box (2) box-thing-2.local:4712 10.9.9.1"))
+	await(t, links, append(want, "Dr. Box (2) box-thing-2.local:4712 10.9.9.1 i am Dr. Box (2) at box-thing-2"))
 
 	second.end(t)
 	await(t, links, want)
@@ -331,6 +332,11 @@ func await(t *testing.T, links []Link, want []string) {
 			for _, a := range f.Addrs {
 				if a.Is4() {
 					line += " " + a.String()
+				}
+			}
+			for _, text := range f.Text {
+				if strings.HasPrefix(text, "i am") {
+					line += " " + text
 				}
 			}
 			got = append(got, line)
