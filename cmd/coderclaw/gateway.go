@@ -41,6 +41,7 @@ func (a *app) gatewayCommand() *cli.Command {
 			a.gatewaySchemaCommand(),
 			a.gatewayHealthCommand(),
 			a.gatewayTokenCommand(),
+			a.gatewayProbeCommand(),
 			a.discoverCommand(),
 		}, a.serviceVerbs()...),
 	}

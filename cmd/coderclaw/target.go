@@ -31,6 +31,7 @@ type target struct {
 	tokenFrom       string // where the token of a local target comes from, for people
 	fingerprint     string // of the certificate to insist on, "" for one that this machine trusts
 	timeout         time.Duration
+	through         func(context.Context) (net.Conn, error) // what the URL is reached through, nil for the network
 }
 
 // local tells whether the target is the gateway of the profile on this machine.
@@ -83,15 +84,7 @@ func (a *app) target(c *cli.Command) (target, error) {
 	if c.IsSet("tls-fingerprint") {
 		return target{}, usageError("--tls-fingerprint is for --url; for the gateway of a config set gateway.remote.tlsFingerprint")
 	}
-	gw := t.config.Config.Gateway
-	if !t.config.Valid() {
-		// The gateway may run on its last good config, and is to be asked all the same.
-		good := p
-		good.ConfigPath = p.LastGoodFile()
-		if s, err := config.LoadProfile(good, lookup); err == nil && s.Exists && s.Valid() {
-			gw = s.Config.Gateway
-		}
-	}
+	gw := effectiveGateway(t.config, p, lookup)
 	if gw.Mode == "remote" {
 		if gw.Remote.URL == "" {
 			return target{}, exitcode.With(exitcode.Config, fmt.Errorf("gateway remote mode misconfigured: gateway.remote.url missing\nConfig: %s\nFix: set gateway.remote.url, or set gateway.mode=local", p.ConfigPath))
@@ -102,6 +95,12 @@ func (a *app) target(c *cli.Command) (target, error) {
 		t.fingerprint, err = parseFingerprint(gw.Remote.TLSFingerprint)
 		return t, err
 	}
+	return a.localTarget(t, r, gw)
+}
+
+// localTarget makes t the gateway of its profile on this machine, which gw configures.
+func (a *app) localTarget(t target, r *profiles.Registry, gw config.Gateway) (target, error) {
+	p := t.profile
 	port, err := a.localPort(p, r, gw.Port)
 	if err != nil {
 		return target{}, err
@@ -181,7 +180,7 @@ func (a *app) dial(ctx context.Context, t target, mode string, onEvent func(prot
 	}
 	return client.Dial(ctx, client.Options{
 		URL: t.url, Token: t.token, Password: t.password, Fingerprint: t.fingerprint, Identity: id, Foreign: !t.local(), ClientID: "cli", Mode: mode,
-		Version: buildinfo.Version(), Role: "operator", Scopes: scopes, Timeout: t.timeout, OnEvent: onEvent,
+		Version: buildinfo.Version(), Role: "operator", Scopes: scopes, Timeout: t.timeout, Dial: t.through, OnEvent: onEvent,
 	})
 }
 

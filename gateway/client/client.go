@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"runtime"
 	"strconv"
@@ -35,10 +36,13 @@ type Options struct {
 	Foreign       bool
 	Version, Role string // Role "" means operator
 	Scopes        []string
-	InstanceID    string               // "" for a random one
-	Node          *protocol.NodeOffer  // what a client in the role node can do
-	Timeout       time.Duration        // of the handshake; 0 means 10 s
-	OnEvent       func(protocol.Event) // called in order, from one goroutine; it must not call the client
+	InstanceID    string              // "" for a random one
+	Node          *protocol.NodeOffer // what a client in the role node can do
+	Timeout       time.Duration       // of the handshake; 0 means 10 s
+	// Dial makes the connection instead of the network, for a URL that is reached through
+	// something else; nil for the network.
+	Dial    func(context.Context) (net.Conn, error)
+	OnEvent func(protocol.Event) // called in order, from one goroutine; it must not call the client
 }
 
 // Client is one connection. Its methods are safe for concurrent use.
@@ -97,8 +101,12 @@ func Dial(ctx context.Context, o Options) (*Client, error) {
 	ctx, cancel := context.WithTimeout(ctx, o.Timeout)
 	defer cancel()
 	dial := &websocket.DialOptions{CompressionMode: websocket.CompressionDisabled, HTTPHeader: http.Header{}}
-	if strings.HasPrefix(o.URL, "wss:") {
+	if strings.HasPrefix(o.URL, "wss:") || o.Dial != nil {
 		transport := &http.Transport{Proxy: http.ProxyFromEnvironment, TLSClientConfig: certificate.Client(o.Fingerprint)}
+		if o.Dial != nil {
+			transport.Proxy = nil
+			transport.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) { return o.Dial(ctx) }
+		}
 		defer transport.CloseIdleConnections()
 		dial.HTTPClient = &http.Client{Transport: transport}
 	}

@@ -62,14 +62,14 @@ func Find(ctx context.Context) ([]Beacon, error) {
 
 // beacon reads what was found; what cannot be shown to a person is left out of it.
 func beacon(f mdns.Found) Beacon {
-	b := Beacon{InstanceName: printable(f.Instance), Domain: Domain, Host: printable(f.Host), Port: int(f.Port), Addresses: []string{}, Text: map[string]string{}}
+	b := Beacon{InstanceName: Printable(f.Instance), Domain: Domain, Host: Printable(f.Host), Port: int(f.Port), Addresses: []string{}, Text: map[string]string{}}
 	for _, a := range f.Addrs {
 		b.Addresses = append(b.Addresses, a.String())
 	}
 	for _, one := range f.Text {
 		key, value, _ := strings.Cut(one, "=")
-		if _, twice := b.Text[printable(key)]; !twice { // the first counts (RFC 6763 §6.4)
-			b.Text[printable(key)] = printable(value)
+		if _, twice := b.Text[Printable(key)]; !twice { // the first counts (RFC 6763 §6.4)
+			b.Text[Printable(key)] = Printable(value)
 		}
 	}
 	port := func(key string) int {
@@ -120,8 +120,8 @@ func (b Beacon) url() string {
 	return scheme + "://" + net.JoinHostPort(host, strconv.Itoa(port))
 }
 
-// printable leaves out what would move a terminal's cursor, or is no text.
-func printable(s string) string {
+// Printable leaves out what would move a terminal's cursor, or is no text.
+func Printable(s string) string {
 	return strings.Map(func(r rune) rune {
 		if !unicode.IsPrint(r) || r == unicode.ReplacementChar {
 			return -1
