@@ -95,14 +95,17 @@ type probeTunnel struct {
 }
 
 // The most that each part of a probe may take with the timeout that it has unless a
-// person says another (spec/cli §4). A longer one stretches them alike.
+// person says another (spec/cli §4). A longer one stretches them alike, but for the
+// look around: who announces himself answers in a tenth of a second, and a look takes
+// all of its time.
 const (
-	probeTimeout    = 3 * time.Second
-	loopbackBudget  = 800 * time.Millisecond
-	sshBudget       = 2 * time.Second
-	otherBudget     = 1500 * time.Millisecond
-	discoveryBudget = 1200 * time.Millisecond
-	tunnelBudget    = 1500 * time.Millisecond
+	probeTimeout   = 3 * time.Second
+	loopbackBudget = 800 * time.Millisecond
+	sshBudget      = 2 * time.Second
+	otherBudget    = 1500 * time.Millisecond
+	lookBudget     = 600 * time.Millisecond
+	lookBudgetAuto = 1200 * time.Millisecond // when ssh depends on it
+	tunnelBudget   = 1500 * time.Millisecond
 )
 
 func (a *app) gatewayProbeCommand() *cli.Command {
@@ -145,7 +148,12 @@ func (a *app) runProbe(ctx context.Context, plan probePlan) probeReport {
 	ctx, cancel := context.WithTimeout(ctx, plan.timeout)
 	defer cancel()
 	report := probeReport{TS: start.UnixMilli(), TimeoutMs: plan.timeout.Milliseconds(), Warnings: []probeWarning{}, Network: plan.network}
-	report.Discovery = probeDiscovery{TimeoutMs: plan.stretch(discoveryBudget).Milliseconds(), Beacons: []discovery.Beacon{}}
+	look := lookBudget
+	if plan.sshAuto {
+		look = lookBudgetAuto
+	}
+	look = min(look, plan.timeout)
+	report.Discovery = probeDiscovery{TimeoutMs: look.Milliseconds(), Beacons: []discovery.Beacon{}}
 	report.Targets = make([]probeResult, len(plan.targets))
 	_, _ = client.LoadIdentity(plan.given.profile.StateDir) // made once, not by all targets at once; they say why it cannot be
 	var all sync.WaitGroup
@@ -156,7 +164,7 @@ func (a *app) runProbe(ctx context.Context, plan probePlan) probeReport {
 	discovered := make(chan struct{})
 	all.Go(func() {
 		defer close(discovered)
-		ctx, cancel := context.WithTimeout(ctx, plan.stretch(discoveryBudget))
+		ctx, cancel := context.WithTimeout(ctx, look)
 		defer cancel()
 		var found []discovery.Beacon
 		if found, looked = discovery.Find(ctx); looked == nil {
