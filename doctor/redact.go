@@ -33,8 +33,9 @@ var (
 	})
 )
 
-// redactText replaces what looks like a secret, and every secret that is known.
-func redactText(text string, known []string) string {
+// RedactText replaces what looks like a secret, and every secret that is known. Short
+// ones are known by their shape only.
+func RedactText(text string, known []string) string {
 	for _, s := range known {
 		if len(s) >= leastSecret {
 			text = strings.ReplaceAll(text, s, fingerprint(s))
@@ -56,7 +57,7 @@ func redactText(text string, known []string) string {
 // redact takes secrets out of every text of f.
 func (o Observation) redact(f Finding) Finding {
 	for _, text := range []*string{&f.Path, &f.Key, &f.Have, &f.Want, &f.Message, &f.Fix} {
-		*text = redactText(*text, o.secretsKnown)
+		*text = RedactText(*text, o.secretsKnown)
 	}
 	return f
 }

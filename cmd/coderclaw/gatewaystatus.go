@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -144,6 +145,12 @@ type ownStatus struct {
 	Instance      *control.Instance       `json:"instance,omitempty"`
 	Tailscale     *protocol.Tailscale     `json:"tailscale,omitempty"` // of a gateway that is to be published
 	Health        *protocol.HealthSummary `json:"health,omitempty"`    // with --deep
+}
+
+// facts are the six in one line, in the order in which one leads to the next.
+func (o ownStatus) facts() string {
+	return fmt.Sprintf("registered %s · loaded %s · process alive %s · owns the port %s · ready %s · authenticated %s",
+		o.Registered, o.Loaded, o.Alive, o.OwnsPort, o.Ready, o.Authenticated)
 }
 
 // socketStatus is the socket unit of a service.
@@ -405,15 +412,26 @@ func portFacts(port int, st *gatewayStatus) portStatus {
 			ours = true
 		}
 	}
+	own.OwnsPort = portOwner(ls, ours, own.Alive)
 	switch {
-	case len(ls) == 0:
-		own.OwnsPort = no
-	case ours:
-		own.OwnsPort = yes
+	case own.OwnsPort == yes:
 		p.Hints = append(p.Hints, "the gateway itself listens here")
-	case own.Alive != unknown:
-		own.OwnsPort = no
+	case own.OwnsPort == no && len(ls) > 0:
 		p.Hints = append(p.Hints, "another process is listening on this port: "+proctable.Describe(ls[0]))
 	}
 	return p
+}
+
+// portOwner says whether the port is the gateway's own. One that is held by what may
+// not be seen, or whose gateway nobody knows, belongs to nobody knows whom.
+func portOwner(ls []proctable.Listener, ours bool, alive string) string {
+	switch {
+	case len(ls) == 0:
+		return no
+	case ours:
+		return yes
+	case alive == unknown || slices.ContainsFunc(ls, func(l proctable.Listener) bool { return l.PID == 0 }):
+		return unknown
+	}
+	return no
 }

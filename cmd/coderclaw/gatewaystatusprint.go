@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/coderclaw/coderclaw/gateway/protocol"
 )
@@ -102,7 +103,7 @@ func (a *app) printGatewayStatus(t target, st gatewayStatus) {
 	}
 	if h := own.Health; h != nil {
 		say("")
-		a.printHealth(*h, 0)
+		a.printHealth(*h, time.Duration(h.DurationMs)*time.Millisecond, false)
 	}
 	a.printHints(t, st, say, warn)
 }

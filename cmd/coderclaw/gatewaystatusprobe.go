@@ -6,8 +6,10 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/coderclaw/coderclaw/gateway/protocol"
+	"github.com/coderclaw/coderclaw/internal/proctable"
 	"github.com/coderclaw/coderclaw/servicegen"
 )
 
@@ -15,7 +17,7 @@ import (
 func (a *app) probe(ctx context.Context, t target, deep bool, own *ownStatus) *rpcStatus {
 	res := &rpcStatus{URL: t.url}
 	var health protocol.HealthSummary
-	if err := a.call(ctx, t, "probe", "health", struct{}{}, &health); err != nil {
+	if err := a.call(ctx, t, "probe", "health", protocol.HealthParams{Probe: deep}, &health); err != nil {
 		res.Error = err.Error()
 		if refused(err) {
 			own.Authenticated = no
@@ -35,10 +37,23 @@ func (a *app) probe(ctx context.Context, t target, deep bool, own *ownStatus) *r
 		res.Error = "another gateway answers there: " + identityWords(who)
 		own.OwnsPort, own.Ready = no, no
 	default:
-		own.Alive, own.Ready = yes, yes
 		own.Tailscale = who.Tailscale
+		if own.Alive == unknown {
+			_, err := proctable.StartTime(who.PID)
+			own.Alive = fact(err == nil)
+		}
+		if own.Ready == unknown { // that it answers does not say that it wants clients
+			own.Ready = a.readyFact(ctx, t)
+		}
 	}
 	return res
+}
+
+// readyFact asks /readyz.
+func (a *app) readyFact(ctx context.Context, t target) string {
+	ctx, cancel := context.WithTimeout(ctx, t.timeout)
+	defer cancel()
+	return fact(serves(ctx, "http"+strings.TrimPrefix(t.url, "ws")+"/readyz", t.fingerprint) == nil)
 }
 
 // identityWords say which gateway answered.

@@ -3,8 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"maps"
-	"slices"
 	"strings"
 	"time"
 
@@ -30,7 +28,7 @@ func (a *app) gatewayHealthCommand() *cli.Command {
 func (a *app) health(ctx context.Context, c *cli.Command) error {
 	start := time.Now()
 	return askGateway(ctx, a, c, "health", map[string]bool{"probe": c.Bool("verbose")}, func(h protocol.HealthSummary) error {
-		a.printHealth(h, time.Since(start))
+		a.printHealth(h, time.Since(start), c.Bool("verbose"))
 		return nil
 	})
 }
@@ -51,7 +49,7 @@ func siblingLines(s protocol.Siblings) []string {
 	return lines
 }
 
-func (a *app) printHealth(h protocol.HealthSummary, took time.Duration) {
+func (a *app) printHealth(h protocol.HealthSummary, took time.Duration, verbose bool) {
 	fmt.Fprintf(a.stdout, "Gateway Health\nOK (%dms)\n", took.Milliseconds())
 	if own := h.Coderclaw; own != nil {
 		fmt.Fprintf(a.stdout, "Profile: %s, pid %d, build %s\n", own.Profile, own.PID, own.Build)
@@ -62,14 +60,62 @@ func (a *app) printHealth(h protocol.HealthSummary, took time.Duration) {
 			fmt.Fprintf(a.stdout, "Sibling %s\n", line)
 		}
 	}
-	for _, id := range slices.Sorted(maps.Keys(h.Channels)) {
-		state := "not configured"
-		if ch := h.Channels[id]; ch.Configured {
-			state = "configured"
+	for _, id := range h.ChannelOrder {
+		ch, ok := h.Channels[id]
+		if !ok {
+			continue
 		}
-		fmt.Fprintf(a.stdout, "%s: %s\n", firstOf(h.ChannelLabels[id], id), state)
+		fmt.Fprintf(a.stdout, "%s: %s\n", firstOf(h.ChannelLabels[id], id), channelWord(ch))
+		if verbose {
+			fmt.Fprintf(a.stdout, "  account %s: %s\n", firstOf(ch.AccountID, "default"), channelWord(ch))
+		}
+	}
+	var agents, beats []string
+	for _, ag := range h.Agents {
+		name := ag.AgentID
+		if ag.IsDefault {
+			name += " (default)"
+		}
+		agents = append(agents, name)
+		beat := "off"
+		if ag.Heartbeat.Enabled {
+			beat = ag.Heartbeat.Every
+		}
+		beats = append(beats, fmt.Sprintf("%s (%s)", beat, ag.AgentID))
+	}
+	if len(agents) > 0 {
+		fmt.Fprintf(a.stdout, "Agents: %s\nHeartbeat interval: %s\n", strings.Join(agents, ", "), strings.Join(beats, ", "))
 	}
 	for _, ag := range h.Agents {
-		fmt.Fprintf(a.stdout, "Agent %s: %d sessions\n", ag.AgentID, ag.Sessions.Count)
+		a.printSessions(ag)
+	}
+}
+
+// channelWord is the state of a channel in a few words.
+func channelWord(ch protocol.ChannelHealth) string {
+	switch {
+	case ch.Linked:
+		return "linked"
+	case ch.Configured:
+		return "configured"
+	}
+	return "not configured"
+}
+
+// maxRecent is how many sessions of an agent are shown.
+const maxRecent = 5
+
+func (a *app) printSessions(ag protocol.AgentHealth) {
+	s := ag.Sessions
+	fmt.Fprintf(a.stdout, "Session store (%s): %s (%d entries)\n", ag.AgentID, s.Path, s.Count)
+	for i, one := range s.Recent {
+		if i == maxRecent {
+			break
+		}
+		old := unknown
+		if one.Age != nil {
+			old = age(time.Duration(*one.Age)*time.Millisecond) + " ago"
+		}
+		fmt.Fprintf(a.stdout, "- %s (%s)\n", one.Key, old)
 	}
 }

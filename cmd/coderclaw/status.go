@@ -7,11 +7,13 @@ import (
 	"runtime"
 	"strings"
 	"text/tabwriter"
+	"time"
 
 	"github.com/urfave/cli/v3"
 
 	"github.com/coderclaw/coderclaw/gateway/protocol"
 	"github.com/coderclaw/coderclaw/internal/buildinfo"
+	"github.com/coderclaw/coderclaw/internal/exitcode"
 )
 
 // statusJSON is the machine form of `status --json`: what the gateway says of
@@ -22,6 +24,7 @@ type statusJSON struct {
 	Gateway        gatewayBrief    `json:"gateway"`
 	GatewayService serviceBrief    `json:"gatewayService"`
 	Health         json.RawMessage `json:"health,omitempty"` // with --deep
+	Coderclaw      ownStatus       `json:"coderclaw"`        // the facts, each by itself
 }
 
 type osJSON struct {
@@ -48,40 +51,57 @@ func (a *app) statusCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "status",
 		Usage: "an overview of the gateway and what it holds",
-		Flags: append(clientFlags(false), &cli.BoolFlag{Name: "deep", Usage: "ask the gateway for its health too"}),
-		Action: func(ctx context.Context, c *cli.Command) error {
-			t, err := a.target(c)
-			if err != nil {
-				return err
-			}
-			st, err := a.gatewayStatus(ctx, t, false, false)
-			if err != nil {
-				return err
-			}
-			out := statusJSON{OS: osJSON{runtime.GOOS, runtime.GOARCH}}
-			out.Gateway = gatewayBrief{Mode: firstOf(t.config.Config.Gateway.Mode, "local"), URL: t.url, URLSource: t.source}
-			out.GatewayService = serviceBrief{Label: st.Service.Label, Installed: st.Coderclaw.Registered == yes,
-				LoadedText: st.Service.NotLoadedText, RuntimeShort: st.Service.Runtime.line()}
-			if st.Service.Loaded {
-				out.GatewayService.LoadedText = st.Service.LoadedText
-			}
-			var sum protocol.StatusSummary
-			if err := a.call(ctx, t, "probe", "status", struct{}{}, &sum); err != nil {
-				out.Gateway.Error = err.Error()
-			} else {
-				out.Gateway.Reachable, out.StatusSummary = true, &sum
-			}
-			if c.Bool("deep") && out.Gateway.Reachable {
-				if err := a.call(ctx, t, "probe", "health", struct{}{}, &out.Health); err != nil {
-					out.Gateway.Error = err.Error()
-				}
-			}
-			if c.Bool("json") {
-				return a.printJSON(out)
-			}
-			return a.printStatus(t, st, out)
-		},
+		Flags: append(clientFlags(false),
+			&cli.BoolFlag{Name: "deep", Usage: "have the gateway look at its health anew, and show it"},
+			&cli.BoolFlag{Name: "all", Usage: "a report on every profile to paste somewhere: it changes nothing, and shows no secret"},
+			&cli.BoolFlag{Name: "require-rpc", Usage: "exit 3 unless the gateway answers its RPC"}),
+		Action: a.status,
 	}
+}
+
+func (a *app) status(ctx context.Context, c *cli.Command) error {
+	if c.Bool("all") {
+		return a.statusAll(ctx, c)
+	}
+	t, err := a.target(c)
+	if err != nil {
+		return err
+	}
+	deep := c.Bool("deep")
+	st, err := a.gatewayStatus(ctx, t, true, deep)
+	if err != nil {
+		return err
+	}
+	out := statusJSON{OS: osJSON{runtime.GOOS, runtime.GOARCH}, Coderclaw: st.Coderclaw}
+	out.Coderclaw.Health = nil // it stands beside it
+	out.Gateway = gatewayBrief{Mode: firstOf(t.config.Config.Gateway.Mode, "local"), URL: t.url, URLSource: t.source, Reachable: st.RPC.OK, Error: st.RPC.Error}
+	out.GatewayService = serviceBrief{Label: st.Service.Label, Installed: st.Coderclaw.Registered == yes,
+		LoadedText: st.Service.NotLoadedText, RuntimeShort: st.Service.Runtime.line()}
+	if st.Service.Loaded {
+		out.GatewayService.LoadedText = st.Service.LoadedText
+	}
+	if st.RPC.OK {
+		var sum protocol.StatusSummary
+		if err := a.call(ctx, t, "probe", "status", struct{}{}, &sum); err != nil {
+			out.Gateway.Error = err.Error()
+		} else {
+			out.StatusSummary = &sum
+		}
+	}
+	if st.Coderclaw.Health != nil {
+		if out.Health, err = json.Marshal(st.Coderclaw.Health); err != nil {
+			return err
+		}
+	}
+	if c.Bool("json") {
+		err = a.printJSON(out)
+	} else {
+		err = a.printStatus(t, st, out)
+	}
+	if err == nil && c.Bool("require-rpc") && !st.RPC.OK {
+		return quiet(exitcode.NotRunning)
+	}
+	return err
 }
 
 // tailscaleLine says in a few words what became of publishing a gateway.
@@ -111,6 +131,7 @@ func (a *app) printStatus(t target, st gatewayStatus, out statusJSON) error {
 	default:
 		row("Gateway service", "%s not installed", out.GatewayService.Label)
 	}
+	row("Facts", "%s", st.Coderclaw.facts())
 	if i := st.Coderclaw.Instance; i != nil {
 		row("Instance", "%s%s, %d restarts", i.State, details(*i), i.Restarts)
 	}
@@ -133,6 +154,10 @@ func (a *app) printStatus(t target, st gatewayStatus, out statusJSON) error {
 	row("Logs", "%s", t.profile.LogDir())
 	if err := tw.Flush(); err != nil {
 		return err
+	}
+	if h := st.Coderclaw.Health; h != nil {
+		fmt.Fprintln(a.stdout)
+		a.printHealth(*h, time.Duration(h.DurationMs)*time.Millisecond, false)
 	}
 	if out.Gateway.Error != "" {
 		fmt.Fprintf(a.stderr, "\n%s\n", out.Gateway.Error)

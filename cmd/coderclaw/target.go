@@ -84,6 +84,12 @@ func (a *app) target(c *cli.Command) (target, error) {
 	if c.IsSet("tls-fingerprint") {
 		return target{}, usageError("--tls-fingerprint is for --url; for the gateway of a config set gateway.remote.tlsFingerprint")
 	}
+	return a.configTarget(t, r, lookup)
+}
+
+// configTarget makes t the gateway that the config of its profile means.
+func (a *app) configTarget(t target, r *profiles.Registry, lookup func(string) (string, bool)) (target, error) {
+	p, err := t.profile, error(nil)
 	gw := effectiveGateway(t.config, p, lookup)
 	if gw.Mode == "remote" {
 		if gw.Remote.URL == "" {

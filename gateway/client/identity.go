@@ -77,6 +77,23 @@ func LoadIdentity(stateDir string) (*Identity, error) {
 	return i, nil
 }
 
+// PeekIdentity is LoadIdentity for one that is there, and makes and changes nothing.
+func PeekIdentity(stateDir string) (*Identity, error) {
+	dir := filepath.Join(stateDir, "identity")
+	raw, err := os.ReadFile(filepath.Join(dir, deviceName))
+	if err != nil {
+		return nil, fmt.Errorf("device identity: %w", err)
+	}
+	_, key, err := parseDevice(raw)
+	if err != nil {
+		return nil, fmt.Errorf("device identity: %w", err)
+	}
+	i := &Identity{dir: dir, key: key, id: protocol.DeviceID(key.Public().(ed25519.PublicKey)), tokens: map[string]deviceToken{}}
+	i.loadTokens()
+	i.dir = ""
+	return i, nil
+}
+
 // ID is the device's name.
 func (i *Identity) ID() string { return i.id }
 
