@@ -102,6 +102,7 @@ func (a *app) commands() []*cli.Command {
 		a.logsCommand(),
 		a.crashesCommand(),
 		a.channelsCommand(),
+		a.pairingCommand(),
 		a.devicesCommand(),
 		a.nodesCommand(),
 		a.nodeCommand(),
