@@ -108,7 +108,7 @@ func (g *Gateway) connect(ctx context.Context, s *rpc.Session, r *http.Request, 
 	s.Client = p.Client
 	if p.MaxProtocol < protocol.Version || p.MinProtocol > protocol.Version {
 		no := refuse("protocol mismatch")
-		no.err.Details = map[string]int{"expectedProtocol": protocol.Version}
+		no.err.Details = protocol.Mismatch{Code: protocol.CodeMismatch, ClientMin: p.MinProtocol, ClientMax: p.MaxProtocol, Expected: protocol.Version}
 		no.code = protocol.CloseProtocol
 		return none, no
 	}

@@ -42,6 +42,19 @@ const (
 	CodeUnavailable    = "UNAVAILABLE"
 )
 
+// CodeMismatch is the code within the details of a refusal of a client that
+// speaks another protocol.
+const CodeMismatch = "PROTOCOL_MISMATCH"
+
+// Mismatch are those details: from them a client of a later protocol makes the
+// message that names the versions.
+type Mismatch struct {
+	Code      string `json:"code"`
+	ClientMin int    `json:"clientMinProtocol"`
+	ClientMax int    `json:"clientMaxProtocol"`
+	Expected  int    `json:"expectedProtocol"` // ours
+}
+
 // Request asks for a method.
 type Request struct {
 	Type   string          `json:"type"`
