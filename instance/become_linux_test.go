@@ -84,7 +84,7 @@ func (l lineage) next(f *Forker, children map[int]Process) error {
 	if err != nil {
 		return err
 	}
-	return f.Become(Image{Path: os.Args[0], Args: os.Args, Env: []string{childVar + "=becomes", lineageVar + "=" + string(text)}})
+	return f.Become(Image{Path: os.Args[0], Args: os.Args, Env: []string{childVar + "=becomes", noRaceWait, lineageVar + "=" + string(text)}})
 }
 
 // TestChildrenOutliveTheProgram: none gets its death signal when the program of
@@ -92,7 +92,7 @@ func (l lineage) next(f *Forker, children map[int]Process) error {
 func TestChildrenOutliveTheProgram(t *testing.T) {
 	t.Parallel()
 	cmd := exec.CommandContext(t.Context(), os.Args[0])
-	cmd.Env = []string{childVar + "=becomes"}
+	cmd.Env = []string{childVar + "=becomes", noRaceWait}
 	out, err := cmd.CombinedOutput()
 	if want := strings.Repeat("ended SIGKILL <nil>\n", generations); err != nil || string(out) != want {
 		t.Errorf("%v: %s", err, out)
@@ -201,7 +201,7 @@ func TestEndingSignalsAreHeldBack(t *testing.T) {
 func TestOnFirstThread(t *testing.T) {
 	t.Parallel()
 	cmd := exec.CommandContext(t.Context(), os.Args[0])
-	cmd.Env = []string{childVar + "=hunts"}
+	cmd.Env = []string{childVar + "=hunts", noRaceWait}
 	if out, err := cmd.CombinedOutput(); err != nil || string(out) != "found\n" {
 		t.Errorf("%v: %s", err, out)
 	}

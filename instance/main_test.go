@@ -22,6 +22,10 @@ import (
 // childVar makes the test binary a child of an instance: its value says how it behaves.
 const childVar = "INSTANCE_TEST_CHILD"
 
+// noRaceWait spares each child the second for which one that is built with the race
+// detector waits at its end.
+const noRaceWait = "GORACE=atexit_sleep_ms=0"
+
 func TestMain(m *testing.M) {
 	switch how := os.Getenv(childVar); how {
 	case "":
@@ -90,7 +94,7 @@ func supervisorMain() {
 	i := New(Options{
 		Name: "x", Reports: reports, Starter: f, Log: slog.New(slog.DiscardHandler), Grace: time.Second,
 		Prepare: func(context.Context) (Launch, error) {
-			return Launch{Path: os.Args[0], Args: os.Args[:1], Env: []string{childVar + "=stubborn"}}, nil
+			return Launch{Path: os.Args[0], Args: os.Args[:1], Env: []string{childVar + "=stubborn", noRaceWait}}, nil
 		},
 		Waits: f.Waits(), Output: func([]byte) Intake { return fakeIntake{} },
 		OnChange: func(s Snapshot) {

@@ -44,7 +44,7 @@ func newReal(t *testing.T, how string, change ...func(*real)) *real {
 	r.i = New(Options{
 		Name: "x", Reports: reports, Starter: f, Log: slog.New(slog.NewTextHandler(t.Output(), nil)), Grace: grace,
 		Prepare: func(context.Context) (Launch, error) {
-			return Launch{Path: os.Args[0], Args: os.Args[:1], Env: []string{childVar + "=" + how}, Handoff: r.handoff}, nil
+			return Launch{Path: os.Args[0], Args: os.Args[:1], Env: []string{childVar + "=" + how, noRaceWait}, Handoff: r.handoff}, nil
 		},
 		Waits: f.Waits(), Output: func(begun []byte) Intake { return &lines{begun: begun, told: func(line string) { r.lines <- line }} },
 		OnChange: func(s Snapshot) { r.states <- s },
@@ -193,7 +193,7 @@ func TestFamilyDiesWithItsLeader(t *testing.T) {
 func TestChildrenDieWithTheSupervisor(t *testing.T) {
 	t.Parallel()
 	cmd := exec.CommandContext(t.Context(), os.Args[0])
-	cmd.Env = []string{childVar + "=supervisor", "INSTANCE_TEST_SOCKET=" + filepath.Join(t.TempDir(), "n")}
+	cmd.Env = []string{childVar + "=supervisor", noRaceWait, "INSTANCE_TEST_SOCKET=" + filepath.Join(t.TempDir(), "n")}
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)

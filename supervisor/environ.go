@@ -16,7 +16,7 @@ func passed() []string {
 		"LANG", "LANGUAGE", "LC_*",
 		"SSL_CERT_FILE", "SSL_CERT_DIR",
 		"HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "no_proxy", "all_proxy",
-		"GOCOVERDIR",                                                          // coverage of tests
+		"GOCOVERDIR", "GORACE", // coverage and race detector of tests
 		"SYSTEMROOT", "USERPROFILE", "APPDATA", "LOCALAPPDATA", "TEMP", "TMP", // Windows
 	}
 }
