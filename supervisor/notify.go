@@ -91,9 +91,9 @@ func (s *Supervisor) mainLoop(ctx context.Context, last string, changes <-chan c
 // collect more often costs it a hundredth of a processor in a storm, and half of its memory after one.
 const gcPercent = 20
 
-// startGCPercent is for the start, in which nearly all that is made stays: to look
-// for garbage then is a quarter of the work of starting 300 gateways.
-const startGCPercent = 100
+// startGCPercent is for the start, in which nearly all that is made stays. More would
+// let garbage lie between what stays, in pages that are then not given back.
+const startGCPercent = 50
 
 // endGCPercent is for the end, which does much once.
 const endGCPercent = 200

@@ -7,7 +7,10 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"runtime"
+	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/coderclaw/coderclaw/instance"
 	"github.com/coderclaw/coderclaw/internal/cgroup"
@@ -45,24 +48,41 @@ type unit struct {
 	deaths map[string]int // unasked, by exit class; replaced and never changed
 }
 
-// lockedUnits makes the units of all the profiles, or none.
+// lockedUnits makes the units of all the profiles, or none. It is the first third of a start, so
+// each processor takes a share of the profiles.
 func (s *Supervisor) lockedUnits(ps []profiles.Profile, inherited *Inherited) ([]*unit, error) {
-	var units []*unit
-	for _, p := range ps {
-		lock, err := inherited.lock(p)
-		if lock == nil && err == nil {
-			lock, err = takeLock(p)
-		}
-		if err != nil {
-			return nil, errors.Join(err, closeAll(units))
-		}
-		u, err := s.newUnit(p, lock)
-		if err != nil {
-			return nil, errors.Join(err, lock.Close(), closeAll(units))
-		}
-		units = append(units, u)
+	units, errs := make([]*unit, len(ps)), make([]error, len(ps))
+	var next atomic.Int64
+	var workers sync.WaitGroup
+	for range min(runtime.GOMAXPROCS(0), len(ps)) {
+		workers.Go(func() {
+			for i := int(next.Add(1)) - 1; i < len(ps); i = int(next.Add(1)) - 1 {
+				if units[i], errs[i] = s.lockedUnit(ps[i], inherited); errs[i] != nil {
+					next.Store(int64(len(ps))) // the rest would only be given back
+				}
+			}
+		})
+	}
+	workers.Wait()
+	if i := slices.IndexFunc(errs, func(err error) bool { return err != nil }); i >= 0 {
+		return nil, errors.Join(errs[i], closeAll(slices.DeleteFunc(units, func(u *unit) bool { return u == nil })))
 	}
 	return units, nil
+}
+
+func (s *Supervisor) lockedUnit(p profiles.Profile, inherited *Inherited) (*unit, error) {
+	lock, err := inherited.lock(p)
+	if lock == nil && err == nil {
+		lock, err = takeLock(p)
+	}
+	if err != nil {
+		return nil, err
+	}
+	u, err := s.newUnit(p, lock)
+	if err != nil {
+		return nil, errors.Join(err, lock.Close())
+	}
+	return u, nil
 }
 
 // equip goes on with what a predecessor in this process holds of the profile, else
