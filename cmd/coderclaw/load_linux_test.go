@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"flag"
 	"fmt"
 	"net"
 	"os"
@@ -21,9 +20,6 @@ import (
 	"github.com/coderclaw/coderclaw/gateway/client"
 	"github.com/coderclaw/coderclaw/internal/proctable"
 )
-
-// soak runs the full lengths: 200 restarts below 50 clients, 50 kills.
-var soak = flag.Bool("soak", false, "run the load tests at full length")
 
 // supervised is a supervisor with the default profile, in a home of its own.
 type supervised struct {
