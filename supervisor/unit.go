@@ -52,13 +52,17 @@ type unit struct {
 // each processor takes a share of the profiles.
 func (s *Supervisor) lockedUnits(ps []profiles.Profile, inherited *Inherited) ([]*unit, error) {
 	units, errs := make([]*unit, len(ps)), make([]error, len(ps))
+	locks := make([]*lockfile.Lock, len(ps)) // what was inherited is for one goroutine
+	for i, p := range ps {
+		locks[i], errs[i] = inherited.lock(p)
+	}
 	var next atomic.Int64
 	var workers sync.WaitGroup
 	for range min(runtime.GOMAXPROCS(0), len(ps)) {
 		workers.Go(func() {
 			for i := int(next.Add(1)) - 1; i < len(ps); i = int(next.Add(1)) - 1 {
-				if units[i], errs[i] = s.lockedUnit(ps[i], inherited); errs[i] != nil {
-					next.Store(int64(len(ps))) // the rest would only be given back
+				if errs[i] == nil {
+					units[i], errs[i] = s.lockedUnit(ps[i], locks[i])
 				}
 			}
 		})
@@ -70,13 +74,12 @@ func (s *Supervisor) lockedUnits(ps []profiles.Profile, inherited *Inherited) ([
 	return units, nil
 }
 
-func (s *Supervisor) lockedUnit(p profiles.Profile, inherited *Inherited) (*unit, error) {
-	lock, err := inherited.lock(p)
-	if lock == nil && err == nil {
-		lock, err = takeLock(p)
-	}
-	if err != nil {
-		return nil, err
+// lockedUnit makes a unit with the lock, nil for one that is to be taken. On failure the lock is given back.
+func (s *Supervisor) lockedUnit(p profiles.Profile, lock *lockfile.Lock) (_ *unit, err error) {
+	if lock == nil {
+		if lock, err = takeLock(p); err != nil {
+			return nil, err
+		}
 	}
 	u, err := s.newUnit(p, lock)
 	if err != nil {
