@@ -20,14 +20,13 @@ type browsers struct {
 	sessions *ticket.Sessions
 	desk     *ticket.Desk
 	local    net.Listener // of the desk, may be nil
-	command  string       // that opens the UI, for people
 }
 
 // newBrowsers returns that of a gateway whose clients must know secret at the time.
 func newBrowsers(o *Options, secret func() string) *browsers {
 	cfg := o.Config.Config.Gateway.ControlUI
 	office := ticket.NewOffice(o.Profile, time.Now)
-	b := &browsers{local: o.Local, command: openCommand(o.Profile)}
+	b := &browsers{local: o.Local}
 	b.sessions = &ticket.Sessions{
 		Key: sync.OnceValue(func() []byte {
 			key, err := ticket.LoadKey(o.StateDir)
@@ -49,16 +48,12 @@ func newBrowsers(o *Options, secret func() string) *browsers {
 	b.desk.Origin = originOf(o)
 	b.desk.Home = b.desk.Origin + home
 	b.desk.Enter = func(text string) string { return webui.EntranceURL(b.desk.Origin, cfg.BasePath, text) }
+	command := strings.TrimSpace("coderclaw open " + o.Profile)
 	b.ui = webui.New(webui.Options{
-		BasePath: cfg.BasePath, Root: cfg.Root, Profile: o.Profile, Command: b.command,
-		Entrance: &ticket.Entrance{Office: office, Sessions: b.sessions, Home: home, Command: b.command, Log: o.Log},
+		BasePath: cfg.BasePath, Root: cfg.Root, Profile: o.Profile, Command: command,
+		Entrance: &ticket.Entrance{Office: office, Sessions: b.sessions, Home: home, Command: command, Log: o.Log},
 	})
 	return b
-}
-
-// openCommand is what a person types to open the UI of the gateway of a profile.
-func openCommand(profile string) string {
-	return strings.TrimSpace("coderclaw open " + profile)
 }
 
 // originOf is that of the pages that a browser on this machine gets from the gateway:

@@ -189,7 +189,7 @@ func TestSignInEnds(t *testing.T) {
 	w := r.open(t, http.Header{"Origin": {r.origin()}, "Cookie": {cookie.Name + "=" + cookie.Value}})
 	w.post("1", "connect", with(plain(), object{"auth": nil, "client": object{"id": "coderclaw-control-ui", "mode": "webchat", "version": "1", "platform": "web"}}))
 	code, reason, _ := w.closed()
-	if code != 1008 || reason != "signed out after a time; type: coderclaw open test" && reason != "control ui requires HTTPS or localhost (secure context)" {
+	if code != 1008 || reason != "signed out after a time [coderclaw --profile test open]" && reason != "control ui requires HTTPS or localhost (secure context)" {
 		t.Errorf("closed with %d %s", code, reason)
 	}
 }

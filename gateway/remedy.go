@@ -26,8 +26,12 @@ var fixes = []struct{ begins, command string }{
 	{"origin not allowed", "config get gateway.controlUi.allowedOrigins"},
 	{"control ui requires", "gateway status"},
 	{"Error: the store", "doctor"},
+	{signedOut, "open"},
 	{"", "logs"},
 }
+
+// signedOut ends the connection of a browser whose ticket lets it in no longer.
+const signedOut = "signed out after a time"
 
 // Remedy is one command that a close reason names.
 type Remedy struct{ Begins, Command string } // Begins is "" for everything else

@@ -29,6 +29,7 @@ func TestRemedies(t *testing.T) {
 		{"default", auth.Message(auth.ReasonTokenMismatch, cli), "", "unauthorized: gateway token mismatch [default: coderclaw gateway status]"},
 		{long, auth.Message(auth.ReasonTokenMismatch, cli), "", "unauthorized: gateway token mismatch [coderclaw --profile " + long + " gateway status]"},
 		{"default", auth.Message(auth.ReasonRateLimited, cli), "", "unauthorized: too many failed authentication attempts (retry later) [default: coderclaw gateway restart]"},
+		{"dev", signedOut, "", "signed out after a time [coderclaw --profile dev open]"},
 		{"dev", "unauthorized", "", "unauthorized [coderclaw --profile dev logs]"},
 		{"default", "control ui requires HTTPS or localhost (secure context)", "", "control ui requires HTTPS or localhost (secure context) [default: coderclaw gateway status]"},
 		{"default", "invalid connect params: " + strings.Repeat("ü", 99), "", "invalid connect params: " + strings.Repeat("ü", 35) + " [default: coderclaw logs]"},

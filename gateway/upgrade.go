@@ -67,7 +67,7 @@ func (g *Gateway) serveSession(ctx context.Context, s *rpc.Session, line *door.C
 		defer g.nodes.Leave(s)
 	}
 	if !s.Ends.IsZero() {
-		end := time.AfterFunc(time.Until(s.Ends), func() { s.Close(protocol.ClosePolicy, "signed out after a time; type: "+g.browsers.command) })
+		end := time.AfterFunc(time.Until(s.Ends), func() { s.Refuse(signedOut, "") })
 		defer end.Stop()
 	}
 	s.Serve(ctx)
