@@ -1,14 +1,35 @@
 package gateway
 
 import (
+	"context"
+	"errors"
 	"net"
 	"os"
 
 	"github.com/coderclaw/coderclaw/gateway/certificate"
 	"github.com/coderclaw/coderclaw/gateway/config"
 	"github.com/coderclaw/coderclaw/gateway/discovery"
+	"github.com/coderclaw/coderclaw/gateway/tailscale"
 	"github.com/coderclaw/coderclaw/internal/proctable"
 )
+
+// publish has Tailscale publish the port until ctx ends, where the config says so.
+func (g *Gateway) publish(ctx context.Context) {
+	cfg := g.o.Config.Config.Gateway.Tailscale
+	if cfg.Mode == config.TailscaleOff {
+		return
+	}
+	plan := tailscale.Plan{Mode: cfg.Mode, Port: g.o.Port, Encrypted: g.o.TLS != nil, ResetOnExit: cfg.ResetOnExit}
+	restart := func() bool { return errors.Is(context.Cause(ctx), ErrRestart) } // the successor would only publish it again
+	g.o.Tailscale.Publish(ctx, plan, restart, g.o.Log, g.health.Published)
+}
+
+// announce tells the local network of the gateway until ctx ends, where the config says so.
+func (g *Gateway) announce(ctx context.Context) {
+	if mode := g.o.Config.Config.Discovery.MDNS; mode == config.MDNSMinimal || mode == config.MDNSFull {
+		discovery.Announce(ctx, g.announcement())
+	}
+}
 
 const sshPort = 22
 

@@ -73,6 +73,14 @@ func eventKinds(rescue bool) []eventKind {
 	return kinds
 }
 
+func kindsByName(rescue bool) map[string]eventKind {
+	kinds := map[string]eventKind{}
+	for _, k := range eventKinds(rescue) {
+		kinds[k.name] = k
+	}
+	return kinds
+}
+
 // features is what clients are told that works.
 func (g *Gateway) features() protocol.Features {
 	f := protocol.Features{Methods: inOrder(g.mux.Methods(), func(name string) string { return name })}

@@ -13,28 +13,22 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/coderclaw/coderclaw/gateway/approvals"
 	"github.com/coderclaw/coderclaw/gateway/auth"
-	"github.com/coderclaw/coderclaw/gateway/channels"
 	"github.com/coderclaw/coderclaw/gateway/config"
-	"github.com/coderclaw/coderclaw/gateway/configview"
-	"github.com/coderclaw/coderclaw/gateway/devices"
-	"github.com/coderclaw/coderclaw/gateway/discovery"
 	"github.com/coderclaw/coderclaw/gateway/door"
 	"github.com/coderclaw/coderclaw/gateway/health"
 	"github.com/coderclaw/coderclaw/gateway/heartbeat"
-	"github.com/coderclaw/coderclaw/gateway/logs"
 	"github.com/coderclaw/coderclaw/gateway/nodes"
 	"github.com/coderclaw/coderclaw/gateway/presence"
 	"github.com/coderclaw/coderclaw/gateway/protocol"
 	"github.com/coderclaw/coderclaw/gateway/rescue"
 	"github.com/coderclaw/coderclaw/gateway/rpc"
-	"github.com/coderclaw/coderclaw/gateway/sysevents"
 	"github.com/coderclaw/coderclaw/gateway/tailscale"
 )
 
@@ -114,51 +108,24 @@ func New(o Options) (*Gateway, error) {
 	if len(o.Listeners) == 0 {
 		return nil, errors.New("a gateway needs a listener")
 	}
-	o.tellTimeout = cmp.Or(o.tellTimeout, tellTimeout)
-	o.handshakeTimeout = cmp.Or(o.handshakeTimeout, handshakeTimeout)
-	g := &Gateway{o: o, started: time.Now(), loopbackOnly: true, mux: &rpc.Mux{}, door: door.New(door.LimitsFor(door.Files()), o.Log), counts: make(chan int, 1), asked: newGather(), around: newGather(), kinds: map[string]eventKind{}, connects: rpc.ParamsOf[protocol.ConnectParams]()}
-	for _, l := range o.Listeners {
-		if a, ok := l.Addr().(*net.TCPAddr); ok && !a.IP.IsLoopback() {
-			g.loopbackOnly = false
-		}
-	}
 	host, err := os.Hostname()
 	if err != nil {
 		return nil, fmt.Errorf("host name: %w", err)
 	}
-	for _, k := range eventKinds(o.Rescue != nil) {
-		g.kinds[k.name] = k
+	o.tellTimeout = cmp.Or(o.tellTimeout, tellTimeout)
+	o.handshakeTimeout = cmp.Or(o.handshakeTimeout, handshakeTimeout)
+	g := &Gateway{
+		o: o, started: time.Now(), loopbackOnly: onLoopback(o.Listeners),
+		mux: &rpc.Mux{}, door: door.New(door.LimitsFor(door.Files()), o.Log), counts: make(chan int, 1),
+		asked: newGather(), around: newGather(), connects: rpc.ParamsOf[protocol.ConnectParams](),
 	}
 	g.hub = rpc.NewHub(g.mux, o.Log)
 	g.hub.OnCount(g.countChanged)
 	g.hub.OnRefuse(remedies{o.Profile}.reason)
-	g.devices = auth.NewDevices(o.StateDir, time.Now)
-	follow := auth.Rotations{File: auth.RotationFile(o.StateDir), Config: o.ConfigPath, Token: func() (string, error) {
-		s, err := o.LoadConfig()
-		if err != nil {
-			return "", err
-		}
-		return s.Config.Gateway.Auth.Token, nil
-	}}
-	g.gate = auth.NewGate(o.Auth, follow, o.Tailscale.Whois, time.Now, o.Log)
-	g.presence = presence.New(presence.Self{Host: host, Version: o.Version, Platform: runtime.GOOS, DeviceFamily: family(), Arch: runtime.GOARCH}, time.Now)
-	chans := channels.New(g.hub.Count, time.Now)
-	identity := protocol.Identity{Profile: o.Profile, Instance: o.Instance, PID: os.Getpid(), Build: build(o), Degraded: o.Degraded, Isolation: o.Isolation}
-	var others health.Others
-	if o.Rescue != nil {
-		f := rescue.New(o.Rescue, time.Now)
-		register(g.mux, f)
-		others = f
-	}
-	queue := &sysevents.Queue{}
-	g.beats = heartbeat.New(schedule(o.Config.Config.Agents.Defaults.Heartbeat), queue, g.tellHeartbeat)
-	g.health = health.New(identity, o.StateDir, chans, g.beats, others, g.asked.note, time.Now)
-	g.approvals = approvals.NewDecisions(time.Now, g.broadcast)
-	allow := o.Config.Config.Gateway.Nodes
-	g.nodes = nodes.New(o.StateDir, g.devices, g.approvals, nodes.Policy{Allow: allow.AllowCommands, Deny: allow.DenyCommands}, time.Now, g.broadcast, o.Log)
-	register(g.mux, g.health, logs.New(o.LogDir), chans, configview.New(o.LoadConfig), approvals.NewLists(o.StateDir, g.nodes), g.approvals, g.nodes, devices.New(g.devices, time.Now, g.pairResolved, g.part), g.presence, presence.NewEvents(g.presence, queue, g.around.note), g.beats)
+	g.gate = auth.NewGate(o.Auth, rotations(&g.o), o.Tailscale.Whois, time.Now, o.Log)
+	g.plugIn(host)
+	g.kinds, g.offer = kindsByName(o.Rescue != nil), g.features()
 	g.browsers = newBrowsers(&g.o, g.gate.Mark)
-	g.offer = g.features()
 	g.server = &http.Server{
 		Handler:           g.routes(),
 		ReadHeaderTimeout: handshakeTimeout,
@@ -173,35 +140,12 @@ func New(o Options) (*Gateway, error) {
 	return g, nil
 }
 
-// feature adds methods to the gateway.
-type feature interface{ Register(*rpc.Mux) }
-
-func register(m *rpc.Mux, features ...feature) {
-	for _, f := range features {
-		f.Register(m)
-	}
-}
-
-// schedule is what the config says of heartbeats.
-func schedule(h config.Heartbeat) heartbeat.Schedule {
-	return heartbeat.Schedule{Every: h.Every, Pause: h.Pause, Prompt: cmp.Or(h.Prompt, heartbeat.Prompt), Target: h.Target, AckMaxChars: h.AckMaxChars}
-}
-
-func build(o Options) string {
-	if o.Commit == "" {
-		return o.Version
-	}
-	return o.Version + "+" + o.Commit
-}
-
-func family() string {
-	switch runtime.GOOS {
-	case "darwin":
-		return "Mac"
-	case "windows":
-		return "Windows"
-	}
-	return "Linux"
+// onLoopback tells whether nobody but this machine can reach the listeners.
+func onLoopback(listeners []net.Listener) bool {
+	return !slices.ContainsFunc(listeners, func(l net.Listener) bool {
+		a, ok := l.Addr().(*net.TCPAddr)
+		return ok && !a.IP.IsLoopback()
+	})
 }
 
 // Serve answers until ctx ends, then drains and returns nil. Everything that it
@@ -220,18 +164,12 @@ func (g *Gateway) Serve(ctx context.Context) error {
 	}
 	var pulse sync.WaitGroup
 	pulse.Go(func() { g.pulse(ours) })
-	if ts := g.o.Config.Config.Gateway.Tailscale; ts.Mode != config.TailscaleOff {
-		plan := tailscale.Plan{Mode: ts.Mode, Port: g.o.Port, Encrypted: g.o.TLS != nil, ResetOnExit: ts.ResetOnExit}
-		restart := func() bool { return errors.Is(context.Cause(ctx), ErrRestart) } // the successor would only publish it again
-		pulse.Go(func() { g.o.Tailscale.Publish(ctx, plan, restart, g.o.Log, g.health.Published) })
-	}
 	pulse.Go(func() { g.browsers.serveDesk(ctx, &g.o) })
 	pulse.Go(func() { g.beats.Run(ours) })
 	pulse.Go(func() { g.asked.run(ours, askedDelay, g.tellHealth) })
 	pulse.Go(func() { g.around.run(ours, partingDelay, g.tellPresence) })
-	if mode := g.o.Config.Config.Discovery.MDNS; mode == config.MDNSMinimal || mode == config.MDNSFull {
-		pulse.Go(func() { discovery.Announce(ctx, g.announcement()) }) // withdrawn before anything is drained
-	}
+	pulse.Go(func() { g.publish(ctx) })
+	pulse.Go(func() { g.announce(ctx) }) // withdrawn before anything is drained
 	if g.o.Ready != nil {
 		g.o.Ready()
 	}

@@ -22,7 +22,7 @@ import (
 // reference has all the methods, for what describes them; none is to be called.
 func reference() *rpc.Mux {
 	m, chans := &rpc.Mux{}, channels.New(nil, time.Now)
-	register(m, health.New(protocol.Identity{}, "", chans, nil, nil, nil, time.Now), logs.New(""), chans, configview.New(nil),
+	register(m, health.New(protocol.Identity{}, "", health.Sources{}, nil, time.Now), logs.New(""), chans, configview.New(nil),
 		approvals.NewLists("", nil), approvals.NewDecisions(nil, nil), nodes.New("", nil, nil, nodes.Policy{}, time.Now, nil, nil),
 		devices.New(nil, nil, nil, nil), presence.New(presence.Self{}, time.Now), presence.NewEvents(nil, nil, nil),
 		heartbeat.New(heartbeat.Schedule{}, nil, nil), rescue.New(nil, time.Now))

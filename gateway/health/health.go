@@ -23,8 +23,8 @@ const Fresh = 60 * time.Second
 // agentID is the one agent that exists.
 const agentID = "main"
 
-// Source says what channels there are; the channels feature provides it.
-type Source interface {
+// Channels says what channels there are; the channels feature provides it.
+type Channels interface {
 	Health() (channels map[string]protocol.ChannelHealth, order []string, labels map[string]string)
 }
 
@@ -39,12 +39,17 @@ type Agent interface {
 	Queued() []string
 }
 
+// Sources are the features that health tells of.
+type Sources struct {
+	Channels Channels
+	Agent    Agent
+	Others   Others // nil for a gateway that is to know nothing of others
+}
+
 // Feature holds the last summary. It is safe for concurrent use.
 type Feature struct {
 	stateDir string
-	channels Source
-	agent    Agent
-	others   Others // nil for a gateway that knows of none
+	from     Sources
 	asked    func() // told when somebody's question made a new summary
 	now      func() time.Time
 
@@ -62,11 +67,11 @@ type news struct {
 	beats  protocol.AgentHeartbeat
 }
 
-// New returns the feature; the first summary is made when it is asked for. others
-// is nil for a gateway that is to know nothing of others. asked is called, possibly at
-// once from many goroutines, when a call of the method health has made a new summary.
-func New(identity protocol.Identity, stateDir string, channels Source, agent Agent, others Others, asked func(), now func() time.Time) *Feature {
-	return &Feature{identity: identity, stateDir: stateDir, channels: channels, agent: agent, others: others, asked: asked, now: now, version: 1}
+// New returns the feature; the first summary is made when it is asked for. asked is
+// called, possibly at once from many goroutines, when a call of the method health has
+// made a new summary.
+func New(identity protocol.Identity, stateDir string, from Sources, asked func(), now func() time.Time) *Feature {
+	return &Feature{identity: identity, stateDir: stateDir, from: from, asked: asked, now: now, version: 1}
 }
 
 // Published notes what became of publishing the gateway, for the next summary.
@@ -79,10 +84,10 @@ func (f *Feature) Published(t protocol.Tailscale) {
 
 // Siblings are the other profiles that are in trouble, none where nobody knows.
 func (f *Feature) Siblings(ctx context.Context) protocol.Siblings {
-	if f.others == nil {
+	if f.from.Others == nil {
 		return protocol.Siblings{}
 	}
-	return f.others.Siblings(ctx)
+	return f.from.Others.Siblings(ctx)
 }
 
 // Summary returns the encoded summary and its version, a new one if the last is
@@ -104,7 +109,7 @@ func (f *Feature) Glance() (json.RawMessage, int64, error) {
 
 func (f *Feature) summaryLocked(probe bool, others protocol.Siblings) (json.RawMessage, int64, error) {
 	start := f.now()
-	told := news{others, f.agent.Heartbeat()}
+	told := news{others, f.from.Agent.Heartbeat()}
 	if !probe && f.encoded != nil && start.Sub(f.made) < Fresh && reflect.DeepEqual(told, f.told) {
 		return f.encoded, f.version, nil
 	}
@@ -133,7 +138,7 @@ func (f *Feature) make(start time.Time, told news) (protocol.HealthSummary, erro
 	if err != nil {
 		return protocol.HealthSummary{}, err
 	}
-	channels, order, labels := f.channels.Health()
+	channels, order, labels := f.from.Channels.Health()
 	identity := f.identity
 	identity.Siblings = told.others
 	seconds := int64(0)
@@ -183,18 +188,18 @@ func (f *Feature) status(ctx context.Context, s *rpc.Session, _ protocol.Empty) 
 	if err != nil {
 		return protocol.StatusSummary{}, err
 	}
-	beats := f.agent.Heartbeat()
+	beats := f.from.Agent.Heartbeat()
 	out := protocol.StatusSummary{
 		Heartbeat: protocol.StatusHeartbeat{DefaultAgentID: agentID, Agents: []protocol.StatusAgentHeartbeat{
 			{AgentID: agentID, Enabled: beats.Enabled, Every: beats.Every, EveryMs: beats.EveryMs}}},
 		ChannelSummary:     []string{},
-		QueuedSystemEvents: f.agent.Queued(),
+		QueuedSystemEvents: f.from.Agent.Queued(),
 		Sessions: protocol.StatusSessions{
 			Paths: []string{sessions.Path}, Count: sessions.Count, Recent: []protocol.SessionBrief{},
 			ByAgent: []protocol.StatusByAgent{{AgentID: agentID, Path: sessions.Path, Count: sessions.Count, Recent: []protocol.SessionBrief{}}},
 		},
 	}
-	_, order, labels := f.channels.Health()
+	_, order, labels := f.from.Channels.Health()
 	for _, id := range order {
 		out.ChannelSummary = append(out.ChannelSummary, labels[id]+": configured")
 	}

@@ -50,7 +50,7 @@ func TestSummary(t *testing.T) {
 	clock := func() time.Time { return now }
 	others := &trouble{}
 	beats := &agent{}
-	f := health.New(protocol.Identity{Profile: "dev", Instance: "i"}, dir, channels.New(func() int { return 0 }, clock), beats, others, nil, clock)
+	f := health.New(protocol.Identity{Profile: "dev", Instance: "i"}, dir, health.Sources{Channels: channels.New(func() int { return 0 }, clock), Agent: beats, Others: others}, nil, clock)
 	if raw, _ := f.Cached(); raw != nil {
 		t.Errorf("a summary before anybody asked: %s", raw)
 	}
@@ -104,7 +104,7 @@ func TestUnreadableSessions(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "agents", "main", "sessions"), nil, 0o600); err != nil { // no directory
 		t.Fatal(err)
 	}
-	f := health.New(protocol.Identity{}, dir, channels.New(func() int { return 0 }, time.Now), agent{}, nil, nil, time.Now)
+	f := health.New(protocol.Identity{}, dir, health.Sources{Channels: channels.New(func() int { return 0 }, time.Now), Agent: agent{}}, nil, time.Now)
 	if _, _, err := f.Summary(t.Context(), false); err == nil {
 		t.Error("a file in the place of the sessions went unnoticed")
 	}
