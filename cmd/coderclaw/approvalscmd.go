@@ -42,8 +42,6 @@ func (a *app) approvalsCommand() *cli.Command {
 // withApprovals hands do the rules that the flags mean, and how to replace them.
 func (a *app) withApprovals(ctx context.Context, c *cli.Command, do func(now protocol.ExecApprovalsSnapshot, set func(protocol.ExecApprovalsFile) error) error) error {
 	return a.withGateway(ctx, c, func(ctx context.Context, t target, conn *client.Client) error {
-		ctx, cancel := context.WithTimeout(ctx, t.timeout)
-		defer cancel()
 		node := ""
 		if name := c.String("node"); name != "" {
 			var err error

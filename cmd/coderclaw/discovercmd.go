@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/urfave/cli/v3"
 
@@ -54,15 +53,6 @@ func (a *app) discover(ctx context.Context, c *cli.Command) error {
 		fmt.Fprintln(a.stdout, `A gateway announces itself when discovery.mdns.mode of its config is "minimal" or "full", and others can reach it.`)
 	}
 	return nil
-}
-
-// timeoutOf reads --timeout, whole milliseconds.
-func timeoutOf(c *cli.Command) (time.Duration, error) {
-	ms, err := strconv.Atoi(c.String("timeout"))
-	if err != nil || ms <= 0 {
-		return 0, usageError("--timeout must be a positive integer (milliseconds), got %q", c.String("timeout"))
-	}
-	return time.Duration(ms) * time.Millisecond, nil
 }
 
 func gatewayCount(n int) string {

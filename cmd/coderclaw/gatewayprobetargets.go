@@ -7,7 +7,6 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
-
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -44,9 +43,9 @@ type probePlan struct {
 // probeTarget is one gateway to try.
 type probeTarget struct {
 	target
-	id, kind string
-	active   bool
-	budget   time.Duration
+	kind   string // also its id: there is one of each at most
+	active bool
+	budget time.Duration
 }
 
 // sshWay is a gateway on the loopback of another machine.
@@ -85,7 +84,7 @@ func (a *app) probePlan(c *cli.Command) (probePlan, error) {
 		if t.fingerprint, err = parseFingerprint(c.String("tls-fingerprint")); err != nil {
 			return plan, err
 		}
-		plan.add(probeTarget{t, "explicit", kindExplicit, true, budgetOf(t.url)})
+		plan.add(probeTarget{t, kindExplicit, true, budgetOf(t.url)})
 	} else {
 		if c.IsSet("tls-fingerprint") {
 			return plan, usageError("--tls-fingerprint is for --url; for the gateway of a config set gateway.remote.tlsFingerprint")
@@ -101,13 +100,13 @@ func (a *app) probePlan(c *cli.Command) (probePlan, error) {
 		return plan, err
 	}
 	if remote.url != "" {
-		plan.add(probeTarget{remote, "configRemote", kindRemote, gw.Mode == "remote", budgetOf(remote.url)})
+		plan.add(probeTarget{remote, kindRemote, gw.Mode == "remote", budgetOf(remote.url)})
 	}
 	local, err := a.localTarget(given, r, gw)
 	if err != nil {
 		return plan, err
 	}
-	plan.add(probeTarget{local, "localLoopback", kindLocal, true, loopbackBudget})
+	plan.add(probeTarget{local, kindLocal, true, loopbackBudget})
 	at, err := url.Parse(local.url)
 	if err != nil {
 		return plan, fmt.Errorf("address of the local gateway: %w", err)
@@ -182,7 +181,7 @@ func (a *app) planSSH(c *cli.Command, plan *probePlan, remote target, gw config.
 	}
 	port := localPort
 	host := ""
-	far := probeTarget{remote, "sshTunnel", kindSSH, true, sshBudget}
+	far := probeTarget{remote, kindSSH, true, sshBudget}
 	if u, err := url.Parse(remote.url); err == nil && u.Host != "" {
 		port, host = u.Port(), u.Hostname()
 		if port == "" {
@@ -220,7 +219,7 @@ func sshFromBeacons(beacons []discovery.Beacon, plan probePlan) (*sshWay, error)
 			continue
 		}
 		to.Port = b.SSHPort
-		far := probeTarget{plan.given, "sshTunnel", kindSSH, true, sshBudget}
+		far := probeTarget{plan.given, kindSSH, true, sshBudget}
 		far.source, far.fingerprint = "ssh "+to.String(), b.Fingerprint
 		scheme := map[bool]string{true: "wss", false: "ws"}[b.TLS]
 		far.url = scheme + "://" + net.JoinHostPort("127.0.0.1", strconv.Itoa(b.Port))

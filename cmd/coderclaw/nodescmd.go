@@ -95,26 +95,9 @@ func (a *app) findNode(ctx context.Context, conn *client.Client, name string) (s
 	return "", fmt.Errorf("%q is the name of %d nodes; give the id of one: %s", name, len(found), strings.Join(found, ", "))
 }
 
-// withGateway hands do one connection to the gateway that the flags mean.
-func (a *app) withGateway(ctx context.Context, c *cli.Command, do func(ctx context.Context, t target, conn *client.Client) error) error {
-	t, err := a.target(c)
-	if err != nil {
-		return err
-	}
-	dialCtx, cancel := context.WithTimeout(ctx, t.timeout)
-	defer cancel()
-	conn, err := a.dial(dialCtx, t, "cli", nil)
-	if err != nil {
-		return a.unreachable(t, err)
-	}
-	return errors.Join(do(ctx, t, conn), conn.Close())
-}
-
 // askNode makes one request about the node that --node means and prints the result.
 func (a *app) askNode(ctx context.Context, c *cli.Command, method string, params func(id string) any, show func(raw json.RawMessage) error) error {
 	return a.withGateway(ctx, c, func(ctx context.Context, t target, conn *client.Client) error {
-		ctx, cancel := context.WithTimeout(ctx, t.timeout)
-		defer cancel()
 		id, err := a.findNode(ctx, conn, c.String("node"))
 		if err != nil {
 			return err
@@ -178,8 +161,6 @@ func waitingNodes(ctx context.Context, conn *client.Client) ([]waitingNode, erro
 
 func (a *app) nodesPending(ctx context.Context, c *cli.Command) error {
 	return a.withGateway(ctx, c, func(ctx context.Context, t target, conn *client.Client) error {
-		ctx, cancel := context.WithTimeout(ctx, t.timeout)
-		defer cancel()
 		list, err := waitingNodes(ctx, conn)
 		if err != nil {
 			return err
@@ -207,8 +188,6 @@ func (a *app) nodesResolve(verb, done string) cli.ActionFunc {
 			return usageError("nodes %s takes one REQUEST, got %d", verb, c.Args().Len())
 		}
 		return a.withGateway(ctx, c, func(ctx context.Context, t target, conn *client.Client) error {
-			ctx, cancel := context.WithTimeout(ctx, t.timeout)
-			defer cancel()
 			list, err := waitingNodes(ctx, conn)
 			if err != nil {
 				return err
@@ -249,7 +228,7 @@ func (a *app) nodesInvoke(ctx context.Context, c *cli.Command) error {
 	if err != nil {
 		return err
 	}
-	return a.withGateway(ctx, c, func(ctx context.Context, t target, conn *client.Client) error {
+	return a.onConnection(ctx, c, func(ctx context.Context, t target, conn *client.Client) error {
 		ctx, cancel := context.WithTimeout(ctx, t.timeout+time.Duration(ms)*time.Millisecond)
 		defer cancel()
 		id, err := a.findNode(ctx, conn, c.String("node"))

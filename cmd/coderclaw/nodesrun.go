@@ -70,7 +70,7 @@ func (a *app) nodesRun(ctx context.Context, c *cli.Command) error {
 		return usageError("--approval-timeout must be a positive integer (milliseconds), got %q", c.String("approval-timeout"))
 	}
 	var res nodehost.RunResult
-	err = a.withGateway(ctx, c, func(ctx context.Context, t target, conn *client.Client) error {
+	err = a.onConnection(ctx, c, func(ctx context.Context, t target, conn *client.Client) error {
 		id, err := a.findNode(ctx, conn, c.String("node"))
 		if err != nil {
 			return err

@@ -107,8 +107,6 @@ func (a *app) pairingList(ctx context.Context, c *cli.Command) error {
 		return err
 	}
 	return a.withGateway(ctx, c, func(ctx context.Context, t target, conn *client.Client) error {
-		ctx, cancel := context.WithTimeout(ctx, t.timeout)
-		defer cancel()
 		list, err := pairings(ctx, conn, kind)
 		if err != nil {
 			return err
@@ -155,8 +153,6 @@ func (a *app) pairingResolve(verb, done string) cli.ActionFunc {
 			return err
 		}
 		return a.withGateway(ctx, c, func(ctx context.Context, t target, conn *client.Client) error {
-			ctx, cancel := context.WithTimeout(ctx, t.timeout)
-			defer cancel()
 			list, err := pairings(ctx, conn, kind)
 			if err != nil {
 				return err

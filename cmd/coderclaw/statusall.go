@@ -89,7 +89,7 @@ func (a *app) statusAll(ctx context.Context, c *cli.Command) error {
 func (a *app) apart() *app {
 	return &app{argv0: a.argv0, args: a.args, stdin: a.stdin, stdout: a.stdout, stderr: a.stderr, env: func(name string) (string, bool) {
 		switch name {
-		case "CODERCLAW_STATE_DIR", "CODERCLAW_CONFIG_PATH", "CODERCLAW_GATEWAY_PORT", "CODERCLAW_GATEWAY_TOKEN", "CODERCLAW_GATEWAY_PASSWORD":
+		case "CODERCLAW_STATE_DIR", "CODERCLAW_CONFIG_PATH", "CODERCLAW_GATEWAY_PORT", config.EnvToken, config.EnvPassword:
 			return "", false
 		}
 		return a.env(name)

@@ -54,6 +54,15 @@ func clientFlags(below bool) []cli.Flag {
 	return flags
 }
 
+// timeoutOf reads --timeout, whole milliseconds.
+func timeoutOf(c *cli.Command) (time.Duration, error) {
+	ms, err := strconv.Atoi(c.String("timeout"))
+	if err != nil || ms <= 0 {
+		return 0, usageError("--timeout must be a positive integer (milliseconds), got %q", c.String("timeout"))
+	}
+	return time.Duration(ms) * time.Millisecond, nil
+}
+
 // target resolves flags, environment and config, in this order.
 func (a *app) target(c *cli.Command) (target, error) {
 	p, r, err := a.profile()
@@ -61,11 +70,9 @@ func (a *app) target(c *cli.Command) (target, error) {
 		return target{}, err
 	}
 	t := target{profile: p, token: c.String("token"), password: c.String("password")}
-	ms, err := strconv.Atoi(c.String("timeout"))
-	if err != nil || ms <= 0 {
-		return target{}, usageError("--timeout must be a positive integer (milliseconds), got %q", c.String("timeout"))
+	if t.timeout, err = timeoutOf(c); err != nil {
+		return target{}, err
 	}
-	t.timeout = time.Duration(ms) * time.Millisecond
 	lookup, _, err := config.Environment(p, a.env)
 	if err != nil {
 		return target{}, err
@@ -126,7 +133,7 @@ func (a *app) localTarget(t target, r *profiles.Registry, gw config.Gateway) (ta
 	}
 	t.url = tls.Scheme() + "://" + net.JoinHostPort(host, strconv.Itoa(port))
 	t.tokenFrom, t.token = pickToken(sourced{"--token", t.token}, sourced{config.EnvToken, envValue(a.env, config.EnvToken)}, sourced{auth.TokenInConfig + " of " + p.ConfigPath, gw.Auth.Token})
-	t.password = firstOf(t.password, envValue(a.env, "CODERCLAW_GATEWAY_PASSWORD"), gw.Auth.Password)
+	t.password = firstOf(t.password, envValue(a.env, config.EnvPassword), gw.Auth.Password)
 	return t, nil
 }
 
@@ -188,6 +195,31 @@ func (a *app) dial(ctx context.Context, t target, mode string, onEvent func(prot
 		URL: t.url, Token: t.token, Password: t.password, Fingerprint: t.fingerprint, Identity: id, Foreign: !t.local(), ClientID: "cli", Mode: mode,
 		Version: buildinfo.Version(), Role: "operator", Scopes: scopes, Timeout: t.timeout, Dial: t.through, OnEvent: onEvent,
 	})
+}
+
+// withGateway is onConnection for what is to be done within --timeout.
+func (a *app) withGateway(ctx context.Context, c *cli.Command, do func(ctx context.Context, t target, conn *client.Client) error) error {
+	return a.onConnection(ctx, c, func(ctx context.Context, t target, conn *client.Client) error {
+		ctx, cancel := context.WithTimeout(ctx, t.timeout)
+		defer cancel()
+		return do(ctx, t, conn)
+	})
+}
+
+// onConnection hands do one connection to the gateway that the flags mean, for as long
+// as do takes.
+func (a *app) onConnection(ctx context.Context, c *cli.Command, do func(ctx context.Context, t target, conn *client.Client) error) error {
+	t, err := a.target(c)
+	if err != nil {
+		return err
+	}
+	dialCtx, cancel := context.WithTimeout(ctx, t.timeout)
+	defer cancel()
+	conn, err := a.dial(dialCtx, t, "cli", nil)
+	if err != nil {
+		return a.unreachable(t, err)
+	}
+	return errors.Join(do(ctx, t, conn), conn.Close())
 }
 
 // call makes one request on a connection of its own.
