@@ -36,15 +36,14 @@ import (
 // announces a successor.
 var ErrRestart = errors.New("restart")
 
-// Options is what a gateway must know. All of it is required but Profile, which
-// is "" for a gateway that no registry knows, Degraded, Commit, Ready, TLS, Tailscale, Isolation, Local and Rescue.
+// Options is what a gateway must know. All of it is required but where the zero value
+// is said to mean something.
 type Options struct {
-	Profile  string
+	Profile  string // "" for a gateway that no registry knows
 	Instance string // random id of this start
 
 	StateDir   string
 	ConfigPath string
-	Workspace  string
 	LogDir     string
 
 	Port       int
@@ -56,19 +55,16 @@ type Options struct {
 	Degraded string // why Config is not the one as written, "" if it is
 
 	Version string
-	Commit  string
+	Commit  string        // "" if it is not known
 	Drain   time.Duration // how long the end waits for what runs
 	Log     *slog.Logger
 	TLS     *tls.Config // nil: the port is not encrypted
-	Ready   func()      // called once clients are answered
+	Ready   func()      // called once clients are answered; may be nil
 
-	Tailscale tailscale.CLI // asked about users and to publish the port, where Config says so
-
-	Isolation *protocol.Isolation // what the process has walled itself off with; told in health
-	// Local takes commands of the same user, nil where there is no such socket. It is owned by the gateway from New on.
-	Local net.Listener
-	// Rescue is the supervisor of a gateway that may see to others, nil for all others.
-	Rescue rescue.Supervisor
+	Tailscale tailscale.CLI       // asked about users and to publish the port, where Config says so; its zero value is the usual program
+	Isolation *protocol.Isolation // what the process has walled itself off with, told in health; nil: not known
+	Local     net.Listener        // takes commands of the same user, and is owned by the gateway from New on; nil: there is no such socket
+	Rescue    rescue.Supervisor   // that of a gateway that may see to others; nil for all others
 
 	tellTimeout, handshakeTimeout time.Duration // 0 for the constants; tests set others
 }

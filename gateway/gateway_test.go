@@ -84,7 +84,7 @@ func startWith(t testing.TB, change func(*gateway.Options)) *running {
 	r := &running{url: "ws://" + l.Addr().String(), dir: dir, config: cfg, socket: socket, done: make(chan struct{})}
 	ready := make(chan struct{})
 	o := gateway.Options{
-		Profile: "test", Instance: "i-1", StateDir: dir, ConfigPath: cfg, Workspace: filepath.Join(dir, "workspace"), LogDir: filepath.Join(dir, "logs"),
+		Profile: "test", Instance: "i-1", StateDir: dir, ConfigPath: cfg, LogDir: filepath.Join(dir, "logs"),
 		Port: l.Addr().(*net.TCPAddr).Port, Listeners: []net.Listener{l}, Config: snap, LoadConfig: load, Auth: settings,
 		Version: "1.2.3", Log: slog.New(slog.NewTextHandler(t.Output(), nil)), Ready: func() { close(ready) },
 		Isolation: &protocol.Isolation{Mode: "strict", Landlock: 7, Applied: []string{"umask 077"}, Missing: []string{}},

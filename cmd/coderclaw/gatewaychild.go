@@ -82,7 +82,7 @@ func (a *app) gatewaySupervised(ctx context.Context) error {
 	notifySocket, _ := a.env("NOTIFY_SOCKET")
 	g, err := gateway.New(gateway.Options{
 		Profile: msg.Profile, Instance: msg.Instance, StateDir: p.StateDir, ConfigPath: p.ConfigPath,
-		Workspace: p.Workspace, LogDir: p.LogDir(), Port: p.Port, Listeners: listeners, Config: snap, Auth: settings, Degraded: msg.Degraded,
+		LogDir: p.LogDir(), Port: p.Port, Listeners: listeners, Config: snap, Auth: settings, Degraded: msg.Degraded,
 		LoadConfig: func() (*config.Snapshot, error) { return config.LoadProfile(p, lookup) },
 		Version:    buildinfo.Version(), Commit: buildinfo.Commit(), Drain: msg.Drain, Log: log, TLS: encrypted, Isolation: isolation, Local: local, Rescue: rescueOf(msg),
 		Ready: func() {

@@ -126,7 +126,7 @@ func (a *app) serveForeground(ctx context.Context, c *cli.Command, p profiles.Pr
 	local := ticketSocket(p, log)
 	g, err := gateway.New(gateway.Options{
 		Profile: p.Name, Instance: rand.Text(), StateDir: p.StateDir, ConfigPath: p.ConfigPath,
-		Workspace: p.Workspace, LogDir: p.LogDir(), Port: p.Port, Listeners: listeners, Config: snap, Auth: settings,
+		LogDir: p.LogDir(), Port: p.Port, Listeners: listeners, Config: snap, Auth: settings,
 		LoadConfig: func() (*config.Snapshot, error) { return config.LoadProfile(p, lookup) },
 		Version:    buildinfo.Version(), Commit: buildinfo.Commit(), Drain: p.Drain, Log: log, TLS: encrypted, Local: local,
 		Ready: func() {

@@ -38,7 +38,7 @@ func Announce(ctx context.Context, o Options) {
 		all, err := mdns.Links()
 		return onlyWhere(all, o.Listening), err
 	}, func(s mdns.Service) {
-		o.Log.Info("announced on the network", "name", s.Instance, "service", ServiceType, "port", s.Port)
+		o.Log.Info("announced on the network", "name", s.Instance, "service", serviceType, "port", s.Port)
 	})
 	if err != nil {
 		o.Log.Warn("not announced on the network", "err", err)
@@ -86,7 +86,7 @@ func service(o Options, port uint16) mdns.Service {
 		name += " (" + o.Profile + ")"
 		label += "-" + strings.ReplaceAll(o.Profile, "_", "-")
 	}
-	s := mdns.Service{Instance: name, Type: ServiceType, Host: label, Port: port}
+	s := mdns.Service{Instance: name, Type: serviceType, Host: label, Port: port}
 	s.Retext = func(instance, host string) []string { return o.text(instance, host, port) }
 	s.Text = s.Retext(name, label)
 	return s

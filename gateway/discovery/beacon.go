@@ -15,8 +15,8 @@ import (
 	"github.com/coderclaw/coderclaw/internal/mdns"
 )
 
-// ServiceType is the kind of service that a gateway is.
-const ServiceType = "_coderclaw-gw._tcp"
+// serviceType is the kind of service that a gateway is.
+const serviceType = "_coderclaw-gw._tcp"
 
 // Domain is the one in which gateways are looked for.
 const Domain = mdns.Domain + "."
@@ -52,7 +52,7 @@ func Find(ctx context.Context) ([]Beacon, error) {
 	if err != nil {
 		return nil, err
 	}
-	found, err := mdns.Browse(ctx, ServiceType, links)
+	found, err := mdns.Browse(ctx, serviceType, links)
 	out := []Beacon{}
 	for _, f := range found {
 		out = append(out, beacon(f))

@@ -45,7 +45,7 @@ func TestAnnounced(t *testing.T) {
 	} {
 		got := service(x.options, 18789)
 		got.Retext = nil
-		x.want.Type, x.want.Port = ServiceType, 18789
+		x.want.Type, x.want.Port = serviceType, 18789
 		if d := cmp.Diff(x.want, got); d != "" {
 			t.Errorf("%s: %s", name, d)
 		}

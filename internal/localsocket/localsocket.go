@@ -13,8 +13,8 @@ import (
 	"path/filepath"
 )
 
-// maxPath is what every system we run on takes for the path of a unix socket.
-const maxPath = 100
+// MaxPath is what every system we run on takes for the path of a unix socket, in bytes.
+const MaxPath = 100
 
 // ErrTooLong says that this system takes no socket in a directory with so long a path.
 var ErrTooLong = errors.New("the path is too long for a socket")
@@ -57,7 +57,7 @@ func Dial(ctx context.Context, dir, name string) (net.Conn, error) {
 
 // shorten is a path of the socket that the system takes, valid until done is called.
 func shorten(dir, name string) (path string, done func(), err error) {
-	if path := filepath.Join(dir, name); len(path) <= maxPath {
+	if path := filepath.Join(dir, name); len(path) <= MaxPath {
 		return path, func() {}, nil
 	}
 	return byDescriptor(dir, name)

@@ -89,13 +89,6 @@ func (s *Server) Know(t testing.TB) {
 // Target is the server as a person writes it.
 func (s *Server) Target() string { return fmt.Sprintf("%s@127.0.0.1:%d", s.User, s.Port) }
 
-// Logins counts the connections so far.
-func (s *Server) Logins() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return len(s.logins)
-}
-
 // accept gives every connection an sshd of its own, so that no port is free for a
 // moment between its choice and its use.
 func (s *Server) accept(l net.Listener, sshd string, me login) {

@@ -15,6 +15,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/coderclaw/coderclaw/internal/localsocket"
 )
 
 // Options says where the tunnel goes.
@@ -114,14 +116,11 @@ func arguments(o Options, local end) []string {
 	return append(args, "--", o.Target.Host)
 }
 
-// maxSocket is the longest path that the address of a socket holds everywhere.
-const maxSocket = 100
-
 // pickSocket chooses a socket that only this user can reach, so that nobody can
 // listen in the place of ssh.
 func (t *Tunnel) pickSocket() error {
 	dir, err := os.MkdirTemp("", "ssh")
-	if err == nil && len(filepath.Join(dir, "s")) > maxSocket {
+	if err == nil && len(filepath.Join(dir, "s")) > localsocket.MaxPath {
 		_ = os.Remove(dir) // it is empty
 		dir, err = os.MkdirTemp("/tmp", "ssh")
 	}
