@@ -30,6 +30,7 @@ import (
 	"github.com/coderclaw/coderclaw/gateway/rescue"
 	"github.com/coderclaw/coderclaw/gateway/rpc"
 	"github.com/coderclaw/coderclaw/gateway/tailscale"
+	"github.com/coderclaw/coderclaw/internal/gather"
 )
 
 // ErrRestart, as the cause of the context of Serve, makes the end one that
@@ -95,8 +96,8 @@ type Gateway struct {
 	kinds    map[string]eventKind
 	offer    protocol.Features
 	connects rpc.Params[protocol.ConnectParams]
-	asked    gather // summaries of health that somebody's question has made
-	around   gather // changes of presence that everybody is to be told of
+	asked    gather.Notes // summaries of health that somebody's question has made
+	around   gather.Notes // changes of presence that everybody is to be told of
 }
 
 // New makes the gateway; it neither reads files nor answers anybody yet.
@@ -113,7 +114,7 @@ func New(o Options) (*Gateway, error) {
 	g := &Gateway{
 		o: o, started: time.Now(), loopbackOnly: onLoopback(o.Listeners),
 		mux: &rpc.Mux{}, door: door.New(door.LimitsFor(door.Files()), o.Log), counts: make(chan int, 1),
-		asked: newGather(), around: newGather(), connects: rpc.ParamsOf[protocol.ConnectParams](),
+		asked: gather.New(), around: gather.New(), connects: rpc.ParamsOf[protocol.ConnectParams](),
 	}
 	g.hub = rpc.NewHub(g.mux, o.Log)
 	g.hub.OnCount(g.countChanged)
@@ -162,8 +163,8 @@ func (g *Gateway) Serve(ctx context.Context) error {
 	pulse.Go(func() { g.pulse(ours) })
 	pulse.Go(func() { g.browsers.serveDesk(ctx, &g.o) })
 	pulse.Go(func() { g.beats.Run(ours) })
-	pulse.Go(func() { g.asked.run(ours, askedDelay, g.tellHealth) })
-	pulse.Go(func() { g.around.run(ours, partingDelay, g.tellPresence) })
+	pulse.Go(func() { g.asked.Run(ours, askedDelay, g.tellHealth) })
+	pulse.Go(func() { g.around.Run(ours, partingDelay, g.tellPresence) })
 	pulse.Go(func() { g.publish(ctx) })
 	pulse.Go(func() { g.announce(ctx) }) // withdrawn before anything is drained
 	if g.o.Ready != nil {

@@ -73,7 +73,7 @@ func (g *Gateway) serveSession(ctx context.Context, s *rpc.Session, line *door.C
 	s.Serve(ctx)
 	if presence.Tracked(s.Client) {
 		g.presence.Disconnected(s)
-		g.around.note()
+		g.around.Note()
 	}
 }
 

@@ -48,7 +48,7 @@ func (g *Gateway) plugIn(host string) {
 		register(g.mux, f)
 		about.Others = f
 	}
-	g.health = health.New(o.identity(), o.StateDir, about, g.asked.note, now)
+	g.health = health.New(o.identity(), o.StateDir, about, g.asked.Note, now)
 	g.approvals = approvals.NewDecisions(now, g.broadcast)
 	policy := nodes.Policy{Allow: cfg.Gateway.Nodes.AllowCommands, Deny: cfg.Gateway.Nodes.DenyCommands}
 	g.nodes = nodes.New(o.StateDir, g.devices, g.approvals, policy, now, g.broadcast, o.Log)
@@ -62,7 +62,7 @@ func (g *Gateway) plugIn(host string) {
 		g.nodes,
 		devices.New(g.devices, now, g.pairResolved, g.part),
 		g.presence,
-		presence.NewEvents(g.presence, notes, g.around.note),
+		presence.NewEvents(g.presence, notes, g.around.Note),
 		g.beats,
 	)
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/coderclaw/coderclaw/gateway/protocol"
 	"github.com/coderclaw/coderclaw/gateway/rpc"
+	"github.com/coderclaw/coderclaw/internal/gather"
 )
 
 // Why a heartbeat is skipped.
@@ -46,8 +47,8 @@ type Feature struct {
 	schedule Schedule
 	queue    Queue
 	tell     func(protocol.HeartbeatEvent) // everybody
-	woken    chan struct{}                 // somebody wants a heartbeat now
-	turned   chan struct{}                 // enabled may have changed
+	woken    gather.Notes                  // somebody wants a heartbeat now
+	turned   gather.Notes                  // enabled may have changed
 
 	mu      sync.Mutex // guards what follows
 	enabled bool
@@ -56,7 +57,7 @@ type Feature struct {
 
 // New returns the feature; heartbeats come due while Run runs.
 func New(s Schedule, queue Queue, tell func(protocol.HeartbeatEvent)) *Feature {
-	return &Feature{schedule: s, queue: queue, tell: tell, enabled: true, woken: make(chan struct{}, 1), turned: make(chan struct{}, 1)}
+	return &Feature{schedule: s, queue: queue, tell: tell, enabled: true, woken: gather.New(), turned: gather.New()}
 }
 
 // Heartbeat is that of the agent as it is now.
@@ -78,6 +79,9 @@ func (f *Feature) Queued() []string { return f.queue.List() }
 // Run lets heartbeats come due until ctx ends: one each pause, counted from the
 // start or from when they were enabled last, and one for wishes that come together.
 func (f *Feature) Run(ctx context.Context) {
+	var woken sync.WaitGroup
+	defer woken.Wait()
+	woken.Go(func() { f.woken.Run(ctx, gathering, f.beat) })
 	var due <-chan time.Time
 	var ticker *time.Ticker
 	defer func() {
@@ -100,30 +104,7 @@ func (f *Feature) Run(ctx context.Context) {
 		case <-f.turned:
 		case <-due:
 			f.beat()
-		case <-f.woken:
-			select {
-			case <-ctx.Done():
-				return
-			case <-time.After(gathering):
-			}
-			take(f.woken)
-			f.beat()
 		}
-	}
-}
-
-// put leaves a token, unless there is one.
-func put(c chan struct{}) {
-	select {
-	case c <- struct{}{}:
-	default:
-	}
-}
-
-func take(c chan struct{}) {
-	select {
-	case <-c:
-	default:
 	}
 }
 
@@ -158,7 +139,7 @@ func (f *Feature) set(_ context.Context, _ *rpc.Session, p protocol.SetHeartbeat
 	f.mu.Lock()
 	f.enabled = *p.Enabled
 	f.mu.Unlock()
-	put(f.turned)
+	f.turned.Note()
 	return protocol.SetHeartbeatsResult{OK: true, Enabled: *p.Enabled}, nil
 }
 
@@ -168,7 +149,7 @@ func (f *Feature) wake(_ context.Context, _ *rpc.Session, p protocol.WakeParams)
 	}
 	f.queue.Add(p.Text)
 	if p.Mode == protocol.WakeNow {
-		put(f.woken)
+		f.woken.Note()
 	}
 	return protocol.OK{OK: true}, nil
 }

@@ -1,4 +1,4 @@
-package gateway
+package gather
 
 import (
 	"context"
@@ -15,8 +15,8 @@ func TestGather(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
-		g, calls := newGather(), atomic.Int32{}
-		go g.run(ctx, time.Second, func() { calls.Add(1) })
+		g, calls := New(), atomic.Int32{}
+		go g.Run(ctx, time.Second, func() { calls.Add(1) })
 		wait := func(d time.Duration, want int) {
 			t.Helper()
 			time.Sleep(d)
@@ -27,13 +27,13 @@ func TestGather(t *testing.T) {
 		}
 		wait(time.Hour, 0)
 		for range 1000 {
-			g.note()
+			g.Note()
 		}
 		wait(999*time.Millisecond, 0)
-		g.note()
+		g.Note()
 		wait(time.Millisecond, 1)
 		wait(time.Hour, 1)
-		g.note()
+		g.Note()
 		wait(time.Second, 2)
 	})
 }
