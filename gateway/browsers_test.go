@@ -41,6 +41,12 @@ func startWithDesk(t *testing.T, change func(*gateway.Options)) (*running, *tick
 	return r, ticket.NewClient(dir)
 }
 
+// page is what a client in a browser sends, without a device and a secret.
+func page(client string) object {
+	return with(plain(), object{"auth": nil, "scopes": []string{"operator.admin", "operator.pairing"},
+		"client": object{"id": client, "mode": "webchat", "version": "1", "platform": "web"}})
+}
+
 func (r *running) origin() string { return "http" + strings.TrimPrefix(r.url, "ws") }
 
 // signIn does what a browser does with a ticket.
@@ -82,10 +88,7 @@ func TestSignedInBrowser(t *testing.T) {
 	cookie := r.signIn(t, desk)
 	sent := cookie.Name + "=" + cookie.Value
 	k := newKey(t)
-	ui := with(plain(), object{"auth": nil, "scopes": []string{"operator.admin", "operator.pairing"},
-		"client": object{"id": "coderclaw-control-ui", "mode": "webchat", "version": "1", "platform": "web"}})
-	sibling := with(ui, object{"client": object{"id": "openclaw-control-ui", "mode": "webchat", "version": "1", "platform": "web"}})
-	webchat := with(ui, object{"client": object{"id": "webchat", "mode": "webchat", "version": "1", "platform": "web"}})
+	ui, sibling, webchat := page("coderclaw-control-ui"), page("openclaw-control-ui"), page("webchat")
 	const insecure = "control ui requires HTTPS or localhost (secure context)"
 	for _, tc := range []struct {
 		name   string
@@ -136,7 +139,6 @@ func TestSignInOutlivesRestart(t *testing.T) {
 	t.Parallel()
 	first, desk := startWithDesk(t, nil)
 	cookie := first.signIn(t, desk)
-	ui := with(plain(), object{"auth": nil, "client": object{"id": "coderclaw-control-ui", "mode": "webchat", "version": "1", "platform": "web"}})
 	for token, in := range map[string]bool{secret: true, "rotated": false} {
 		next := startWith(t, func(o *gateway.Options) {
 			o.StateDir, o.Auth.Token = first.dir, token
@@ -145,8 +147,8 @@ func TestSignInOutlivesRestart(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		w := next.openAs(t, u.Host, http.Header{"Origin": {first.origin()}, "Cookie": {cookie.Name + "=" + cookie.Value}})
-		w.post("1", "connect", ui)
+		w := next.open(t, http.Header{"Host": {u.Host}, "Origin": {first.origin()}, "Cookie": {cookie.Name + "=" + cookie.Value}})
+		w.post("1", "connect", page("coderclaw-control-ui"))
 		if got := w.answer(); got.OK != in {
 			t.Errorf("token %q: %+v", token, got.Error)
 		}
@@ -163,13 +165,12 @@ func TestSignInEndsWithToken(t *testing.T) {
 	if _, err := auth.RotateToken(t.Context(), p, none, time.Hour, time.Now()); err != nil {
 		t.Fatal(err)
 	}
-	ui := with(plain(), object{"auth": nil, "client": object{"id": "coderclaw-control-ui", "mode": "webchat", "version": "1", "platform": "web"}})
 	for _, tc := range []struct {
 		cookie *http.Cookie
 		in     bool
 	}{{cookie, false}, {r.signIn(t, desk), true}} {
 		w := r.open(t, http.Header{"Origin": {r.origin()}, "Cookie": {tc.cookie.Name + "=" + tc.cookie.Value}})
-		w.post("1", "connect", ui)
+		w.post("1", "connect", page("coderclaw-control-ui"))
 		if got := w.answer(); got.OK != tc.in {
 			t.Errorf("let in: %t, %+v", got.OK, got.Error)
 		}
@@ -187,7 +188,7 @@ func TestSignInEnds(t *testing.T) {
 	}
 	cookie := sessions.New(&http.Request{Host: u.Host})
 	w := r.open(t, http.Header{"Origin": {r.origin()}, "Cookie": {cookie.Name + "=" + cookie.Value}})
-	w.post("1", "connect", with(plain(), object{"auth": nil, "client": object{"id": "coderclaw-control-ui", "mode": "webchat", "version": "1", "platform": "web"}}))
+	w.post("1", "connect", page("coderclaw-control-ui"))
 	code, reason, _ := w.closed()
 	if code != 1008 || reason != "signed out after a time [coderclaw --profile test open]" && reason != "control ui requires HTTPS or localhost (secure context)" {
 		t.Errorf("closed with %d %s", code, reason)

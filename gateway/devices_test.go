@@ -2,11 +2,13 @@ package gateway_test
 
 import (
 	"errors"
+	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/coderclaw/coderclaw/gateway/client"
 	"github.com/coderclaw/coderclaw/gateway/protocol"
@@ -158,5 +160,38 @@ func TestPairingGrantsNoMore(t *testing.T) {
 	}
 	if err := weak.Call(t.Context(), "device.pair.list", nil, &l); err != nil || len(l.Pending) != 1 {
 		t.Errorf("the request is lost: %+v, %v", l, err)
+	}
+}
+
+// TestDevicePairingBroadcast: who may pair hears also of a device that is paired unasked.
+func TestDevicePairingBroadcast(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	_, heard := r.hear(t, "device.pair.resolved")
+	other := identity(t)
+	if _, err := r.dial(t, client.Options{Token: secret, Identity: other}); err != nil {
+		t.Fatal(err)
+	}
+	e := <-heard
+	if p := decode[protocol.PairResolvedEvent](t, e.Payload); p.DeviceID != other.ID() || p.Decision != "approved" {
+		t.Errorf("got %+v", p)
+	}
+}
+
+// TestRemoteDeviceMustBePaired: a device that does not connect from this machine
+// waits for somebody's approval, whatever secret it has.
+func TestRemoteDeviceMustBePaired(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	w := r.open(t, http.Header{"X-Forwarded-For": {"198.51.100.7"}})
+	w.post("1", "connect", newKey(t).sign(plain(), time.Now(), w.nonce))
+	code, reason, no := w.closed()
+	if no == nil || no.Code != protocol.CodeNotPaired || no.Message != "pairing required" {
+		t.Fatalf("answered %+v", no)
+	}
+	details, _ := no.Details.(map[string]any)
+	request, _ := details["requestId"].(string)
+	if code != protocol.ClosePolicy || request == "" || reason != "pairing required [coderclaw --profile test devices approve "+request+"]" {
+		t.Errorf("closed with %d %s", code, reason)
 	}
 }

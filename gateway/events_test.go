@@ -202,3 +202,24 @@ func TestHealthOfQuestions(t *testing.T) {
 		last = e.StateVersion.Health
 	}
 }
+
+// TestPresenceOnDisconnect: everybody is told when a client has gone.
+func TestPresenceOnDisconnect(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	_, heard := r.hear(t, "presence")
+	ui, err := r.dial(t, client.Options{Token: secret, Identity: identity(t), ClientID: "gateway-client", Mode: "ui", DisplayName: "desk"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ui.Close()
+	e := <-heard
+	p := decode[protocol.PresenceEvent](t, e.Payload)
+	found := false
+	for _, entry := range p.Presence {
+		found = found || entry.Host == "desk" && entry.Reason == "disconnect" && entry.Text == "Node: desk · mode ui"
+	}
+	if !found || e.StateVersion == nil || e.Seq == nil {
+		t.Errorf("got %s", e.Payload)
+	}
+}

@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/coder/websocket"
+
 	"github.com/coderclaw/coderclaw/gateway/protocol"
 )
 
@@ -130,5 +132,41 @@ func TestNumbersOnTheWire(t *testing.T) {
 	all.post("3", "system-event", object{"text": "x"})
 	if seq := same("presence"); seq != first+2 {
 		t.Errorf("presence: %d after %d and one that the other may not see", seq, first)
+	}
+}
+
+// TestBadFrames walks the rows of the protocol's table of bad input.
+func TestBadFrames(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	for name, tc := range map[string]struct {
+		frame  string
+		code   websocket.StatusCode
+		reason string
+		answer string // text of the error response, "" when there is none
+	}{
+		"not JSON":       {"{", 1000, "", ""},
+		"not a request":  {`{"type":"event","event":"x"}`, 1008, "invalid request frame", ""},
+		"other method":   {`{"type":"req","id":"1","method":"health"}`, 1008, "invalid handshake: first request must be connect", "invalid handshake: first request must be connect"},
+		"empty connect":  {`{"type":"req","id":"1","method":"connect","params":{}}`, 1008, "invalid connect params: must have required property 'minProtocol'; must have required property 'maxProtocol'; must have required property 'client'", "invalid connect params: must have required property 'minProtocol'; must have required property 'maxProtocol'; must have required property 'client'"},
+		"newer protocol": {`{"type":"req","id":"1","method":"connect","params":{"minProtocol":4,"maxProtocol":4,"client":{"id":"cli","mode":"cli","version":"1","platform":"linux"}}}`, 1002, "protocol mismatch", "protocol mismatch"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := r.open(t, nil)
+			w.send(websocket.MessageText, tc.frame)
+			code, reason, refused := w.closed()
+			if code != tc.code {
+				t.Errorf("closed with %d, want %d", code, tc.code)
+			}
+			checkReason(t, code, reason, tc.reason)
+			answer := ""
+			if refused != nil {
+				answer = refused.Message
+			}
+			if answer != tc.answer {
+				t.Errorf("answered %q, want %q", answer, tc.answer)
+			}
+		})
 	}
 }

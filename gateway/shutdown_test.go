@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -29,15 +30,7 @@ func (r *running) narrow(t *testing.T) (*wire, net.Conn) {
 		raw = c
 		return c, err
 	}}
-	conn, _, err := websocket.Dial(t.Context(), r.url, &websocket.DialOptions{HTTPClient: &http.Client{Transport: transport}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	conn.SetReadLimit(-1)
-	t.Cleanup(func() { _ = conn.CloseNow() })
-	w := &wire{t: t, conn: conn}
-	var e protocol.Event
-	w.next(&e)
+	w := r.openBy(t, websocket.DialOptions{HTTPClient: &http.Client{Transport: transport}})
 	if res := w.ask("1", "connect", plain()); !res.OK {
 		t.Fatalf("refused: %+v", res.Error)
 	}
@@ -141,4 +134,84 @@ func TestWhoDoesNotAnswerTheClosing(t *testing.T) {
 	r.stop(nil)
 	<-r.done
 	<-read
+}
+
+// TestShutdown: every client hears of the end before its connection closes with 1012.
+func TestShutdown(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		cause error
+		want  string
+	}{
+		"stop":    {nil, `{"reason":"gateway stopping","restartExpectedMs":null}`},
+		"restart": {gateway.ErrRestart, `{"reason":"gateway restarting","restartExpectedMs":1500}`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := start(t)
+			const clients = 10
+			got := make(chan string, clients)
+			var all []*client.Client
+			for range clients {
+				c, err := r.dial(t, client.Options{Token: secret, OnEvent: func(e protocol.Event) {
+					if e.Event == "shutdown" {
+						if e.Seq == nil {
+							t.Error("a broadcast without a number")
+						}
+						got <- string(e.Payload)
+					}
+				}})
+				if err != nil {
+					t.Fatal(err)
+				}
+				all = append(all, c)
+			}
+			r.stop(tc.cause)
+			for _, c := range all {
+				<-c.Done()
+				err := c.Call(t.Context(), "health", nil, nil)
+				if closed, ok := errors.AsType[*client.CloseError](err); !ok || closed.Code != 1012 || closed.Reason != "service restart" {
+					t.Errorf("closed with %v", err)
+				}
+			}
+			for range clients {
+				if payload := <-got; payload != tc.want {
+					t.Errorf("shutdown %s", payload)
+				}
+			}
+			<-r.done
+		})
+	}
+}
+
+// TestDrainAnswersAll: while clients connect in loops, the end of the gateway
+// answers everybody whom it accepted and leaves the others in the queue.
+func TestDrainAnswersAll(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	var clients sync.WaitGroup
+	var once sync.Once
+	warm := make(chan struct{})
+	for range 8 {
+		clients.Go(func() {
+			for n := 0; ctx.Err() == nil; n++ {
+				c, err := client.Dial(ctx, client.Options{URL: r.url, Token: secret})
+				if err == nil {
+					c.Close()
+				} else if ctx.Err() == nil {
+					t.Errorf("connect %d: %v", n, err)
+					return
+				}
+				if n == 5 {
+					once.Do(func() { close(warm) })
+				}
+			}
+		})
+	}
+	<-warm
+	r.stop(gateway.ErrRestart)
+	<-r.done
+	cancel() // those who wait in the queue of the socket give up; nobody was refused or reset
+	clients.Wait()
 }

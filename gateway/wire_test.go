@@ -25,13 +25,13 @@ type wire struct {
 // open connects and takes the challenge. A Host among the headers is the name of the host.
 func (r *running) open(t *testing.T, header http.Header) *wire {
 	t.Helper()
-	return r.openAs(t, header.Get("Host"), header)
+	return r.openBy(t, websocket.DialOptions{HTTPHeader: header, Host: header.Get("Host")})
 }
 
-// openAs is open under another name of the host, "" for its own.
-func (r *running) openAs(t *testing.T, host string, header http.Header) *wire {
+// openBy is open in another way.
+func (r *running) openBy(t *testing.T, how websocket.DialOptions) *wire {
 	t.Helper()
-	conn, res, err := websocket.Dial(t.Context(), r.url, &websocket.DialOptions{HTTPHeader: header, Host: host})
+	conn, res, err := websocket.Dial(t.Context(), r.url, &how)
 	if err != nil {
 		t.Fatal(err)
 	}
