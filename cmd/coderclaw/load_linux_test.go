@@ -9,7 +9,6 @@ import (
 	"net"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -23,44 +22,19 @@ import (
 
 // supervised is a supervisor with the default profile, in a home of its own.
 type supervised struct {
-	*testing.T
-	env  []string
-	port int
-	cmd  *exec.Cmd
-	home string
+	oneHome
+	cmd *exec.Cmd
 }
 
 func supervise(t *testing.T) *supervised {
 	t.Helper()
-	home := t.TempDir()
-	port, err := freeBlock()
-	if err != nil {
-		t.Fatal(err)
-	}
-	registry := filepath.Join(home, "profiles.toml")
-	if err := os.WriteFile(registry, fmt.Appendf(nil, "[profiles.default]\nport = %d\n", port), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	s := &supervised{T: t, port: port, home: home, env: []string{"HOME=" + home, "CODERCLAW_REGISTRY=" + registry,
-		"PATH=" + os.Getenv("PATH"), "XDG_RUNTIME_DIR=" + filepath.Join(home, "run"), "GORACE=" + noRaceWait}}
-	s.must("setup")
+	s := &supervised{oneHome: newHome(t)}
 	s.start()
 	t.Cleanup(func() {
 		_ = s.cmd.Process.Signal(syscall.SIGTERM) // it may have been killed
 		_ = s.cmd.Wait()
 	})
 	return s
-}
-
-func (s *supervised) must(args ...string) string {
-	s.Helper()
-	cmd := exec.Command("coderclaw", args...)
-	cmd.Env = s.env
-	out, err := cmd.CombinedOutput()
-	if err != nil {
-		s.Fatalf("coderclaw %v: %v\n%s", args, err, out)
-	}
-	return string(out)
 }
 
 // start starts the supervisor and waits until its gateway is ready.
@@ -86,24 +60,6 @@ func (s *supervised) pid() int {
 		return 0
 	}
 	return report.Instances[0].PID
-}
-
-func (s *supervised) token() string { return s.tokenIn(".coderclaw") }
-
-// tokenIn is the token of the gateway whose state dir is that below the home.
-func (s *supervised) tokenIn(dir string) string {
-	s.Helper()
-	text, err := os.ReadFile(filepath.Join(s.home, dir, "coderclaw.json"))
-	if err != nil {
-		s.Fatal(err)
-	}
-	var cfg struct {
-		Gateway struct{ Auth struct{ Token string } }
-	}
-	if err := json.Unmarshal(text, &cfg); err != nil {
-		s.Fatal(err)
-	}
-	return cfg.Gateway.Auth.Token
 }
 
 // outcome counts what happened to clients that connect in loops.

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -11,7 +10,6 @@ import (
 	"net/url"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -23,43 +21,16 @@ import (
 
 // lone is a gateway that a person started by hand, with a node connected to it.
 type lone struct {
-	*testing.T
-	env        []string
-	port       int
-	url, token string
-	methods    []string // that it says it has
-	node       string   // id of the node
+	oneHome
+	url     string
+	methods []string // that it says it has
+	node    string   // id of the node
 }
 
 func startLone(t *testing.T) *lone {
 	t.Helper()
-	home := t.TempDir()
-	port, err := freeBlock()
-	if err != nil {
-		t.Fatal(err)
-	}
-	registry := filepath.Join(home, "profiles.toml")
-	if err := os.WriteFile(registry, fmt.Appendf(nil, "[profiles.default]\nport = %d\n", port), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	g := &lone{T: t, port: port, url: fmt.Sprintf("ws://127.0.0.1:%d", port), env: []string{"HOME=" + home, "CODERCLAW_REGISTRY=" + registry,
-		"PATH=" + os.Getenv("PATH"), "XDG_RUNTIME_DIR=" + filepath.Join(home, "run"), "GORACE=" + noRaceWait}}
-	setup := exec.Command("coderclaw", "setup")
-	setup.Env = g.env
-	if out, err := setup.CombinedOutput(); err != nil {
-		t.Fatalf("setup: %v\n%s", err, out)
-	}
-	text, err := os.ReadFile(filepath.Join(home, ".coderclaw", "coderclaw.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var cfg struct {
-		Gateway struct{ Auth struct{ Token string } }
-	}
-	if err := json.Unmarshal(text, &cfg); err != nil {
-		t.Fatal(err)
-	}
-	g.token = cfg.Gateway.Auth.Token
+	g := &lone{oneHome: newHome(t)}
+	g.url = fmt.Sprintf("ws://127.0.0.1:%d", g.port)
 	g.keep("gateway", "run")
 	g.until("the gateway answers", func(c *client.Client) bool {
 		g.methods = c.Hello().Features.Methods
@@ -98,7 +69,7 @@ func (g *lone) until(what string, holds func(*client.Client) bool) {
 	ctx, cancel := context.WithTimeout(g.Context(), time.Minute)
 	defer cancel()
 	for tick := time.NewTicker(20 * time.Millisecond); ; {
-		c, err := client.Dial(ctx, client.Options{URL: g.url, Token: g.token, Identity: g.device(), Scopes: []string{"operator.admin"}})
+		c, err := client.Dial(ctx, client.Options{URL: g.url, Token: g.token(), Identity: g.device(), Scopes: []string{"operator.admin"}})
 		if err == nil {
 			ok := holds(c)
 			_ = c.Close() // it may have been closed from the other side
@@ -126,7 +97,7 @@ func (g *lone) device() *client.Identity {
 
 // at adds the gateway and its secret to a command line.
 func (g *lone) at(args ...string) []string {
-	return append(slices.Clone(args), "--url", g.url, "--token", g.token)
+	return append(slices.Clone(args), "--url", g.url, "--token", g.token())
 }
 
 // knock lets n devices ask to be paired from elsewhere, and returns their requests.
@@ -138,7 +109,7 @@ func (g *lone) knock(n int) (requests []string) {
 	}})
 	defer proxy.Close()
 	for range n {
-		_, err := client.Dial(g.Context(), client.Options{URL: strings.Replace(proxy.URL, "http", "ws", 1), Token: g.token, Identity: g.device(), Scopes: []string{"operator.read"}})
+		_, err := client.Dial(g.Context(), client.Options{URL: strings.Replace(proxy.URL, "http", "ws", 1), Token: g.token(), Identity: g.device(), Scopes: []string{"operator.read"}})
 		refused, ok := errors.AsType[*client.RefusedError](err)
 		if !ok {
 			g.Fatalf("a device from elsewhere: %v", err)

@@ -33,7 +33,7 @@ func (b *both) knock() {
 // commands are the client's own commands, which hide the methods that they call.
 func (b *both) commands(home string) {
 	// One has no flags that say where the gateway is, and would load the client's plugins.
-	config := fmt.Sprintf(`{"plugins": {"enabled": false}, "gateway": {"mode": "remote", "remote": {"url": %q, "token": %q}}}`, b.g.url, b.g.token)
+	config := fmt.Sprintf(`{"plugins": {"enabled": false}, "gateway": {"mode": "remote", "remote": {"url": %q, "token": %q}}}`, b.g.url, b.g.token())
 	if err := os.MkdirAll(filepath.Join(home, ".openclaw"), 0o700); err != nil {
 		b.Fatal(err)
 	}

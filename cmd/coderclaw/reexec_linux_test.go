@@ -106,7 +106,7 @@ func (tr *trio) token(profile string) string {
 	if profile != "default" {
 		dir += "-" + profile
 	}
-	return (&supervised{T: tr.T, home: tr.home}).tokenIn(dir)
+	return (&oneHome{T: tr.T, home: tr.home}).tokenIn(dir)
 }
 
 // stay connects to a profile and goes on asking on the one connection until ctx ends.
@@ -154,7 +154,7 @@ func TestReexecUnderLoad(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	var o outcome
-	coming := (&supervised{T: t, home: tr.home, port: tr.ports["default"]}).clients(ctx, clients, &o)
+	coming := (&supervised{oneHome: oneHome{T: t, home: tr.home, port: tr.ports["default"]}}).clients(ctx, clients, &o)
 	var staying sync.WaitGroup
 	for profile := range tr.ports {
 		staying.Go(func() {

@@ -94,7 +94,7 @@ func TestSocketUnit(t *testing.T) {
 		}
 	}
 
-	s := &supervised{T: t, port: defaultPort, home: home, env: os.Environ()}
+	s := &supervised{oneHome: oneHome{T: t, port: defaultPort, home: home, env: os.Environ()}}
 	var o outcome
 	ctx, cancel := context.WithCancel(t.Context())
 	wg := s.clients(ctx, 8, &o)

@@ -50,7 +50,7 @@ func TestServicesSocket(t *testing.T) {
 		t.Errorf("doctor: exit %d, %v", code, found)
 	}
 
-	s := &supervised{T: t, port: defaultPort, home: home, env: os.Environ()}
+	s := &supervised{oneHome: oneHome{T: t, port: defaultPort, home: home, env: os.Environ()}}
 	var o outcome
 	ctx, cancel := context.WithCancel(t.Context())
 	wg := s.clients(ctx, 4, &o)

@@ -1,0 +1,66 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+)
+
+// oneHome is a home of its own, in which the commands of a test work.
+type oneHome struct {
+	*testing.T
+	home string
+	port int // of the default profile
+	env  []string
+}
+
+// newHome makes one whose default profile has free ports and is set up.
+func newHome(t *testing.T) oneHome {
+	t.Helper()
+	home := t.TempDir()
+	port, err := freeBlock()
+	if err != nil {
+		t.Fatal(err)
+	}
+	registry := filepath.Join(home, "profiles.toml")
+	if err := os.WriteFile(registry, fmt.Appendf(nil, "[profiles.default]\nport = %d\n", port), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	h := oneHome{T: t, home: home, port: port, env: []string{"HOME=" + home, "CODERCLAW_REGISTRY=" + registry,
+		"PATH=" + os.Getenv("PATH"), "XDG_RUNTIME_DIR=" + filepath.Join(home, "run"), "GORACE=" + noRaceWait}}
+	h.must("setup")
+	return h
+}
+
+func (h *oneHome) must(args ...string) string {
+	h.Helper()
+	cmd := exec.Command("coderclaw", args...)
+	cmd.Env = h.env
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		h.Fatalf("coderclaw %v: %v\n%s", args, err, out)
+	}
+	return string(out)
+}
+
+// token is that of the gateway of the default profile.
+func (h *oneHome) token() string { return h.tokenIn(".coderclaw") }
+
+// tokenIn is the token of the gateway whose state dir is that below the home.
+func (h *oneHome) tokenIn(dir string) string {
+	h.Helper()
+	text, err := os.ReadFile(filepath.Join(h.home, dir, "coderclaw.json"))
+	if err != nil {
+		h.Fatal(err)
+	}
+	var cfg struct {
+		Gateway struct{ Auth struct{ Token string } }
+	}
+	if err := json.Unmarshal(text, &cfg); err != nil {
+		h.Fatal(err)
+	}
+	return cfg.Gateway.Auth.Token
+}
