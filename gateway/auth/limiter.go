@@ -8,9 +8,8 @@ import (
 	"github.com/coderclaw/coderclaw/gateway/config"
 )
 
-// Limiter locks out an address that fails too often. The zero address stands for
-// one that is not known. A nil Limiter limits
-// nothing. It is safe for concurrent use.
+// Limiter locks out an address that fails too often. The zero address stands for one
+// that is not known. A nil Limiter limits nothing. It is safe for concurrent use.
 type Limiter struct {
 	rule config.RateLimit
 	now  func() time.Time

@@ -110,7 +110,7 @@ type StatusSummary struct {
 	ChannelSummary     []string        `json:"channelSummary"`
 	QueuedSystemEvents []string        `json:"queuedSystemEvents"`
 	Sessions           StatusSessions  `json:"sessions"`
-	Coderclaw          *StatusOwn      `json:"coderclaw,omitempty"` // of a rescue gateway, when something is wrong with others
+	Coderclaw          *StatusOwn      `json:"coderclaw,omitempty"` // when there is something to say in it
 }
 
 // StatusHeartbeat lists the heartbeats of all agents.

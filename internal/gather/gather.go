@@ -1,5 +1,5 @@
-// Package gather turns many notes that something has happened into few calls. What
-// has happened is for its users to know.
+// Package gather owns how many notes that something has happened become few calls.
+// What has happened is for its users to know.
 package gather
 
 import (
