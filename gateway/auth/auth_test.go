@@ -4,7 +4,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -199,39 +198,6 @@ func TestOriginAndHost(t *testing.T) {
 		if got := auth.HostAllowed(host, []string{"https://ok.example:8443"}); got != want {
 			t.Errorf("host %q: %v", host, got)
 		}
-	}
-}
-
-func TestLimiter(t *testing.T) {
-	t.Parallel()
-	now := time.Unix(1000, 0)
-	l := auth.NewLimiter(&config.RateLimit{MaxAttempts: 3, Window: time.Minute, Lockout: 5 * time.Minute, ExemptLoopback: true}, func() time.Time { return now })
-	ip, lo := netip.MustParseAddr("198.51.100.7"), netip.MustParseAddr("127.0.0.1")
-	for range 3 {
-		if l.Locked(auth.KindShared, ip) {
-			t.Error("locked too early")
-		}
-		l.Failed(auth.KindShared, ip)
-		l.Failed(auth.KindShared, lo)
-	}
-	if !l.Locked(auth.KindShared, ip) || l.Locked(auth.KindDevice, ip) || l.Locked(auth.KindShared, lo) {
-		t.Error("the wrong ones are locked")
-	}
-	now = now.Add(5 * time.Minute)
-	if l.Locked(auth.KindShared, ip) {
-		t.Error("the lock does not end")
-	}
-	l.Failed(auth.KindShared, ip)
-	l.Failed(auth.KindShared, ip)
-	now = now.Add(2 * time.Minute)
-	l.Failed(auth.KindShared, ip)
-	if l.Locked(auth.KindShared, ip) {
-		t.Error("failures outside the window count")
-	}
-	var none *auth.Limiter
-	none.Failed(auth.KindShared, ip)
-	if none.Locked(auth.KindShared, ip) {
-		t.Error("no limiter locks")
 	}
 }
 

@@ -13,7 +13,7 @@ import (
 type Gate struct {
 	s       Settings
 	secrets *secrets
-	limiter *Limiter
+	limiter *limiter
 	tail    *tailscale // nil: nobody is let in by Tailscale
 	log     *slog.Logger
 }
@@ -21,7 +21,7 @@ type Gate struct {
 // NewGate returns the gate of the settings. whois may be nil where the settings do
 // not allow Tailscale, and follow the zero value where nobody rotates.
 func NewGate(s Settings, follow Rotations, whois Whois, now func() time.Time, log *slog.Logger) *Gate {
-	g := &Gate{s: s, secrets: newSecrets(s, follow, now), limiter: NewLimiter(s.RateLimit, now), log: log}
+	g := &Gate{s: s, secrets: newSecrets(s, follow, now), limiter: newLimiter(s.RateLimit, now), log: log}
 	if s.AllowTailscale && whois != nil {
 		g.tail = newTailscale(whois, now)
 	}
@@ -58,17 +58,17 @@ func (g *Gate) Judge(ctx context.Context, c Claim) Verdict {
 	guess := c.Token != "" && c.Device // the token may be the device's own
 	// What comes with a device counts as a guess at its token, so it is that lock
 	// which keeps a device of anybody's making from guessing at the shared secret.
-	locked := g.limiter.Locked(KindShared, c.Peer.Hop) || guess && g.limiter.Locked(KindDevice, c.Peer.Hop)
+	locked := g.limiter.locked(kindShared, c.Peer.Hop) || guess && g.limiter.locked(kindDevice, c.Peer.Hop)
 	switch {
 	case locked && (!guess || right):
 		return Verdict{Reason: ReasonRateLimited}
 	case right:
-		g.limiter.Succeeded(KindShared, c.Peer.Hop)
+		g.limiter.succeeded(kindShared, c.Peer.Hop)
 		return Verdict{OK: true, Shared: true}
 	case g.byTailscale(ctx, c):
 		return Verdict{OK: true}
 	case !guess && (c.Token != "" || c.Password != ""):
-		g.limiter.Failed(KindShared, c.Peer.Hop)
+		g.limiter.failed(kindShared, c.Peer.Hop)
 	}
 	return Verdict{Reason: reason}
 }
@@ -89,7 +89,7 @@ func (g *Gate) byTailscale(ctx context.Context, c Claim) bool {
 
 // GuessDevice judges a token as that of a device, which try looks up, and counts failures.
 func (g *Gate) GuessDevice(p Peer, try func() (bool, error)) (Verdict, error) {
-	if g.limiter.Locked(KindDevice, p.Hop) {
+	if g.limiter.locked(kindDevice, p.Hop) {
 		return Verdict{Reason: ReasonRateLimited}, nil
 	}
 	ok, err := try()
@@ -97,9 +97,9 @@ func (g *Gate) GuessDevice(p Peer, try func() (bool, error)) (Verdict, error) {
 	case err != nil:
 		return Verdict{}, err
 	case ok:
-		g.limiter.Succeeded(KindDevice, p.Hop)
+		g.limiter.succeeded(kindDevice, p.Hop)
 		return Verdict{OK: true}, nil
 	}
-	g.limiter.Failed(KindDevice, p.Hop)
+	g.limiter.failed(kindDevice, p.Hop)
 	return Verdict{Reason: ReasonDeviceToken}, nil
 }

@@ -8,9 +8,9 @@ import (
 	"github.com/coderclaw/coderclaw/gateway/config"
 )
 
-// Limiter locks out an address that fails too often. The zero address stands for one
-// that is not known. A nil Limiter limits nothing. It is safe for concurrent use.
-type Limiter struct {
+// limiter locks out an address that fails too often. The zero address stands for one
+// that is not known. A nil limiter limits nothing. It is safe for concurrent use.
+type limiter struct {
 	rule config.RateLimit
 	now  func() time.Time
 
@@ -21,8 +21,8 @@ type Limiter struct {
 
 // The kinds of secret, which are counted apart.
 const (
-	KindShared = "shared-secret"
-	KindDevice = "device-token"
+	kindShared = "shared-secret"
+	kindDevice = "device-token"
 )
 
 type limitKey struct {
@@ -35,20 +35,20 @@ type attempts struct {
 	locked   time.Time   // until then
 }
 
-// NewLimiter returns the limiter of the rule; nil for a nil rule.
-func NewLimiter(rule *config.RateLimit, now func() time.Time) *Limiter {
+// newLimiter returns the limiter of the rule; nil for a nil rule.
+func newLimiter(rule *config.RateLimit, now func() time.Time) *limiter {
 	if rule == nil {
 		return nil
 	}
-	return &Limiter{rule: *rule, now: now, seen: map[limitKey]*attempts{}}
+	return &limiter{rule: *rule, now: now, seen: map[limitKey]*attempts{}}
 }
 
-func (l *Limiter) exempt(ip netip.Addr) bool {
+func (l *limiter) exempt(ip netip.Addr) bool {
 	return l == nil || l.rule.ExemptLoopback && ip.IsLoopback()
 }
 
-// Locked tells whether the address has to wait.
-func (l *Limiter) Locked(kind string, ip netip.Addr) bool {
+// locked tells whether the address has to wait.
+func (l *limiter) locked(kind string, ip netip.Addr) bool {
 	if l.exempt(ip) {
 		return false
 	}
@@ -58,8 +58,8 @@ func (l *Limiter) Locked(kind string, ip netip.Addr) bool {
 	return a != nil && l.now().Before(a.locked)
 }
 
-// Failed counts one failure.
-func (l *Limiter) Failed(kind string, ip netip.Addr) {
+// failed counts one failure.
+func (l *limiter) failed(kind string, ip netip.Addr) {
 	if l.exempt(ip) {
 		return
 	}
@@ -79,8 +79,8 @@ func (l *Limiter) Failed(kind string, ip netip.Addr) {
 	}
 }
 
-// Succeeded forgets the failures of the address.
-func (l *Limiter) Succeeded(kind string, ip netip.Addr) {
+// succeeded forgets the failures of the address.
+func (l *limiter) succeeded(kind string, ip netip.Addr) {
 	if l.exempt(ip) {
 		return
 	}
@@ -93,7 +93,7 @@ func (l *Limiter) Succeeded(kind string, ip netip.Addr) {
 const pruneEvery = time.Minute
 
 // pruneLocked drops, once in pruneEvery, addresses that no longer count. l.mu must be held.
-func (l *Limiter) pruneLocked(now time.Time) {
+func (l *limiter) pruneLocked(now time.Time) {
 	if now.Sub(l.pruned) < pruneEvery {
 		return
 	}

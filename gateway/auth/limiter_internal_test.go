@@ -13,27 +13,60 @@ import (
 func TestLimiterForgets(t *testing.T) {
 	t.Parallel()
 	now := time.Unix(1000, 0)
-	l := NewLimiter(&config.RateLimit{MaxAttempts: 2, Window: 10 * time.Second, Lockout: time.Hour}, func() time.Time { return now })
+	l := newLimiter(&config.RateLimit{MaxAttempts: 2, Window: 10 * time.Second, Lockout: time.Hour}, func() time.Time { return now })
 	at := netip.MustParseAddr("2001:db8::")
 	for range 1000 {
 		at = at.Next()
-		l.Failed(KindShared, at)
+		l.failed(kindShared, at)
 	}
 	unknown, loopback := netip.Addr{}, netip.IPv6Loopback()
 	for range 2 {
-		l.Failed(KindDevice, unknown)
-		l.Failed(KindShared, loopback) // which is not exempt here
+		l.failed(kindDevice, unknown)
+		l.failed(kindShared, loopback) // which is not exempt here
 	}
 	now = now.Add(time.Minute)
-	l.Failed(KindShared, at)
+	l.failed(kindShared, at)
 	if len(l.seen) != 3 {
 		t.Errorf("%d addresses are kept", len(l.seen))
 	}
-	if !l.Locked(KindDevice, unknown) || l.Locked(KindShared, unknown) || !l.Locked(KindShared, loopback) || l.Locked(KindShared, at) {
+	if !l.locked(kindDevice, unknown) || l.locked(kindShared, unknown) || !l.locked(kindShared, loopback) || l.locked(kindShared, at) {
 		t.Error("the wrong ones are locked out")
 	}
-	l.Succeeded(KindShared, at)
+	l.succeeded(kindShared, at)
 	if len(l.seen) != 2 {
 		t.Errorf("%d addresses are kept after a success", len(l.seen))
+	}
+}
+
+func TestLimiter(t *testing.T) {
+	t.Parallel()
+	now := time.Unix(1000, 0)
+	l := newLimiter(&config.RateLimit{MaxAttempts: 3, Window: time.Minute, Lockout: 5 * time.Minute, ExemptLoopback: true}, func() time.Time { return now })
+	ip, lo := netip.MustParseAddr("198.51.100.7"), netip.MustParseAddr("127.0.0.1")
+	for range 3 {
+		if l.locked(kindShared, ip) {
+			t.Error("locked too early")
+		}
+		l.failed(kindShared, ip)
+		l.failed(kindShared, lo)
+	}
+	if !l.locked(kindShared, ip) || l.locked(kindDevice, ip) || l.locked(kindShared, lo) {
+		t.Error("the wrong ones are locked")
+	}
+	now = now.Add(5 * time.Minute)
+	if l.locked(kindShared, ip) {
+		t.Error("the lock does not end")
+	}
+	l.failed(kindShared, ip)
+	l.failed(kindShared, ip)
+	now = now.Add(2 * time.Minute)
+	l.failed(kindShared, ip)
+	if l.locked(kindShared, ip) {
+		t.Error("failures outside the window count")
+	}
+	var none *limiter
+	none.failed(kindShared, ip)
+	if none.locked(kindShared, ip) {
+		t.Error("no limiter locks")
 	}
 }
