@@ -105,10 +105,8 @@ func TestSignedInBrowser(t *testing.T) {
 		{"as a node", http.Header{"Origin": {r.origin()}, "Cookie": {sent}}, func(*wire) object { return with(ui, object{"role": "node"}) }, insecure},
 		{"another client", http.Header{"Origin": {r.origin()}, "Cookie": {sent}}, func(*wire) object { return webchat }, "device identity required"},
 		{"a page of another port", http.Header{"Origin": {"http://127.0.0.1:1"}, "Cookie": {sent}}, func(*wire) object { return ui }, insecure},
-		{"a page of another site", http.Header{"Origin": {"http://evil.example"}, "Cookie": {sent}}, func(*wire) object { return ui },
-			"origin not allowed (open the Control UI from the gateway host or allow it in gateway.controlUi.allowedOrigins)"},
-		{"no page", http.Header{"Cookie": {sent}}, func(*wire) object { return ui },
-			"origin not allowed (open the Control UI from the gateway host or allow it in gateway.controlUi.allowedOrigins)"},
+		{"a page of another site", http.Header{"Origin": {"http://evil.example"}, "Cookie": {sent}}, func(*wire) object { return ui }, badOrigin},
+		{"no page", http.Header{"Cookie": {sent}}, func(*wire) object { return ui }, badOrigin},
 		{"without the cookie", http.Header{"Origin": {r.origin()}}, func(*wire) object { return ui }, insecure},
 		{"with a made-up cookie", http.Header{"Origin": {r.origin()}, "Cookie": {cookie.Name + "=" + strings.Repeat("A", len(cookie.Value))}}, func(*wire) object { return ui }, insecure},
 	} {

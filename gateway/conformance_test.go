@@ -80,11 +80,7 @@ func TestConnectOrder(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
 			w := tc.at.open(t, tc.header)
-			raw, err := json.Marshal(object{"type": "req", "id": "1", "method": "connect", "params": tc.params(w.nonce)})
-			if err != nil {
-				t.Fatal(err)
-			}
-			w.send(websocket.MessageText, string(raw))
+			w.post("1", "connect", tc.params(w.nonce))
 			code, reason, answer := w.closed()
 			if code != tc.code || answer == nil || answer.Message != tc.want {
 				t.Fatalf("closed with %d, answer %+v; want %d %q", code, answer, tc.code, tc.want)

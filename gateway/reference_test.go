@@ -3,6 +3,7 @@ package gateway_test
 import (
 	"bytes"
 	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -11,6 +12,7 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
 	"github.com/coderclaw/coderclaw/gateway"
+	"github.com/coderclaw/coderclaw/gateway/client"
 	"github.com/coderclaw/coderclaw/gateway/protocol"
 )
 
@@ -143,4 +145,21 @@ func (w *wire) raw() json.RawMessage {
 		w.t.Fatalf("kind %v, %v", kind, err)
 	}
 	return raw
+}
+
+// TestReferenceIsWhole: what is described is what a gateway has that sees to others.
+func TestReferenceIsWhole(t *testing.T) {
+	t.Parallel()
+	c, err := rescuing(t, &fakeSupervisor{}).dial(t, client.Options{Token: secret})
+	if err != nil {
+		t.Fatal(err)
+	}
+	methods, events := gateway.Reference()
+	var names []string
+	for _, m := range methods {
+		names = append(names, m.Name)
+	}
+	if got := c.Hello().Features; !slices.Equal(got.Methods, names) || !slices.Equal(got.Events, events) {
+		t.Errorf("the gateway has %v, described are %v and %v", got, names, events)
+	}
 }
