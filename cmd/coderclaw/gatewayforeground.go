@@ -99,10 +99,21 @@ func (a *app) gatewayForeground(ctx context.Context, c *cli.Command) error {
 	if err != nil {
 		return err
 	}
-	return a.serveForeground(ctx, c, p, snap, lookup, settings, listeners)
+	return a.serveForeground(ctx, foreground{p, snap, lookup, settings, listeners, c.Bool("verbose")})
 }
 
-func (a *app) serveForeground(ctx context.Context, c *cli.Command, p profiles.Profile, snap *config.Snapshot, lookup func(string) (string, bool), settings auth.Settings, listeners []net.Listener) error {
+// foreground is a gateway that was checked and may serve.
+type foreground struct {
+	profile   profiles.Profile
+	config    *config.Snapshot
+	lookup    func(string) (string, bool) // variables of the config
+	auth      auth.Settings
+	listeners []net.Listener
+	verbose   bool
+}
+
+func (a *app) serveForeground(ctx context.Context, f foreground) error {
+	p, snap := f.profile, f.config
 	encrypted, err := serverTLS(snap, p)
 	if err != nil {
 		return err
@@ -113,7 +124,7 @@ func (a *app) serveForeground(ctx context.Context, c *cli.Command, p profiles.Pr
 	}
 	defer file.Close()
 	consoleLevel := logLevel(firstOf(snap.Config.Logging.ConsoleLevel, snap.Config.Logging.Level))
-	if c.Bool("verbose") {
+	if f.verbose {
 		consoleLevel = slog.LevelDebug
 	}
 	log := slog.New(slog.NewMultiHandler(
@@ -126,11 +137,11 @@ func (a *app) serveForeground(ctx context.Context, c *cli.Command, p profiles.Pr
 	local := ticketSocket(p, log)
 	g, err := gateway.New(gateway.Options{
 		Profile: p.Name, Instance: rand.Text(), StateDir: p.StateDir, ConfigPath: p.ConfigPath,
-		LogDir: p.LogDir(), Port: p.Port, Listeners: listeners, Config: snap, Auth: settings,
-		LoadConfig: func() (*config.Snapshot, error) { return config.LoadProfile(p, lookup) },
+		LogDir: p.LogDir(), Port: p.Port, Listeners: f.listeners, Config: snap, Auth: f.auth,
+		LoadConfig: func() (*config.Snapshot, error) { return config.LoadProfile(p, f.lookup) },
 		Version:    buildinfo.Version(), Commit: buildinfo.Commit(), Drain: p.Drain, Log: log, TLS: encrypted, Local: local,
 		Ready: func() {
-			for _, l := range listeners {
+			for _, l := range f.listeners {
 				log.Info("gateway ready", "url", snap.Config.Gateway.TLS.Scheme()+"://"+l.Addr().String(), "profile", p.Name, "pid", os.Getpid())
 			}
 		},
