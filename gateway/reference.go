@@ -23,7 +23,7 @@ import (
 func reference() *rpc.Mux {
 	m, chans := &rpc.Mux{}, channels.New(nil, time.Now)
 	register(m, health.New(protocol.Identity{}, "", health.Sources{}, nil, time.Now), logs.New(""), chans, configview.New(nil),
-		approvals.NewLists("", nil), approvals.NewDecisions(nil, nil), nodes.New("", nil, nil, nodes.Policy{}, time.Now, nil, nil),
+		approvals.NewLists("", nil), approvals.NewDecisions(nil, nil), nodes.New(nodes.Options{}, time.Now),
 		devices.New(nil, nil, nil, nil), presence.New(presence.Self{}, time.Now), presence.NewEvents(nil, nil, nil),
 		heartbeat.New(heartbeat.Schedule{}, nil, nil), rescue.New(nil, time.Now))
 	return m

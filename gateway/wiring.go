@@ -51,7 +51,7 @@ func (g *Gateway) plugIn(host string) {
 	g.health = health.New(o.identity(), o.StateDir, about, g.asked.Note, now)
 	g.approvals = approvals.NewDecisions(now, g.broadcast)
 	policy := nodes.Policy{Allow: cfg.Gateway.Nodes.AllowCommands, Deny: cfg.Gateway.Nodes.DenyCommands}
-	g.nodes = nodes.New(o.StateDir, g.devices, g.approvals, policy, now, g.broadcast, o.Log)
+	g.nodes = nodes.New(nodes.Options{StateDir: o.StateDir, Devices: g.devices, Approvals: g.approvals, Policy: policy, Tell: g.broadcast, Log: o.Log}, now)
 	register(g.mux,
 		g.health,
 		logs.New(o.LogDir),

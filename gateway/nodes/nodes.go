@@ -27,6 +27,16 @@ type Devices interface {
 // Tell sends an event to everybody who may pair.
 type Tell func(event string, payload any)
 
+// Options is what the feature must know.
+type Options struct {
+	StateDir  string // below which it keeps what it must
+	Devices   Devices
+	Approvals Approvals // without them no command counts as approved
+	Policy    Policy
+	Tell      Tell
+	Log       *slog.Logger
+}
+
 // Feature answers for the nodes of one gateway. It is safe for concurrent use.
 type Feature struct {
 	store   *store
@@ -41,11 +51,10 @@ type Feature struct {
 	invokes   invokes
 }
 
-// New returns the feature, which keeps what it must below stateDir. Without approvals
-// no command counts as approved.
-func New(stateDir string, devices Devices, approvals Approvals, policy Policy, now func() time.Time, tell Tell, log *slog.Logger) *Feature {
-	return &Feature{store: newStore(stateDir, now), live: newLive(), devices: devices, policy: policy, now: now, tell: tell, log: log,
-		approvals: approvals, invokes: invokes{waiting: map[string]*invocation{}}}
+// New returns the feature.
+func New(o Options, now func() time.Time) *Feature {
+	return &Feature{store: newStore(o.StateDir, now), live: newLive(), devices: o.Devices, policy: o.Policy, now: now, tell: o.Tell, log: o.Log,
+		approvals: o.Approvals, invokes: invokes{waiting: map[string]*invocation{}}}
 }
 
 // Register adds the methods node.*.
