@@ -164,7 +164,7 @@ func (g *Gateway) Serve(ctx context.Context) error {
 	pulse.Go(func() { g.browsers.serveDesk(ctx, &g.o) })
 	pulse.Go(func() { g.beats.Run(ours) })
 	pulse.Go(func() { g.asked.Run(ours, askedDelay, g.tellHealth) })
-	pulse.Go(func() { g.around.Run(ours, partingDelay, g.tellPresence) })
+	pulse.Go(func() { g.around.Run(ours, aroundDelay, g.tellPresence) })
 	pulse.Go(func() { g.publish(ctx) })
 	pulse.Go(func() { g.announce(ctx) }) // withdrawn before anything is drained
 	if g.o.Ready != nil {

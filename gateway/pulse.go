@@ -2,7 +2,9 @@ package gateway
 
 import (
 	"context"
+	"encoding/json"
 	"reflect"
+	"slices"
 	"time"
 
 	"github.com/coderclaw/coderclaw/gateway/protocol"
@@ -100,6 +102,18 @@ const askedDelay = time.Second
 func (g *Gateway) tellHealth() {
 	if raw, _ := g.health.Cached(); raw != nil && g.hub.Count() > 0 {
 		g.broadcast("health", raw)
+	}
+}
+
+// aroundDelay is for how long changes of presence are gathered before everybody is told:
+// each event names everybody, so one for each would be n² when n leave at once.
+const aroundDelay = 50 * time.Millisecond
+
+// tellPresence tells everybody who is around.
+func (g *Gateway) tellPresence() {
+	if g.hub.Count() > 0 {
+		payload := slices.Concat([]byte(`{"presence":`), g.presence.Encoded(), []byte("}")) // a protocol.PresenceEvent
+		g.broadcast("presence", json.RawMessage(payload))
 	}
 }
 

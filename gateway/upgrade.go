@@ -2,10 +2,8 @@ package gateway
 
 import (
 	"context"
-	"encoding/json"
 	"net/http"
 	"runtime/debug"
-	"slices"
 	"time"
 
 	"github.com/coder/websocket"
@@ -99,17 +97,6 @@ func (g *Gateway) letIn(ctx context.Context, s *rpc.Session, line *door.Conn, r 
 	})
 	<-done
 	return ok
-}
-
-// partingDelay is for how long changes of presence are gathered before everybody is
-// told: each event names everybody, so one for each would be n² when n leave at once.
-const partingDelay = 50 * time.Millisecond
-
-func (g *Gateway) tellPresence() {
-	if g.hub.Count() > 0 {
-		payload := slices.Concat([]byte(`{"presence":`), g.presence.Encoded(), []byte("}")) // a protocol.PresenceEvent
-		g.broadcast("presence", json.RawMessage(payload))
-	}
 }
 
 // greet sends the newcomer a fresh health. Sending it to everybody, as others
