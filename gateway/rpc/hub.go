@@ -187,14 +187,14 @@ func (h *Hub) FinishAll(ctx context.Context, code int, reason string) {
 }
 
 // RefuseDevice closes the connections of one device with protocol.ClosePolicy, each as
-// soon as its requests are answered.
+// soon as its requests are answered, but soon. It carries out nothing that they ask later.
 func (h *Hub) RefuseDevice(id, reason string) {
 	reason = h.explain(reason, "")
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for s, welcomed := range h.sessions {
 		if welcomed && s.DeviceID == id {
-			s.finish(protocol.ClosePolicy, reason)
+			s.expel(protocol.ClosePolicy, reason)
 		}
 	}
 }

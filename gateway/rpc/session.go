@@ -46,6 +46,7 @@ type Session struct {
 	out      queue
 	requests int     // that are being carried out
 	leaving  *ending // how it is to end once it has no requests
+	deaf     bool    // it is expelled: what it asks from now on is dropped
 	ending   *ending
 	patience *time.Timer // cuts the line; set with ending
 	writing  bool        // the writer runs, or may not be started: Run has not begun, or the connection has ended
@@ -116,11 +117,27 @@ func (s *Session) finish(code int, reason string) {
 	s.leaving = &ending{code, reason}
 }
 
-// begin counts a request.
-func (s *Session) begin() {
+// expel ends the connection of a client that may do nothing any more. What it asked
+// before is answered if that does not take long; requests may take days.
+func (s *Session) expel(code int, reason string) {
+	s.finish(code, reason)
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.deaf = true
+	if s.ending == nil {
+		time.AfterFunc(s.hub.grace, func() { s.Close(code, reason) })
+	}
+}
+
+// begin counts a request; false when it is not to be carried out.
+func (s *Session) begin() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.deaf {
+		return false
+	}
 	s.requests++
+	return true
 }
 
 // answer queues the answer to a request that began.
@@ -167,7 +184,11 @@ func (s *Session) Serve(ctx context.Context) {
 			s.Done(raw)
 			return
 		}
-		s.begin()
+		if !s.begin() {
+			room.give(n)
+			s.Done(raw)
+			continue
+		}
 		size := cap(raw)
 		requests.Go(func() {
 			s.answer(s.hub.mux.dispatch(ctx, s, req))

@@ -166,6 +166,40 @@ func TestFinishAnswers(t *testing.T) {
 	}
 }
 
+// TestExpelledMayDoNothing: a device that was removed cannot stay by a request that takes
+// long, nor have another carried out meanwhile.
+func TestExpelledMayDoNothing(t *testing.T) {
+	t.Parallel()
+	var m Mux
+	began, calls := make(chan struct{}), atomic.Int32{}
+	Handle(&m, "slow", ScopeRead, func(ctx context.Context, _ *Session, _ struct{}) (string, error) {
+		close(began)
+		<-ctx.Done()
+		return "", ctx.Err()
+	})
+	Handle(&m, "quick", ScopeRead, func(context.Context, *Session, struct{}) (string, error) {
+		calls.Add(1)
+		return "done", nil
+	})
+	h := quiet(&m)
+	h.grace = 100 * time.Millisecond
+	s, far := session(t, h)
+	s.Scopes, s.DeviceID = []string{string(ScopeRead)}, "d"
+	wait := serve(t, h, s)
+	send(t, far, request("1", "slow"))
+	<-began
+	h.RefuseDevice("d", "device removed")
+	_ = far.Write(t.Context(), websocket.MessageText, request("2", "quick")) // it may have been closed by now
+	wantFrames(t, far, "hello")
+	if _, raw, err := far.Read(t.Context()); websocket.CloseStatus(err) != protocol.ClosePolicy {
+		t.Errorf("got %s, %v", raw, err)
+	}
+	wait()
+	if calls.Load() != 0 || h.held.Load() != 0 || s.held.Load() != 0 {
+		t.Errorf("%d requests were carried out; %d bytes held, %d for it", calls.Load(), h.held.Load(), s.held.Load())
+	}
+}
+
 // TestPanickingMethod: the request is answered, the panic logged with its stack, and the
 // connection goes on.
 func TestPanickingMethod(t *testing.T) {
