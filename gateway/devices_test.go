@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/coderclaw/coderclaw/gateway"
 	"github.com/coderclaw/coderclaw/gateway/client"
 	"github.com/coderclaw/coderclaw/gateway/protocol"
 )
@@ -193,5 +194,35 @@ func TestRemoteDeviceMustBePaired(t *testing.T) {
 	request, _ := details["requestId"].(string)
 	if code != protocol.ClosePolicy || request == "" || reason != "pairing required [coderclaw --profile test devices approve "+request+"]" {
 		t.Errorf("closed with %d %s", code, reason)
+	}
+}
+
+// TestRemovedWhileItComesIn: a device that is removed when its handshake is all but over
+// does not stay.
+func TestRemovedWhileItComesIn(t *testing.T) {
+	t.Parallel()
+	device := identity(t)
+	var op *client.Client
+	r := startWith(t, func(o *gateway.Options) {
+		gateway.Welcoming(o, func(id string) {
+			if id != device.ID() {
+				return
+			}
+			if err := op.Call(t.Context(), "device.pair.remove", protocol.DeviceParams{DeviceID: id}, nil); err != nil {
+				t.Errorf("remove: %v", err)
+			}
+		})
+	})
+	var err error
+	if op, err = r.dial(t, client.Options{Token: secret, Identity: identity(t)}); err != nil {
+		t.Fatal(err)
+	}
+	c, err := r.dial(t, client.Options{Token: secret, Identity: device})
+	if err != nil {
+		t.Fatal(err)
+	}
+	<-c.Done()
+	if err := c.Call(t.Context(), "health", nil, nil); err == nil || !strings.Contains(err.Error(), "device removed") {
+		t.Errorf("removed: %v", err)
 	}
 }

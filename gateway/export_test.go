@@ -32,6 +32,9 @@ func (g *Gateway) Clients() int { return g.hub.Count() }
 // GreetFor sets how long a client may take to say who it is.
 func GreetFor(o *Options, d time.Duration) { o.handshakeTimeout = d }
 
+// Welcoming has fn called for each client that is let in, before it is told so.
+func Welcoming(o *Options, fn func(deviceID string)) { o.welcoming = fn }
+
 // Guard is what stands before every handler.
 func (g *Gateway) Guard(h http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {

@@ -57,7 +57,7 @@ func (g *Gateway) handshake(ctx context.Context, s *rpc.Session, r *http.Request
 		s.Refuse("invalid request frame", "")
 		return false
 	}
-	hello, no := g.connect(ctx, s, r, req, nonce)
+	hello, paired, no := g.connect(ctx, s, r, req, nonce)
 	if no != nil {
 		g.logRefusal(s, r, no.err.Message, no.reason)
 		s.Fail(req.ID, no.err)
@@ -77,8 +77,26 @@ func (g *Gateway) handshake(ctx context.Context, s *rpc.Session, r *http.Request
 	if s.Role == protocol.RoleNode {
 		g.nodes.Join(s) // before the hello: who has it is there
 	}
+	if g.o.welcoming != nil {
+		g.o.welcoming(s.DeviceID)
+	}
 	g.hub.Welcome(s, frame)
+	if paired {
+		g.stillPaired(s)
+	}
 	return true
+}
+
+// stillPaired parts with a device that was removed while it came in: whoever removed it
+// has parted with the connections that were welcomed by then.
+func (g *Gateway) stillPaired(s *rpc.Session) {
+	ok, err := g.devices.Paired(s.DeviceID)
+	if err != nil {
+		g.o.Log.Error("device store", "err", err)
+	}
+	if !ok {
+		g.part(s.DeviceID)
+	}
 }
 
 // logRefusal tells the owner of the gateway more than the client is told.
@@ -91,11 +109,12 @@ func (g *Gateway) logRefusal(s *rpc.Session, r *http.Request, why, finer string)
 }
 
 // connect checks a client in the order that the protocol fixes, so that a
-// client of the family meets the refusal that it knows how to handle.
-func (g *Gateway) connect(ctx context.Context, s *rpc.Session, r *http.Request, req protocol.Request, nonce string) (protocol.Hello, *refusal) {
+// client of the family meets the refusal that it knows how to handle. paired tells whether
+// it was let in as a device that is paired.
+func (g *Gateway) connect(ctx context.Context, s *rpc.Session, r *http.Request, req protocol.Request, nonce string) (hello protocol.Hello, paired bool, no *refusal) {
 	none := protocol.Hello{}
 	if req.Method != "connect" {
-		return none, refuse("invalid handshake: first request must be connect")
+		return none, false, refuse("invalid handshake: first request must be connect")
 	}
 	params := req.Params
 	if len(params) == 0 {
@@ -103,31 +122,31 @@ func (g *Gateway) connect(ctx context.Context, s *rpc.Session, r *http.Request, 
 	}
 	p, wrong := g.connects.Read(params)
 	if wrong != "" {
-		return none, refuse("invalid connect params: " + wrong)
+		return none, false, refuse("invalid connect params: " + wrong)
 	}
 	s.Client = p.Client
 	if p.MaxProtocol < protocol.Version || p.MinProtocol > protocol.Version {
 		no := refuse("protocol mismatch")
 		no.err.Details = protocol.Mismatch{Code: protocol.CodeMismatch, ClientMin: p.MinProtocol, ClientMax: p.MaxProtocol, Expected: protocol.Version}
 		no.code = protocol.CloseProtocol
-		return none, no
+		return none, false, no
 	}
 	if p.Role == "" {
 		p.Role = protocol.RoleOperator
 	}
 	if p.Role != protocol.RoleOperator && p.Role != protocol.RoleNode {
-		return none, refuse("invalid role")
+		return none, false, refuse("invalid role")
 	}
 	cfg := g.o.Config.Config.Gateway
 	if !auth.OriginAllowed(r, p.Client, cfg.ControlUI.AllowedOrigins) {
-		return none, refuse(auth.OriginNotAllowed)
+		return none, false, refuse(auth.OriginNotAllowed)
 	}
 	a := attempt{g: g, p: &p, r: r, peer: auth.PeerOf(r, cfg.TrustedProxies), nonce: nonce, ui: cfg.ControlUI}
 	if p.Client.IsControlUI() && p.Role == protocol.RoleOperator {
 		a.signedIn = g.browsers.sessions.Ends(r)
 	}
 	if no := a.run(ctx); no != nil {
-		return none, no
+		return none, false, no
 	}
 	s.Role, s.Scopes, s.RemoteIP, s.Ends = p.Role, p.Scopes, a.peer.Report, a.signedIn
 	if p.Device != nil {
@@ -137,7 +156,7 @@ func (g *Gateway) connect(ctx context.Context, s *rpc.Session, r *http.Request, 
 		s.Offer = g.nodes.Offer(p)
 	}
 	g.presence.Connected(s)
-	return g.hello(s, a.token), nil
+	return g.hello(s, a.token), a.paired, nil
 }
 
 // attempt is one client's try to get in.
@@ -151,6 +170,7 @@ type attempt struct {
 	key   string // normalised public key of the device
 	token *auth.DeviceToken
 
+	paired   bool      // the device had to be paired, and is
 	signedIn time.Time // until when the browser of a ticket is; zero for other clients
 }
 
@@ -278,6 +298,7 @@ func (a *attempt) pair() *refusal {
 		return &refusal{err: &protocol.Error{Code: protocol.CodeNotPaired, Message: "pairing required",
 			Details: map[string]string{"requestId": out.RequestID}}, code: protocol.ClosePolicy, about: out.RequestID}
 	}
+	a.paired = true
 	if a.token, err = g.devices.EnsureToken(p.Device.ID, p.Role, p.Scopes); err != nil {
 		return a.broken(err)
 	}

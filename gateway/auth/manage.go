@@ -31,6 +31,16 @@ func (d *Devices) List() (pending []Pending, paired []Device, err error) {
 	return pending, paired, nil
 }
 
+// Paired tells whether there is such a device.
+func (d *Devices) Paired(deviceID string) (bool, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if err := d.loadLocked(); err != nil {
+		return false, err
+	}
+	return d.paired[deviceID] != nil, nil
+}
+
 // copy returns a device that shares nothing which changes.
 func (dev *Device) copy() Device {
 	c := *dev
