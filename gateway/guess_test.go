@@ -1,9 +1,12 @@
 package gateway_test
 
 import (
+	"encoding/json"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/coder/websocket"
 
 	"github.com/coderclaw/coderclaw/gateway"
 	"github.com/coderclaw/coderclaw/gateway/client"
@@ -41,5 +44,38 @@ func TestGuessesWithADeviceAreLimited(t *testing.T) {
 				t.Errorf("after three wrong guesses the right one: %v", err)
 			}
 		})
+	}
+}
+
+// A device that is none must not tell by the count of failures whether the secret beside
+// it was right: such guesses would be free.
+func TestGuessesWithABadDeviceTellNothing(t *testing.T) {
+	t.Parallel()
+	r := startWith(t, func(o *gateway.Options) {
+		o.Auth.Mode, o.Auth.Token, o.Auth.Password = "password", "", secret
+		o.Auth.RateLimit = &config.RateLimit{MaxAttempts: 3, Window: time.Hour, Lockout: time.Hour}
+	})
+	try := func(o client.Options) string {
+		_, err := r.dial(t, o)
+		return text(err)
+	}
+	for range 2 {
+		try(client.Options{Password: "wrong"})
+	}
+	w := r.open(t, nil)
+	p := with(plain(), object{"auth": object{"token": "some token", "password": secret}})
+	p = newKey(t).sign(p, time.Now(), w.nonce)
+	p["device"].(object)["signature"] = "AAAA"
+	raw, err := json.Marshal(object{"type": "req", "id": "c", "method": "connect", "params": p})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.send(websocket.MessageText, string(raw))
+	if res := w.answer(); res.OK || res.Error.Message != "device signature invalid" {
+		t.Fatalf("%+v", res)
+	}
+	try(client.Options{Password: "wrong"})
+	if got := try(client.Options{Password: secret}); !strings.Contains(got, "too many failed") {
+		t.Errorf("after three wrong guesses the right one: %s", got)
 	}
 }

@@ -189,10 +189,14 @@ func (a *attempt) run(ctx context.Context) *refusal {
 	if !a.signedIn.IsZero() {
 		return a.byTicket(secret)
 	}
-	v := g.gate.Judge(ctx, auth.Claim{Request: a.r, Peer: a.peer, Token: secret, Password: password, Device: p.Device != nil})
-	if p.Device == nil {
-		return a.withoutDevice(v, bypass, secret != "" || password != "")
+	judge := func() auth.Verdict {
+		return g.gate.Judge(ctx, auth.Claim{Request: a.r, Peer: a.peer, Token: secret, Password: password, Device: p.Device != nil})
 	}
+	if p.Device == nil {
+		return a.withoutDevice(judge(), bypass, secret != "" || password != "")
+	}
+	// Before the secret is looked at: a wrong one is counted only once the device has been
+	// looked for, so nobody without a device may learn by the count whether it was right.
 	if message := a.checkDevice(secret); message != "" {
 		no := refuse(message)
 		if message == deviceExpired {
@@ -200,6 +204,7 @@ func (a *attempt) run(ctx context.Context) *refusal {
 		}
 		return no
 	}
+	v := judge()
 	if !v.OK && secret != "" {
 		var err error
 		v, err = g.gate.GuessDevice(a.peer, func() (bool, error) { return g.devices.VerifyToken(p.Device.ID, p.Role, secret, p.Scopes) })

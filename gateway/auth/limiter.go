@@ -8,8 +8,9 @@ import (
 	"github.com/coderclaw/coderclaw/gateway/config"
 )
 
-// limiter locks out an address that fails too often. The zero address stands for one
-// that is not known. A nil limiter limits nothing. It is safe for concurrent use.
+// limiter locks out an address that fails too often, an IPv6 address with its /64. The
+// zero address stands for one that is not known. A nil limiter limits
+// nothing. It is safe for concurrent use.
 type limiter struct {
 	rule config.RateLimit
 	now  func() time.Time
@@ -27,7 +28,22 @@ const (
 
 type limitKey struct {
 	kind string
-	ip   netip.Addr
+	from netip.Prefix
+}
+
+// siteBits is how much of an IPv6 address names whom it was given to; who has one has
+// all that begin so.
+const siteBits = 64
+
+// keyOf is what the failures of an address are counted under.
+func keyOf(kind string, ip netip.Addr) limitKey {
+	ip = ip.Unmap().WithZone("")
+	bits := ip.BitLen()
+	if ip.Is6() && !ip.IsLoopback() {
+		bits = siteBits
+	}
+	from, _ := ip.Prefix(bits) // of the zero address the zero prefix
+	return limitKey{kind, from}
 }
 
 type attempts struct {
@@ -54,7 +70,7 @@ func (l *limiter) locked(kind string, ip netip.Addr) bool {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	a := l.seen[limitKey{kind, ip}]
+	a := l.seen[keyOf(kind, ip)]
 	return a != nil && l.now().Before(a.locked)
 }
 
@@ -67,7 +83,7 @@ func (l *limiter) failed(kind string, ip netip.Addr) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.pruneLocked(now)
-	key := limitKey{kind, ip}
+	key := keyOf(kind, ip)
 	a := l.seen[key]
 	if a == nil {
 		a = &attempts{}
@@ -86,7 +102,7 @@ func (l *limiter) succeeded(kind string, ip netip.Addr) {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	delete(l.seen, limitKey{kind, ip})
+	delete(l.seen, keyOf(kind, ip))
 }
 
 // pruneEvery is how often addresses are looked through for those that no longer count.

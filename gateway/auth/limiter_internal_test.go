@@ -14,9 +14,9 @@ func TestLimiterForgets(t *testing.T) {
 	t.Parallel()
 	now := time.Unix(1000, 0)
 	l := newLimiter(&config.RateLimit{MaxAttempts: 2, Window: 10 * time.Second, Lockout: time.Hour}, func() time.Time { return now })
-	at := netip.MustParseAddr("2001:db8::")
-	for range 1000 {
-		at = at.Next()
+	var at netip.Addr
+	for i := range 1000 {
+		at = netip.AddrFrom16([16]byte{0x20, 1, 0xd, 0xb8, 0, 0, byte(i >> 8), byte(i), 15: 1})
 		l.failed(kindShared, at)
 	}
 	unknown, loopback := netip.Addr{}, netip.IPv6Loopback()
@@ -68,5 +68,31 @@ func TestLimiter(t *testing.T) {
 	none.failed(kindShared, ip)
 	if none.locked(kindShared, ip) {
 		t.Error("no limiter locks")
+	}
+}
+
+// TestLimiterCountsSites: who has one IPv6 address has more than can be locked out one by
+// one, and so do the ways to write an IPv4 address not make it several.
+func TestLimiterCountsSites(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		fails []string
+		at    string
+		want  bool
+	}{
+		{[]string{"2001:db8::1", "2001:db8::ffff:2"}, "2001:db8::3", true},
+		{[]string{"2001:db8::1", "2001:db8::2"}, "2001:db8:0:1::1", false},
+		{[]string{"fe80::1%eth0", "fe80::2%eth1"}, "fe80::3", true},
+		{[]string{"::ffff:192.0.2.1", "192.0.2.1"}, "192.0.2.1", true},
+		{[]string{"192.0.2.1", "192.0.2.2"}, "192.0.2.1", false},
+		{[]string{"::1", "::1"}, "::2", false},
+	} {
+		l := newLimiter(&config.RateLimit{MaxAttempts: 2, Window: time.Hour, Lockout: time.Hour}, time.Now)
+		for _, ip := range tc.fails {
+			l.failed(kindShared, netip.MustParseAddr(ip))
+		}
+		if got := l.locked(kindShared, netip.MustParseAddr(tc.at)); got != tc.want {
+			t.Errorf("after failures of %v %s is locked out: %v", tc.fails, tc.at, got)
+		}
 	}
 }
