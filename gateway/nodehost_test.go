@@ -98,3 +98,56 @@ func TestNodeHostRefused(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// TestAllowAlwaysOfAShell: to allow one script always is not to allow all scripts.
+func TestAllowAlwaysOfAShell(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	op, _ := r.operator(t, "none")
+	id := identity(t)
+	host := nodehost.New(nodehost.Options{Client: client.Options{URL: r.url, Token: secret, Identity: id, ClientID: "node-host"},
+		Policy: execpolicy.In(t.TempDir()), Environ: os.Environ(), Log: slog.New(slog.DiscardHandler)})
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- host.Serve(ctx) }()
+	defer func() {
+		cancel()
+		<-ended
+	}()
+	var l protocol.NodeListResult
+	for call(t, op, "node.list", nil, &l); len(l.Nodes) == 0 || !l.Nodes[0].Connected; call(t, op, "node.list", nil, &l) {
+	}
+	var s protocol.ExecApprovalsSnapshot
+	call(t, op, "exec.approvals.node.get", object{"nodeId": id.ID()}, &s)
+	call(t, op, "exec.approvals.node.set", object{"nodeId": id.ID(), "baseHash": s.Hash, "file": object{"version": 1, "defaults": object{"security": "allowlist"}}}, nil)
+	run := func(always bool, command ...string) error {
+		params := object{"command": command}
+		if always {
+			decided := make(chan error, 1)
+			go func() {
+				decided <- op.Call(t.Context(), "exec.approval.request", object{"id": "a " + command[0], "command": strings.Join(command, " "), "host": "node"}, nil)
+			}()
+			for op.Call(t.Context(), "exec.approval.resolve", object{"id": "a " + command[0], "decision": "allow-always"}, nil) != nil {
+			}
+			if err := <-decided; err != nil {
+				t.Fatal(err)
+			}
+			params["approved"], params["approvalDecision"], params["runId"] = true, "allow-always", "a "+command[0]
+		}
+		return op.Call(t.Context(), "node.invoke", object{"nodeId": id.ID(), "command": "system.run", "params": params, "idempotencyKey": "k"}, nil)
+	}
+	for _, tc := range []struct {
+		command []string
+		again   string
+	}{
+		{[]string{"sh", "-c", "true"}, execpolicy.ApprovalRequired},
+		{[]string{"ls", "/"}, ""},
+	} {
+		if err := run(true, tc.command...); err != nil {
+			t.Errorf("%v: %v", tc.command, err)
+		}
+		if err := run(false, tc.command...); text(err) != tc.again {
+			t.Errorf("%v once more: %v", tc.command, err)
+		}
+	}
+}

@@ -86,7 +86,12 @@ func (h *Host) run(ctx context.Context, c *client.Client, req protocol.NodeInvok
 		return deny(reason)
 	}
 	if rules.Security == execpolicy.SecurityAllowlist {
-		if err := h.o.Policy.Used(ctx, value(p.AgentID), program, event.Command, decision == protocol.AllowAlways, time.Now().UnixMilli()); err != nil {
+		always := decision == protocol.AllowAlways
+		if always && execpolicy.RunsAnything(program) {
+			always = false // who allowed one script has not allowed all
+			h.o.Log.Warn("allowed this once only: on the list it would allow any command", "program", program)
+		}
+		if err := h.o.Policy.Used(ctx, value(p.AgentID), program, event.Command, always, time.Now().UnixMilli()); err != nil {
 			return RunResult{}, err
 		}
 	}

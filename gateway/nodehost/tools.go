@@ -49,12 +49,29 @@ func steers(name string) bool {
 		"JAVA_TOOL_OPTIONS", "GLIBC_TUNABLES"}, name)
 }
 
+// aims tells whether a variable that comes with a command could make it another than
+// the one that was allowed: it names a program, options, code or a configuration. The
+// host's own variables of these names are its owner's will.
+func aims(name string) bool {
+	name = strings.ToUpper(name)
+	for _, prefix := range []string{"GIT_", "NPM_CONFIG_", "CARGO_", "DOTNET_", "COMPLUS_", "CORECLR_", "COR_"} {
+		if strings.HasPrefix(name, prefix) {
+			return true
+		}
+	}
+	return slices.Contains([]string{"HOME", "XDG_CONFIG_HOME", "ZDOTDIR", "FPATH", "PROMPT_COMMAND", "MANPAGER", "VISUAL", "BROWSER", "LESSOPEN", "LESSCLOSE", "SYSTEMD_PAGER", "SYSTEMD_EDITOR",
+		"SSH_ASKPASS", "SUDO_ASKPASS", "RSYNC_RSH", "CVS_RSH", "TAR_OPTIONS", "MAKEFLAGS", "GNUMAKEFLAGS", "MAKEFILES", "GOFLAGS", "RUSTC_WRAPPER", "RUSTC_WORKSPACE_WRAPPER", "HGRCPATH",
+		"NODE_PATH", "PYTHONUSERBASE", "PYTHONBREAKPOINT", "PYTHONINSPECT", "PERLLIB", "PERL5DB", "GEM_HOME", "GEM_PATH", "BUNDLE_GEMFILE", "LUA_INIT", "LUA_PATH", "LUA_CPATH", "PHPRC",
+		"PHP_INI_SCAN_DIR", "AWKPATH", "AWKLIBPATH", "_JAVA_OPTIONS", "JDK_JAVA_OPTIONS", "CLASSPATH", "MAVEN_OPTS", "GRADLE_OPTS", "OPENSSL_CONF", "OPENSSL_ENGINES", "OPENSSL_MODULES",
+		"GTK_MODULES", "QT_PLUGIN_PATH"}, name)
+}
+
 // env is the environment of a command: what the host has, and what was asked for
 // but for what steers programs and PATH, by which they are found.
 func (t toolbox) env(extra map[string]string) []string {
 	env := slices.Clone(t.environ)
 	for name, v := range extra {
-		if name == "" || strings.ContainsAny(name, "=\x00") || strings.Contains(v, "\x00") || own(name) || steers(name) || strings.EqualFold(name, "PATH") {
+		if name == "" || strings.ContainsAny(name, "=\x00") || strings.Contains(v, "\x00") || own(name) || steers(name) || aims(name) || strings.EqualFold(name, "PATH") {
 			continue
 		}
 		env = append(env, name+"="+v) // the last of one name counts

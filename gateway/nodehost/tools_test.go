@@ -56,9 +56,9 @@ func TestFind(t *testing.T) {
 // programs do something else.
 func TestEnv(t *testing.T) {
 	t.Parallel()
-	box := newToolbox([]string{"PATH=/bin", "HOME=/h", "CODERCLAW_GATEWAY_TOKEN=s", "coderclaw_x=1", "LD_PRELOAD=/x.so", "DYLD_INSERT_LIBRARIES=x", "BASH_ENV=/x", "BASH_FUNC_ls%%=() { id; }", "A=old"})
-	got := box.env(map[string]string{"A": "new", "PATH": "/evil", "Path": "/evil", "ld_audit": "x", "NODE_OPTIONS": "x", "": "x", "B=C": "x", "D": "x\x00", "CODERCLAW_NODE_RUN": "x"})
-	if want := []string{"PATH=/bin", "HOME=/h", "A=old", "A=new"}; !slices.Equal(got, want) {
+	box := newToolbox([]string{"PATH=/bin", "HOME=/h", "GIT_ASKPASS=/mine", "CODERCLAW_GATEWAY_TOKEN=s", "coderclaw_x=1", "LD_PRELOAD=/x.so", "DYLD_INSERT_LIBRARIES=x", "BASH_ENV=/x", "BASH_FUNC_ls%%=() { id; }", "A=old"})
+	got := box.env(map[string]string{"A": "new", "PATH": "/evil", "Path": "/evil", "ld_audit": "x", "NODE_OPTIONS": "x", "": "x", "B=C": "x", "D": "x\x00", "HOME": "/evil", "GIT_CONFIG_PARAMETERS": "'core.pager'='id'", "git_ssh": "/evil", "TAR_OPTIONS": "x", "lessopen": "|id", "CODERCLAW_NODE_RUN": "x"})
+	if want := []string{"PATH=/bin", "HOME=/h", "GIT_ASKPASS=/mine", "A=old", "A=new"}; !slices.Equal(got, want) {
 		t.Errorf("%q", got)
 	}
 }
