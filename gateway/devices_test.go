@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/coderclaw/coderclaw/gateway"
+	"github.com/coderclaw/coderclaw/gateway/auth"
 	"github.com/coderclaw/coderclaw/gateway/client"
 	"github.com/coderclaw/coderclaw/gateway/protocol"
 )
@@ -159,6 +160,21 @@ func TestPairingGrantsNoMore(t *testing.T) {
 	if text(err) != "missing scope: operator.admin" {
 		t.Errorf("rotate: %v", err)
 	}
+	// Without scopes it would be what the device had, a revoked token's too.
+	strong := identity(t)
+	admin, err := r.dial(t, client.Options{Token: secret, Identity: strong})
+	if err != nil {
+		t.Fatal(err)
+	}
+	call(t, admin, "device.token.revoke", protocol.DeviceTokenRevokeParams{DeviceID: strong.ID(), Role: "operator"}, nil)
+	err = weak.Call(t.Context(), "device.token.rotate", protocol.DeviceTokenRotateParams{DeviceID: strong.ID(), Role: "operator"}, nil)
+	if text(err) != "missing scope: operator.admin" {
+		t.Errorf("rotate to the scopes that it had: %v", err)
+	}
+	call(t, admin, "device.pair.list", nil, &l)
+	if rec := record(l, strong.ID()); rec == nil || rec.Tokens[0].RevokedAtMs == 0 {
+		t.Errorf("the revoked token counts again: %+v", rec)
+	}
 	if err := weak.Call(t.Context(), "device.pair.list", nil, &l); err != nil || len(l.Pending) != 1 {
 		t.Errorf("the request is lost: %+v, %v", l, err)
 	}
@@ -224,5 +240,38 @@ func TestRemovedWhileItComesIn(t *testing.T) {
 	<-c.Done()
 	if err := c.Call(t.Context(), "health", nil, nil); err == nil || !strings.Contains(err.Error(), "device removed") {
 		t.Errorf("removed: %v", err)
+	}
+}
+
+// TestManyPairingRequests: who knows the secret cannot fill disk and memory with devices.
+func TestManyPairingRequests(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	far := r.fromAfar(t)
+	op, err := r.dial(t, client.Options{Token: secret, Identity: identity(t)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	knock := func() string {
+		w := far.open(t, nil)
+		defer w.conn.CloseNow()
+		return w.ask("c", "connect", newKey(t).sign(plain(), time.Now(), w.nonce)).Error.Message
+	}
+	for range auth.MaxPending {
+		if got := knock(); got != "pairing required" {
+			t.Fatal(got)
+		}
+	}
+	if got := knock(); !strings.Contains(got, "wait already") {
+		t.Errorf("one more: %s", got)
+	}
+	var l protocol.DevicePairListResult
+	call(t, op, "device.pair.list", nil, &l)
+	if len(l.Pending) != auth.MaxPending {
+		t.Fatalf("%d wait", len(l.Pending))
+	}
+	call(t, op, "device.pair.reject", protocol.PairRequestParams{RequestID: l.Pending[0].RequestID}, nil)
+	if got := knock(); got != "pairing required" {
+		t.Errorf("when there is room again: %s", got)
 	}
 }

@@ -290,6 +290,9 @@ func (a *attempt) pair() *refusal {
 		DeviceID: p.Device.ID, PublicKey: a.key, DisplayName: p.Client.DisplayName, Platform: p.Client.Platform,
 		ClientID: p.Client.ID, ClientMode: p.Client.Mode, Role: p.Role, Scopes: p.Scopes, RemoteIP: a.peer.Report, Silent: a.peer.Local,
 	})
+	if errors.Is(err, auth.ErrManyPending) {
+		return &refusal{err: &protocol.Error{Code: protocol.CodeUnavailable, Message: "Error: " + err.Error()}, code: protocol.ClosePolicy}
+	}
 	if err != nil {
 		return a.broken(err)
 	}

@@ -22,6 +22,13 @@ import (
 // PendingTTL is how long a pairing request waits for an answer.
 const PendingTTL = 5 * time.Minute
 
+// MaxPending bounds the pairing requests that wait at once: whoever knows the secret can
+// make any number of devices.
+const MaxPending = 200
+
+// ErrManyPending is for a request more than MaxPending.
+var ErrManyPending = fmt.Errorf("%d pairing requests wait already; approve or reject some", MaxPending)
+
 // Device is one paired device, as devices/paired.json holds it.
 type Device struct {
 	DeviceID     string                  `json:"deviceId"`
@@ -158,7 +165,8 @@ type Outcome struct {
 }
 
 // Pair lets a device in, or makes a request that somebody has to approve. A
-// silent request is approved at once, unless an older one waits.
+// silent request is approved at once, unless an older one waits. It fails with
+// ErrManyPending.
 func (d *Devices) Pair(c Connect) (Outcome, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -183,6 +191,9 @@ func (d *Devices) Pair(c Connect) (Outcome, error) {
 		Scopes: c.Scopes, RemoteIP: c.RemoteIP, Silent: c.Silent, IsRepair: d.paired[c.DeviceID] != nil, TS: d.nowMs()}
 	if c.Silent {
 		return Outcome{Paired: true, RequestID: p.RequestID, Created: true, Silent: true}, d.approveLocked(p)
+	}
+	if len(d.pending) >= MaxPending {
+		return Outcome{}, ErrManyPending
 	}
 	d.pending[p.RequestID] = p
 	return Outcome{RequestID: p.RequestID, Created: true, Request: p}, d.saveLocked("pending.json", d.pending)

@@ -112,31 +112,32 @@ func (d *Devices) Remove(deviceID string) error {
 }
 
 // Rotate gives a device a new token for the role; the old one is worth nothing
-// from now on. Scopes that are not nil replace those of token and device. It fails
-// with ErrUnknownToken.
-func (d *Devices) Rotate(deviceID, role string, scopes []string) (DeviceToken, error) {
-	return d.change(deviceID, role, func(dev *Device, t *DeviceToken) *DeviceToken {
+// from now on. Scopes that are not nil replace those of token and device. Nothing changes
+// when may returns an error for the scopes that the new one would have. It fails with
+// ErrUnknownToken.
+func (d *Devices) Rotate(deviceID, role string, scopes []string, may func(scopes []string) error) (DeviceToken, error) {
+	return d.change(deviceID, role, func(dev *Device, t *DeviceToken) (*DeviceToken, error) {
 		if scopes == nil {
 			scopes = t.Scopes
 		} else {
 			dev.Scopes = normalise(scopes)
 		}
-		return newToken(t, role, scopes, d.nowMs())
+		return newToken(t, role, scopes, d.nowMs()), may(scopes)
 	})
 }
 
 // Revoke makes a device's token for the role worthless. It fails with ErrUnknownToken.
 func (d *Devices) Revoke(deviceID, role string) (DeviceToken, error) {
-	return d.change(deviceID, role, func(_ *Device, t *DeviceToken) *DeviceToken {
+	return d.change(deviceID, role, func(_ *Device, t *DeviceToken) (*DeviceToken, error) {
 		revoked := *t
 		revoked.RevokedAtMs = d.nowMs()
-		return &revoked
+		return &revoked, nil
 	})
 }
 
 // change replaces one token, and the device with it, so that what was handed out
 // of either stays as it was.
-func (d *Devices) change(deviceID, role string, next func(*Device, *DeviceToken) *DeviceToken) (DeviceToken, error) {
+func (d *Devices) change(deviceID, role string, next func(*Device, *DeviceToken) (*DeviceToken, error)) (DeviceToken, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if err := d.loadLocked(); err != nil {
@@ -148,7 +149,11 @@ func (d *Devices) change(deviceID, role string, next func(*Device, *DeviceToken)
 	}
 	dev := old.copy()
 	dev.Scopes = slices.Clone(old.Scopes)
-	dev.Tokens[role] = next(&dev, old.Tokens[role])
+	t, err := next(&dev, old.Tokens[role])
+	if err != nil {
+		return DeviceToken{}, err
+	}
+	dev.Tokens[role] = t
 	d.paired[deviceID] = &dev
-	return *dev.Tokens[role], d.saveLocked("paired.json", d.paired)
+	return *t, d.saveLocked("paired.json", d.paired)
 }

@@ -101,10 +101,7 @@ func (f *Feature) remove(_ context.Context, _ *rpc.Session, p protocol.DevicePar
 }
 
 func (f *Feature) rotate(_ context.Context, s *rpc.Session, p protocol.DeviceTokenRotateParams) (protocol.DeviceTokenRotateResult, error) {
-	if err := mayGrant(s, p.Scopes); err != nil {
-		return protocol.DeviceTokenRotateResult{}, err
-	}
-	t, err := f.store.Rotate(p.DeviceID, p.Role, p.Scopes)
+	t, err := f.store.Rotate(p.DeviceID, p.Role, p.Scopes, func(scopes []string) error { return mayGrant(s, scopes) })
 	if err != nil {
 		return protocol.DeviceTokenRotateResult{}, wrong(err)
 	}
