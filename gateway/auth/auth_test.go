@@ -120,6 +120,7 @@ func TestTrustedProxy(t *testing.T) {
 		"no user":           {full, request("10.0.0.1:9", "h", "X-Forwarded-Proto", "https"), "trusted_proxy_user_missing"},
 		"blank user":        {full, request("10.0.0.1:9", "h", "X-Forwarded-Proto", "https", "X-User", " "), "trusted_proxy_user_missing"},
 		"user not wanted":   {full, request("10.0.0.1:9", "h", "X-Forwarded-Proto", "https", "X-User", "Kim"), "trusted_proxy_user_not_allowed"},
+		"two users":         {full, request("10.0.0.1:9", "h", append(with, "X-User", "sam")...), "trusted_proxy_user_not_allowed"},
 		"user of two words": {full, request("10.0.0.1:9", "h", "X-Forwarded-Proto", "https", "X-User", "kim sam"), "trusted_proxy_user_not_allowed"},
 	} {
 		g := auth.NewGate(tc.s, auth.Rotations{}, nil, time.Now, slog.New(slog.DiscardHandler))
@@ -137,7 +138,7 @@ func request(remote, host string, headers ...string) *http.Request {
 	r := httptest.NewRequest(http.MethodGet, "/", nil)
 	r.RemoteAddr, r.Host = remote, host
 	for i := 0; i < len(headers); i += 2 {
-		r.Header.Set(headers[i], headers[i+1])
+		r.Header.Add(headers[i], headers[i+1])
 	}
 	return r
 }
@@ -150,18 +151,22 @@ func TestPeerOf(t *testing.T) {
 		local  bool
 		report string
 	}{
-		"loopback":            {request("127.0.0.1:5", "localhost:18789"), true, ""},
-		"mapped":              {request("[::ffff:127.0.0.1]:5", "127.0.0.1:1"), true, ""},
-		"ipv6":                {request("[::1]:5", "[::1]:18789"), true, ""},
-		"foreign name":        {request("127.0.0.1:5", "evil.example"), false, ""},
-		"remote":              {request("198.51.100.7:5", "localhost"), false, "198.51.100.7"},
-		"untrusted proxy":     {request("127.0.0.1:5", "localhost", "X-Forwarded-For", "127.0.0.1"), false, ""},
-		"trusted proxy":       {request("10.1.2.3:5", "localhost", "X-Forwarded-For", "198.51.100.9, 10.9.9.9"), false, "198.51.100.9"},
-		"trusted, client lo":  {request("192.0.2.1:5", "x.ts.net", "X-Real-Ip", "127.0.0.1"), true, ""},
-		"range of IPv6":       {request("[fd00::1]:5", "localhost", "X-Forwarded-For", "2001:db8::7"), false, "2001:db8::7"},
-		"mapped range":        {request("203.0.113.9:5", "localhost", "X-Forwarded-For", "198.51.100.9"), false, "198.51.100.9"},
-		"client says it's lo": {request("10.1.2.3:5", "localhost", "X-Forwarded-For", "127.0.0.1, 198.51.100.9"), false, ""},
-		"remote says it's lo": {request("198.51.100.7:5", "localhost", "X-Real-Ip", "127.0.0.1"), false, ""},
+		"loopback":                {request("127.0.0.1:5", "localhost:18789"), true, ""},
+		"mapped":                  {request("[::ffff:127.0.0.1]:5", "127.0.0.1:1"), true, ""},
+		"ipv6":                    {request("[::1]:5", "[::1]:18789"), true, ""},
+		"foreign name":            {request("127.0.0.1:5", "evil.example"), false, ""},
+		"remote":                  {request("198.51.100.7:5", "localhost"), false, "198.51.100.7"},
+		"untrusted proxy":         {request("127.0.0.1:5", "localhost", "X-Forwarded-For", "127.0.0.1"), false, ""},
+		"trusted proxy":           {request("10.1.2.3:5", "localhost", "X-Forwarded-For", "198.51.100.9, 10.9.9.9"), false, "198.51.100.9"},
+		"trusted, client lo":      {request("192.0.2.1:5", "x.ts.net", "X-Real-Ip", "127.0.0.1"), true, ""},
+		"range of IPv6":           {request("[fd00::1]:5", "localhost", "X-Forwarded-For", "2001:db8::7"), false, "2001:db8::7"},
+		"mapped range":            {request("203.0.113.9:5", "localhost", "X-Forwarded-For", "198.51.100.9"), false, "198.51.100.9"},
+		"client says it's lo":     {request("10.1.2.3:5", "localhost", "X-Forwarded-For", "127.0.0.1, 198.51.100.9"), false, ""},
+		"it says so to X-Real-IP": {request("192.0.2.1:5", "localhost", "X-Forwarded-For", "127.0.0.1", "X-Real-Ip", "198.51.100.9"), false, ""},
+		"both say lo":             {request("192.0.2.1:5", "localhost", "X-Forwarded-For", "127.0.0.1", "X-Real-Ip", "127.0.0.1"), true, ""},
+		"an empty line first":     {request("127.0.0.1:5", "localhost", "X-Forwarded-Host", "", "X-Forwarded-Host", "evil.example"), false, ""},
+		"the standard's header":   {request("127.0.0.1:5", "localhost", "Forwarded", "for=198.51.100.9"), false, ""},
+		"remote says it's lo":     {request("198.51.100.7:5", "localhost", "X-Real-Ip", "127.0.0.1"), false, ""},
 	} {
 		if got := auth.PeerOf(tc.r, trusted); got.Local != tc.local || got.Report != tc.report {
 			t.Errorf("%s: got %+v", name, got)

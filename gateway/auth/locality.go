@@ -23,7 +23,7 @@ type Peer struct {
 // whose headers are believed.
 func PeerOf(r *http.Request, trusted []string) Peer {
 	remote := parseIP(r.RemoteAddr)
-	proxied := r.Header.Get("X-Forwarded-For") != "" || r.Header.Get("X-Real-Ip") != "" || r.Header.Get("X-Forwarded-Host") != ""
+	proxied := wrote(r, "X-Forwarded-For") || wrote(r, "X-Real-Ip") || wrote(r, "X-Forwarded-Host") || wrote(r, "Forwarded")
 	believed := trusts(trusted, remote)
 	p := Peer{IP: remote, Hop: lastHop(r, remote, trusted)}
 	if believed {
@@ -35,12 +35,23 @@ func PeerOf(r *http.Request, trusted []string) Peer {
 			}
 		}
 	}
-	// A client can write the first element of X-Forwarded-For, not the last.
-	p.Local = p.IP.IsLoopback() && p.Hop.IsLoopback() && localName(hostname(r.Host)) && (!proxied || believed)
+	// A client can write the first element of X-Forwarded-For, not the last; and all of it
+	// where the proxy writes X-Real-IP only.
+	p.Local = p.IP.IsLoopback() && p.Hop.IsLoopback() && !strange(r.Header.Values("X-Real-Ip")) && localName(hostname(r.Host)) && (!proxied || believed)
 	if !p.Local && (!proxied || believed) && p.IP.IsValid() && !p.IP.IsLoopback() {
 		p.Report = p.IP.String()
 	}
 	return p
+}
+
+// wrote tells whether somebody wrote something into a header, in whichever of its lines.
+func wrote(r *http.Request, header string) bool {
+	return slices.ContainsFunc(r.Header.Values(header), func(v string) bool { return v != "" })
+}
+
+// strange tells whether one of the addresses is not this machine's.
+func strange(addresses []string) bool {
+	return slices.ContainsFunc(addresses, func(text string) bool { return !parseIP(strings.TrimSpace(text)).IsLoopback() })
 }
 
 func parseIP(text string) netip.Addr {

@@ -24,12 +24,24 @@ func (s Settings) byProxy(r *http.Request) (reason string) {
 			return ReasonProxyMissingHeader + strings.ToLower(name)
 		}
 	}
-	user := strings.TrimSpace(r.Header.Get(s.Proxy.UserHeader))
+	user, ok := only(r, s.Proxy.UserHeader)
 	switch {
+	case !ok:
+		return ReasonProxyUserNotAllowed
 	case user == "":
 		return ReasonProxyUserMissing
 	case len(s.Proxy.AllowUsers) > 0 && !slices.Contains(s.Proxy.AllowUsers, user):
 		return ReasonProxyUserNotAllowed
 	}
 	return ""
+}
+
+// only is the value of a header that names somebody; false when the header is there
+// several times, as behind a proxy that adds its own to what the client has written.
+func only(r *http.Request, name string) (value string, ok bool) {
+	values := r.Header.Values(name)
+	if len(values) == 0 {
+		return "", true
+	}
+	return strings.TrimSpace(values[0]), len(values) == 1
 }

@@ -53,7 +53,10 @@ func newTailscale(whois Whois, now func() time.Time) *tailscale {
 // judge returns "" for a request whose user Tailscale vouches for, else why not. The
 // error is that of asking Tailscale.
 func (t *tailscale) judge(ctx context.Context, r *http.Request) (reason string, err error) {
-	user := strings.TrimSpace(r.Header.Get("Tailscale-User-Login"))
+	user, ok := only(r, "Tailscale-User-Login")
+	if !ok {
+		return ReasonTailscaleUserMismatch, nil
+	}
 	if user == "" {
 		return ReasonTailscaleUserMissing, nil
 	}
@@ -62,8 +65,8 @@ func (t *tailscale) judge(ctx context.Context, r *http.Request) (reason string, 
 		r.Header.Get("X-Forwarded-Proto") == "" || r.Header.Get("X-Forwarded-Host") == "" {
 		return ReasonTailscaleProxyMissing, nil
 	}
-	first, _, _ := strings.Cut(r.Header.Get("X-Forwarded-For"), ",")
-	ip := parseIP(strings.TrimSpace(first))
+	// serve writes one address. What stands before another proxy's is the client's own words.
+	ip := lastHop(r, parseIP(r.RemoteAddr), nil)
 	if !ip.IsValid() {
 		return ReasonTailscaleWhoisFailed, errors.New("X-Forwarded-For names no address")
 	}

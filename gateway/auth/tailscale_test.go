@@ -45,18 +45,22 @@ func TestTailscaleUser(t *testing.T) {
 		token string
 		want  auth.Verdict
 	}{
-		"that user":              {served("kim@example.com", "100.64.0.7"), "", auth.Verdict{OK: true}},
-		"wrong token as well":    {served("kim@example.com", "100.64.0.7"), "x", auth.Verdict{OK: true}},
-		"right token as well":    {served("kim@example.com", "100.64.0.7"), "t", auth.Verdict{OK: true, Shared: true}},
-		"another user":           {served("sam@example.com", "100.64.0.7"), "", auth.Verdict{Reason: auth.ReasonTokenMissing}},
-		"a machine without user": {served("kim@example.com", "100.64.0.9"), "", auth.Verdict{Reason: auth.ReasonTokenMissing}},
-		"unknown machine":        {served("kim@example.com", "100.64.0.8"), "", auth.Verdict{Reason: auth.ReasonTokenMissing}},
-		"no address":             {served("kim@example.com", "phone"), "", auth.Verdict{Reason: auth.ReasonTokenMissing}},
-		"no user":                {without("Tailscale-User-Login"), "", auth.Verdict{Reason: auth.ReasonTokenMissing}},
-		"no X-Forwarded-For":     {without("X-Forwarded-For"), "", auth.Verdict{Reason: auth.ReasonTokenMissing}},
-		"no X-Forwarded-Proto":   {without("X-Forwarded-Proto"), "x", auth.Verdict{Reason: auth.ReasonTokenMismatch}},
-		"no X-Forwarded-Host":    {without("X-Forwarded-Host"), "", auth.Verdict{Reason: auth.ReasonTokenMissing}},
-		"not from this machine":  {remote, "", auth.Verdict{Reason: auth.ReasonTokenMissing}},
+		"that user":               {served("kim@example.com", "100.64.0.7"), "", auth.Verdict{OK: true}},
+		"wrong token as well":     {served("kim@example.com", "100.64.0.7"), "x", auth.Verdict{OK: true}},
+		"right token as well":     {served("kim@example.com", "100.64.0.7"), "t", auth.Verdict{OK: true, Shared: true}},
+		"another user":            {served("sam@example.com", "100.64.0.7"), "", auth.Verdict{Reason: auth.ReasonTokenMissing}},
+		"a machine without user":  {served("kim@example.com", "100.64.0.9"), "", auth.Verdict{Reason: auth.ReasonTokenMissing}},
+		"unknown machine":         {served("kim@example.com", "100.64.0.8"), "", auth.Verdict{Reason: auth.ReasonTokenMissing}},
+		"no address":              {served("kim@example.com", "phone"), "", auth.Verdict{Reason: auth.ReasonTokenMissing}},
+		"no user":                 {without("Tailscale-User-Login"), "", auth.Verdict{Reason: auth.ReasonTokenMissing}},
+		"no X-Forwarded-For":      {without("X-Forwarded-For"), "", auth.Verdict{Reason: auth.ReasonTokenMissing}},
+		"no X-Forwarded-Proto":    {without("X-Forwarded-Proto"), "x", auth.Verdict{Reason: auth.ReasonTokenMismatch}},
+		"no X-Forwarded-Host":     {without("X-Forwarded-Host"), "", auth.Verdict{Reason: auth.ReasonTokenMissing}},
+		"through another proxy":   {served("kim@example.com", "100.64.0.7, 198.51.100.7"), "", auth.Verdict{Reason: auth.ReasonTokenMissing}},
+		"and a line of its own":   {served("kim@example.com", "100.64.0.7", "X-Forwarded-For", "198.51.100.7"), "", auth.Verdict{Reason: auth.ReasonTokenMissing}},
+		"through one after serve": {served("kim@example.com", "100.64.0.7, 127.0.0.1"), "", auth.Verdict{OK: true}},
+		"two users":               {served("kim@example.com", "100.64.0.7", "Tailscale-User-Login", "sam@example.com"), "", auth.Verdict{Reason: auth.ReasonTokenMissing}},
+		"not from this machine":   {remote, "", auth.Verdict{Reason: auth.ReasonTokenMissing}},
 	} {
 		g := auth.NewGate(auth.Settings{Mode: "token", Token: "t", AllowTailscale: true}, auth.Rotations{}, whois, time.Now, slog.New(slog.DiscardHandler))
 		if got := g.Judge(t.Context(), auth.Claim{Request: tc.r, Peer: auth.PeerOf(tc.r, nil), Token: tc.token}); got != tc.want {
