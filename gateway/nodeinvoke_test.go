@@ -1,10 +1,12 @@
 package gateway_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/coder/websocket"
 
@@ -182,5 +184,36 @@ func TestNodeInvokeOutlastsDrain(t *testing.T) {
 	}
 	if code, reason, _ := w.closed(); code != protocol.CloseRestart {
 		t.Errorf("the node is closed with %d %s", code, reason)
+	}
+}
+
+// TestNodeCannotBreakItsCaller: what a node answers in a binary frame reaches who asked as
+// text that is UTF-8, for a client that is sent anything else has to hang up.
+func TestNodeCannotBreakItsCaller(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	node, id := r.joinNode(t, nil)
+	w := r.open(t, nil)
+	p := newKey(t).sign(with(plain(), object{"scopes": []string{"operator.write"}}), time.Now(), w.nonce)
+	if res := w.ask("c", "connect", p); !res.OK {
+		t.Fatalf("%+v", res.Error)
+	}
+	w.post("1", "node.invoke", object{"nodeId": id, "command": "system.which", "params": object{"bins": []string{"sh"}}, "idempotencyKey": "k"})
+	req := node.asked()
+	node.send(websocket.MessageBinary, `{"type":"req","id":"r","method":"node.invoke.result","params":{"id":"`+req.ID+`","nodeId":"`+id+`","ok":true,"payload":{"x":"a`+"\xff"+`b"}}}`)
+	for {
+		_, raw, err := w.conn.Read(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !utf8.Valid(raw) {
+			t.Fatalf("not UTF-8: %q", raw)
+		}
+		if bytes.Contains(raw, []byte(`"res"`)) {
+			if !bytes.Contains(raw, []byte("a\uFFFDb")) {
+				t.Errorf("%s", raw)
+			}
+			return
+		}
 	}
 }

@@ -1,6 +1,7 @@
 package rpc
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -35,11 +36,21 @@ func (s *Session) Read() ([]byte, error) {
 		s.Close(closeNotText, "invalid UTF-8")
 		err = errNotText
 	}
+	if err == nil && kind == websocket.MessageBinary && !utf8.Valid(raw) {
+		raw = s.asText(raw) // parts of it may go to others, as text
+	}
 	if err != nil {
 		s.Done(raw)
 		return nil, err
 	}
 	return raw, nil
+}
+
+// asText replaces what is not UTF-8 in a message, as clients of the family do.
+func (s *Session) asText(raw []byte) []byte {
+	text := bytes.ToValidUTF8(raw, []byte("\uFFFD"))
+	s.hold(cap(text) - cap(raw))
+	return text
 }
 
 // readAll is io.ReadAll with an eye on what all clients together send: what has come of
