@@ -71,28 +71,31 @@ func askGateway[R any](ctx context.Context, a *app, c *cli.Command, method strin
 }
 
 func (a *app) devicesList(ctx context.Context, c *cli.Command) error {
-	return askGateway(ctx, a, c, "device.pair.list", nil, func(l protocol.DevicePairListResult) error {
-		if len(l.Pending)+len(l.Paired) == 0 {
-			fmt.Fprintln(a.stdout, "No device pairing entries.")
-			return nil
-		}
-		tw := tabwriter.NewWriter(a.stdout, 0, 8, 2, ' ', 0)
-		if len(l.Pending) > 0 {
-			fmt.Fprintf(tw, "Pending (%d)\nREQUEST\tDEVICE\tROLE\tSCOPES\tIP\tAGE\tFLAGS\n", len(l.Pending))
-		}
-		for _, p := range l.Pending {
-			fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", p.RequestID, deviceName(p.DisplayName, p.ClientID, p.DeviceID), p.Role, shortScopes(p.Scopes),
-				firstOf(p.RemoteIP, "-"), age(time.Since(time.UnixMilli(p.TS))), map[bool]string{true: "repair"}[p.IsRepair])
-		}
-		if len(l.Paired) > 0 {
-			fmt.Fprintf(tw, "Paired (%d)\nDEVICE\tROLES\tSCOPES\tTOKENS\tIP\tID\n", len(l.Paired))
-		}
-		for _, d := range l.Paired {
-			fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%s\t%s\n", deviceName(d.DisplayName, d.ClientID, ""), strings.Join(d.Roles, ","), shortScopes(d.Scopes),
-				tokenWords(d.Tokens), firstOf(d.RemoteIP, "-"), d.DeviceID)
-		}
-		return tw.Flush()
-	})
+	return askGateway(ctx, a, c, "device.pair.list", nil, a.printDevices)
+}
+
+// printDevices shows what devices say of themselves so that they cannot pass for others.
+func (a *app) printDevices(l protocol.DevicePairListResult) error {
+	if len(l.Pending)+len(l.Paired) == 0 {
+		fmt.Fprintln(a.stdout, "No device pairing entries.")
+		return nil
+	}
+	tw := tabwriter.NewWriter(a.stdout, 0, 8, 2, ' ', 0)
+	if len(l.Pending) > 0 {
+		fmt.Fprintf(tw, "Pending (%d)\nREQUEST\tDEVICE\tROLE\tSCOPES\tIP\tAGE\tFLAGS\n", len(l.Pending))
+	}
+	for _, p := range l.Pending {
+		fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", p.RequestID, shown(deviceName(p.DisplayName, p.ClientID, p.DeviceID)), shown(p.Role), shown(shortScopes(p.Scopes)),
+			firstOf(p.RemoteIP, "-"), age(time.Since(time.UnixMilli(p.TS))), map[bool]string{true: "repair"}[p.IsRepair])
+	}
+	if len(l.Paired) > 0 {
+		fmt.Fprintf(tw, "Paired (%d)\nDEVICE\tROLES\tSCOPES\tTOKENS\tIP\tID\n", len(l.Paired))
+	}
+	for _, d := range l.Paired {
+		fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%s\t%s\n", shown(deviceName(d.DisplayName, d.ClientID, "")), shown(strings.Join(d.Roles, ",")), shown(shortScopes(d.Scopes)),
+			tokenWords(d.Tokens), firstOf(d.RemoteIP, "-"), d.DeviceID)
+	}
+	return tw.Flush()
 }
 
 // deviceName is what a person knows a device by, and the beginning of its id.
@@ -146,12 +149,12 @@ func (a *app) devicesApprove(ctx context.Context, c *cli.Command) error {
 		id = l.Pending[0].RequestID
 		if !c.Bool("latest") {
 			p := l.Pending[0]
-			return usageError("%s at %s asks for %s with %s; if that is yours, run: %s", deviceName(p.DisplayName, p.ClientID, p.DeviceID), firstOf(p.RemoteIP, "this machine"),
-				p.Role, firstOf(shortScopes(p.Scopes), "no scope"), hint(t.profile, "devices approve "+id))
+			return usageError("%s at %s asks for %s with %s; if that is yours, run: %s", shown(deviceName(p.DisplayName, p.ClientID, p.DeviceID)), firstOf(p.RemoteIP, "this machine"),
+				shown(p.Role), shown(firstOf(shortScopes(p.Scopes), "no scope")), hint(t.profile, "devices approve "+id))
 		}
 	}
 	return askGateway(ctx, a, c, "device.pair.approve", protocol.PairRequestParams{RequestID: id}, func(r protocol.DevicePairApproveResult) error {
-		fmt.Fprintf(a.stdout, "Approved %s.\n", deviceName(r.Device.DisplayName, r.Device.ClientID, r.Device.DeviceID))
+		fmt.Fprintf(a.stdout, "Approved %s.\n", shown(deviceName(r.Device.DisplayName, r.Device.ClientID, r.Device.DeviceID)))
 		return nil
 	})
 }

@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"strings"
 	"time"
+	"unicode"
 
 	"github.com/coderclaw/coderclaw/profiles"
 )
@@ -114,7 +116,7 @@ func (r record) short(zone *time.Location) string {
 }
 
 func quoteIfNeeded(s string) string {
-	if bytes.ContainsAny([]byte(s), " \t\n\"=") || s == "" {
+	if strings.ContainsAny(s, " \"=") || s == "" || strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) }) {
 		return fmt.Sprintf("%q", s)
 	}
 	return s
