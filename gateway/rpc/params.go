@@ -20,10 +20,10 @@ func (r Params[P]) Read(raw json.RawMessage) (p P, wrong string) {
 	if wrong = r.shape.validate(raw); wrong != "" {
 		return p, wrong
 	}
-	if json.Unmarshal(raw, &p) == nil {
+	if !repeats(raw) && json.Unmarshal(raw, &p) == nil {
 		return p, ""
 	}
-	// Some write whole numbers with a fraction of nothing or a power of ten.
+	// Some write whole numbers with a fraction of nothing or a power of ten, or a key twice.
 	plain, err := wholeNumbers(raw)
 	if err == nil {
 		p = *new(P)
@@ -35,7 +35,8 @@ func (r Params[P]) Read(raw json.RawMessage) (p P, wrong string) {
 	return p, ""
 }
 
-// wholeNumbers writes a JSON text anew, with whole numbers as digits only.
+// wholeNumbers writes a JSON text anew, with whole numbers as digits only and of each key
+// the last.
 func wholeNumbers(raw json.RawMessage) (json.RawMessage, error) {
 	d := json.NewDecoder(bytes.NewReader(raw))
 	d.UseNumber()
@@ -66,7 +67,7 @@ func plain(v any) any {
 
 // readLoose reads the fields of a P that fit and leaves the others as if they were absent.
 func readLoose[P any](raw json.RawMessage) (p P) {
-	if json.Unmarshal(raw, &p) == nil {
+	if !repeats(raw) && json.Unmarshal(raw, &p) == nil {
 		return p
 	}
 	var fields map[string]json.RawMessage
