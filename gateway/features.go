@@ -91,15 +91,20 @@ func (g *Gateway) features() protocol.Features {
 }
 
 // broadcast sends an event to everybody who may have it.
-func (g *Gateway) broadcast(event string, payload any) {
+func (g *Gateway) broadcast(event string, payload any) { g.broadcastOf(event, payload, nil) }
+
+// broadcastOf is broadcast of a payload that tells of a state, whose version of is: the
+// state may have changed since it was read.
+func (g *Gateway) broadcastOf(event string, payload any, of *protocol.StateVersion) {
 	k, known := g.kinds[event]
 	if !known {
 		g.o.Log.Error("an event that clients are not told of was not sent", "event", event)
 		return
 	}
-	d := rpc.Delivery{Drop: k.drop, Need: k.need}
-	if k.versioned {
-		d.Version = g.versions()
+	d := rpc.Delivery{Drop: k.drop, Need: k.need, Version: of}
+	if k.versioned != (of != nil) {
+		g.o.Log.Error("an event with the version of a state that it is not of, or without one, was not sent", "event", event)
+		return
 	}
 	if err := g.hub.Broadcast(event, payload, d); err != nil {
 		g.o.Log.Error("event", "event", event, "err", err)

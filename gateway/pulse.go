@@ -100,8 +100,8 @@ const askedDelay = time.Second
 
 // tellHealth tells everybody of the last summary.
 func (g *Gateway) tellHealth() {
-	if raw, _ := g.health.Cached(); raw != nil && g.hub.Count() > 0 {
-		g.broadcast("health", raw)
+	if raw, version := g.health.Cached(); raw != nil && g.hub.Count() > 0 {
+		g.broadcastOf("health", raw, g.healthAt(version))
 	}
 }
 
@@ -112,18 +112,26 @@ const aroundDelay = 50 * time.Millisecond
 // tellPresence tells everybody who is around.
 func (g *Gateway) tellPresence() {
 	if g.hub.Count() > 0 {
-		payload := slices.Concat([]byte(`{"presence":`), g.presence.Encoded(), []byte("}")) // a protocol.PresenceEvent
-		g.broadcast("presence", json.RawMessage(payload))
+		list, version := g.presence.Snapshot()
+		payload := slices.Concat([]byte(`{"presence":`), list, []byte("}")) // a protocol.PresenceEvent
+		v := g.versions()
+		v.Presence = version
+		g.broadcastOf("presence", json.RawMessage(payload), v)
 	}
 }
 
 func (g *Gateway) broadcastHealth(ctx context.Context) {
-	raw, _, err := g.health.Summary(ctx, true)
+	raw, version, err := g.health.Summary(ctx, true)
 	if err != nil {
 		g.o.Log.Error("health", "err", err)
 		return
 	}
-	g.broadcast("health", raw)
+	g.broadcastOf("health", raw, g.healthAt(version))
+}
+
+// healthAt is what a health of that version is sent with: there may be a newer one by then.
+func (g *Gateway) healthAt(version int64) *protocol.StateVersion {
+	return &protocol.StateVersion{Presence: g.presence.Version(), Health: version}
 }
 
 func (g *Gateway) versions() *protocol.StateVersion {

@@ -102,9 +102,9 @@ func (g *Gateway) letIn(ctx context.Context, s *rpc.Session, line *door.Conn, r 
 // greet sends the newcomer a fresh health. Sending it to everybody, as others
 // do, costs n² events for n clients.
 func (g *Gateway) greet(s *rpc.Session) {
-	raw, _, err := g.health.Glance() // the supervisor's probe is not to wait for an answer of the supervisor
+	raw, version, err := g.health.Glance() // the supervisor's probe is not to wait for an answer of the supervisor
 	if err == nil {
-		err = g.hub.Send(s, "health", raw, g.versions())
+		err = g.hub.Send(s, "health", raw, g.healthAt(version))
 	}
 	if err != nil {
 		g.o.Log.Error("health", "err", err)

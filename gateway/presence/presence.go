@@ -134,6 +134,17 @@ func (p *Store) Encoded() json.RawMessage { return p.Append(nil, 0) }
 func (p *Store) Append(b []byte, room int) []byte {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	return p.appendLocked(b, room)
+}
+
+// Snapshot is Encoded with the version that it is of.
+func (p *Store) Snapshot() (raw json.RawMessage, version int64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.appendLocked(nil, 0), p.version
+}
+
+func (p *Store) appendLocked(b []byte, room int) []byte {
 	self, _ := json.Marshal(p.currentLocked()) // strings and numbers always can be
 	size := len(self) + 2
 	for _, l := range p.order {

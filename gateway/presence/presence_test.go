@@ -89,3 +89,28 @@ func TestTracked(t *testing.T) {
 		t.Errorf("got %v", got)
 	}
 }
+
+// TestSnapshot: what is of one version is one list, whoever comes meanwhile.
+func TestSnapshot(t *testing.T) {
+	t.Parallel()
+	p := presence.New(presence.Self{Host: "h"}, time.Now)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for i := range 150 {
+			p.Connected(session(fmt.Sprint(i), "ui"))
+		}
+	}()
+	for end := false; !end; {
+		select {
+		case <-done:
+			end = true
+		default:
+		}
+		raw, version := p.Snapshot()
+		var list []protocol.PresenceEntry
+		if err := json.Unmarshal(raw, &list); err != nil || int64(len(list)) != version {
+			t.Fatalf("version %d has %d entries, %v", version, len(list), err)
+		}
+	}
+}
