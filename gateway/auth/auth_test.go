@@ -1,6 +1,7 @@
 package auth_test
 
 import (
+	"encoding/json"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -293,6 +294,68 @@ func TestDamagedStoreIsKept(t *testing.T) {
 		}
 		if got, _ := os.ReadFile(file); string(got) != text {
 			t.Errorf("%s became %s", text, got)
+		}
+	}
+}
+
+// TestWhatFailedHasNotHappened: a change that could not be written down does not hold
+// until the gateway ends, and then no more.
+func TestWhatFailedHasNotHappened(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	d := auth.NewDevices(dir, time.Now)
+	connect := func(id string, silent bool) auth.Connect {
+		return auth.Connect{DeviceID: id, PublicKey: "k", Role: "operator", Scopes: []string{"operator.read"}, Silent: silent}
+	}
+	if _, err := d.Pair(connect("old", true)); err != nil {
+		t.Fatal(err)
+	}
+	waits, err := d.Pair(connect("new", false))
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := func() string {
+		t.Helper()
+		pending, paired, err := d.List()
+		if err != nil {
+			t.Fatal(err)
+		}
+		raw, err := json.Marshal([]any{pending, paired})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(raw)
+	}
+	before := all()
+	away := filepath.Join(dir, "away")
+	if err := os.Rename(filepath.Join(dir, "devices"), away); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "devices"), nil, 0o600); err != nil { // nothing can be written below it
+		t.Fatal(err)
+	}
+	may := func([]string) error { return nil }
+	for name, do := range map[string]func() error{
+		"approve": func() error {
+			_, err := d.Approve(waits.RequestID, func(auth.Pending) error { return nil })
+			return err
+		},
+		"reject":  func() error { _, err := d.Reject(waits.RequestID); return err },
+		"remove":  func() error { return d.Remove("old") },
+		"rotate":  func() error { _, err := d.Rotate("old", "operator", []string{}, may); return err },
+		"revoke":  func() error { _, err := d.Revoke("old", "operator"); return err },
+		"request": func() error { _, err := d.Pair(connect("third", false)); return err },
+		"silent":  func() error { _, err := d.Pair(connect("fourth", true)); return err },
+		"token": func() error {
+			_, err := d.EnsureToken("old", "operator", []string{"operator.admin"})
+			return err
+		},
+	} {
+		if err := do(); err == nil {
+			t.Errorf("%s: no error", name)
+		}
+		if got := all(); got != before {
+			t.Errorf("%s: %s; want %s", name, got, before)
 		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -155,6 +156,34 @@ func (d *Devices) saveLocked(name string, v any) error {
 	return atomicfile.WriteFile(filepath.Join(d.dir, name), append(text, '\n'), 0o600)
 }
 
+// keepLocked makes dev the record of its id, nil for none, once that is on disk: a change
+// that failed has not happened. d.mu must be held.
+func (d *Devices) keepLocked(deviceID string, dev *Device) error {
+	next := maps.Clone(d.paired)
+	if next[deviceID] = dev; dev == nil {
+		delete(next, deviceID)
+	}
+	if err := d.saveLocked("paired.json", next); err != nil {
+		return err
+	}
+	d.paired = next
+	return nil
+}
+
+// waitLocked makes p the request of its id, nil for none, once that is on disk. d.mu
+// must be held.
+func (d *Devices) waitLocked(requestID string, p *Pending) error {
+	next := maps.Clone(d.pending)
+	if next[requestID] = p; p == nil {
+		delete(next, requestID)
+	}
+	if err := d.saveLocked("pending.json", next); err != nil {
+		return err
+	}
+	d.pending = next
+	return nil
+}
+
 // Outcome is what pairing came to.
 type Outcome struct {
 	Paired    bool
@@ -195,8 +224,7 @@ func (d *Devices) Pair(c Connect) (Outcome, error) {
 	if len(d.pending) >= MaxPending {
 		return Outcome{}, ErrManyPending
 	}
-	d.pending[p.RequestID] = p
-	return Outcome{RequestID: p.RequestID, Created: true, Request: p}, d.saveLocked("pending.json", d.pending)
+	return Outcome{RequestID: p.RequestID, Created: true, Request: p}, d.waitLocked(p.RequestID, p)
 }
 
 // covers tells whether the record allows what is asked for. Scopes are compared
@@ -222,8 +250,7 @@ func (d *Devices) refreshLocked(dev *Device, c Connect) error {
 		next.ClientMode == dev.ClientMode && next.Role == dev.Role && next.RemoteIP == dev.RemoteIP {
 		return nil
 	}
-	d.paired[dev.DeviceID] = &next
-	return d.saveLocked("paired.json", d.paired)
+	return d.keepLocked(dev.DeviceID, &next)
 }
 
 func (dev *Device) describe(c Connect) {
@@ -248,8 +275,7 @@ func (d *Devices) approveLocked(p *Pending) error {
 	dev.Scopes = union(dev.Scopes, p.Scopes)
 	dev.ApprovedAtMs = now
 	dev.Tokens[p.Role] = newToken(dev.Tokens[p.Role], p.Role, p.Scopes, now)
-	d.paired[p.DeviceID] = dev
-	return d.saveLocked("paired.json", d.paired)
+	return d.keepLocked(p.DeviceID, dev)
 }
 
 func newToken(old *DeviceToken, role string, scopes []string, now int64) *DeviceToken {
@@ -322,9 +348,10 @@ func (d *Devices) EnsureToken(deviceID, role string, scopes []string) (*DeviceTo
 		return t, nil
 	}
 	t := newToken(dev.Tokens[role], role, scopes, d.nowMs())
-	if dev.Tokens == nil {
-		dev.Tokens = map[string]*DeviceToken{}
+	next := dev.copy()
+	if next.Tokens == nil {
+		next.Tokens = map[string]*DeviceToken{}
 	}
-	dev.Tokens[role] = t
-	return t, d.saveLocked("paired.json", d.paired)
+	next.Tokens[role] = t
+	return t, d.keepLocked(deviceID, &next)
 }

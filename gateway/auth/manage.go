@@ -68,8 +68,7 @@ func (d *Devices) Approve(requestID string, may func(Pending) error) (Device, er
 	if err != nil {
 		return Device{}, err
 	}
-	delete(d.pending, requestID)
-	return d.paired[p.DeviceID].copy(), d.saveLocked("pending.json", d.pending)
+	return d.paired[p.DeviceID].copy(), d.waitLocked(requestID, nil)
 }
 
 // Reject drops a request and returns the id of its device.
@@ -80,8 +79,7 @@ func (d *Devices) Reject(requestID string) (deviceID string, err error) {
 	if err != nil {
 		return "", err
 	}
-	delete(d.pending, requestID)
-	return p.DeviceID, d.saveLocked("pending.json", d.pending)
+	return p.DeviceID, d.waitLocked(requestID, nil)
 }
 
 // findLocked returns a request that still waits. d.mu must be held.
@@ -107,8 +105,7 @@ func (d *Devices) Remove(deviceID string) error {
 	if d.paired[deviceID] == nil {
 		return ErrUnknownDevice
 	}
-	delete(d.paired, deviceID)
-	return d.saveLocked("paired.json", d.paired)
+	return d.keepLocked(deviceID, nil)
 }
 
 // Rotate gives a device a new token for the role; the old one is worth nothing
@@ -154,6 +151,5 @@ func (d *Devices) change(deviceID, role string, next func(*Device, *DeviceToken)
 		return DeviceToken{}, err
 	}
 	dev.Tokens[role] = t
-	d.paired[deviceID] = &dev
-	return *t, d.saveLocked("paired.json", d.paired)
+	return *t, d.keepLocked(deviceID, &dev)
 }
