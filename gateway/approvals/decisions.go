@@ -23,6 +23,9 @@ const (
 	grace = 15 * time.Second
 	// maxRecords bounds the questions that are kept at once.
 	maxRecords = 1000
+	// maxText bounds their texts together, in bytes: a command may be a long script, but
+	// not all of them are.
+	maxText = 32 << 20
 )
 
 // hostNode is the host of commands that run on a node.
@@ -114,8 +117,26 @@ func (d *Decisions) add(s *rpc.Session, p protocol.ExecApprovalRequestParams) (*
 	if len(d.records) >= maxRecords {
 		return nil, fmt.Errorf("%d approvals wait already", len(d.records))
 	}
+	size := r.size()
+	for _, other := range d.records {
+		size += other.size()
+	}
+	if size > maxText {
+		return nil, fmt.Errorf("the approvals that wait would have more than %d bytes of text", maxText)
+	}
 	d.records[r.id] = r
 	return r, nil
+}
+
+// size is how much text is kept of a question, in bytes.
+func (r *record) size() int {
+	n := len(r.id) + len(r.request.Command)
+	for _, p := range []*string{r.request.Cwd, r.request.Host, r.request.Security, r.request.Ask, r.request.AgentID, r.request.ResolvedPath, r.request.SessionKey} {
+		if p != nil {
+			n += len(*p)
+		}
+	}
+	return n
 }
 
 // await returns the decision on a question once there is one, or none when it expires.

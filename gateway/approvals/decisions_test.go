@@ -2,6 +2,8 @@ package approvals
 
 import (
 	"context"
+	"fmt"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -50,6 +52,28 @@ func TestDecisionsExpire(t *testing.T) {
 		if res := <-done; res.Decision != nil || res.ExpiresAtMs-res.CreatedAtMs != maxTimeout.Milliseconds() {
 			t.Errorf("at the end: %+v", res)
 		}
+	})
+}
+
+// TestLargeQuestions: who may ask cannot fill the memory by asking.
+func TestLargeQuestions(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		d := NewDecisions(time.Now, func(string, any) {})
+		long := strings.Repeat("x", maxText/4)
+		for i, p := range []protocol.ExecApprovalRequestParams{{Command: long}, {Command: "a", Cwd: &long}, {Command: "b", SessionKey: &long}} {
+			p.ID = fmt.Sprint(i)
+			asking(t.Context(), d, &rpc.Session{ID: "c"}, p)
+		}
+		if _, err := d.add(&rpc.Session{}, protocol.ExecApprovalRequestParams{ID: "one more", Command: long}); err == nil {
+			t.Error("more text than may be kept")
+		}
+		d.decide("0", protocol.Deny)
+		time.Sleep(grace + time.Second)
+		if _, err := d.add(&rpc.Session{}, protocol.ExecApprovalRequestParams{ID: "one more", Command: long}); err != nil {
+			t.Errorf("when there is room again: %v", err)
+		}
+		d.Close()
 	})
 }
 

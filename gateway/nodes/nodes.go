@@ -78,7 +78,7 @@ func (f *Feature) pairRequest(_ context.Context, _ *rpc.Session, p protocol.Node
 	}
 	r, created, err := f.store.request(p)
 	if err != nil {
-		return protocol.NodePairRequestResult{}, err
+		return protocol.NodePairRequestResult{}, wrong(err)
 	}
 	if created {
 		f.tell("node.pair.requested", r)
@@ -202,7 +202,7 @@ func (f *Feature) all() ([]protocol.Node, error) {
 
 // wrong tells what the caller got wrong from what went wrong here.
 func wrong(err error) error {
-	if errors.Is(err, errUnknownRequest) || errors.Is(err, errUnknownNode) {
+	if errors.Is(err, errUnknownRequest) || errors.Is(err, errUnknownNode) || errors.Is(err, errLargeRequest) || errors.Is(err, errLongName) {
 		return protocol.Invalid(err.Error())
 	}
 	return err

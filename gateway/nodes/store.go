@@ -25,6 +25,8 @@ import (
 var (
 	errUnknownRequest = errors.New("unknown requestId")
 	errUnknownNode    = errors.New("unknown nodeId")
+	errLargeRequest   = fmt.Errorf("a pairing request has at most %d bytes", maxRequest)
+	errLongName       = fmt.Errorf("a name has at most %d bytes", maxName)
 )
 
 // pendingTTL is how long a pairing request waits for an answer.
@@ -32,6 +34,13 @@ const pendingTTL = 5 * time.Minute
 
 // maxPending bounds the requests that wait at once.
 const maxPending = 200
+
+// maxRequest bounds one of them, in bytes of JSON; it is as much as a client may say of
+// itself when it connects.
+const maxRequest = 64 << 10
+
+// maxName bounds the name that a person gives to a node, in bytes.
+const maxName = 1 << 10
 
 // store keeps pairing requests, paired nodes and the names that people gave to
 // nodes, in three files below <state>/nodes. They are read at the first use and
@@ -150,6 +159,9 @@ func (s *store) request(p protocol.NodePairRequestParams) (r protocol.NodePairRe
 	if len(s.pending) >= maxPending {
 		return r, false, fmt.Errorf("%d pairing requests wait already; approve or reject some", len(s.pending))
 	}
+	if raw, err := json.Marshal(p); err != nil || len(raw) > maxRequest {
+		return r, false, errLargeRequest
+	}
 	_, again := s.paired[p.NodeID]
 	r = protocol.NodePairRequest{RequestID: uuid.NewString(), NodePairRequestParams: p, IsRepair: again, TS: s.now().UnixMilli()}
 	return r, true, change(s, pendingFile, &s.pending, func(m map[string]protocol.NodePairRequest) { m[r.RequestID] = r })
@@ -245,6 +257,9 @@ func (s *store) rename(nodeID, name string, known bool) error {
 	n, here := s.paired[nodeID]
 	if !here && !known {
 		return errUnknownNode
+	}
+	if len(name) > maxName {
+		return errLongName
 	}
 	if here {
 		n.DisplayName = name

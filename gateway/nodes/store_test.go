@@ -68,6 +68,16 @@ func TestStoreIsBounded(t *testing.T) {
 	if _, _, err := s.request(protocol.NodePairRequestParams{NodeID: "one more"}); err == nil {
 		t.Error("one more was taken")
 	}
+	s = newStore(t.TempDir(), time.Now)
+	if _, _, err := s.request(protocol.NodePairRequestParams{NodeID: "large", Caps: []string{strings.Repeat("x", maxRequest)}}); !errors.Is(err, errLargeRequest) {
+		t.Errorf("a large one: %v", err)
+	}
+	if err := s.rename("n", strings.Repeat("x", maxName+1), true); !errors.Is(err, errLongName) {
+		t.Errorf("a long name: %v", err)
+	}
+	if err := s.rename("n", strings.Repeat("x", maxName), true); err != nil {
+		t.Errorf("a name: %v", err)
+	}
 }
 
 // A damaged file is named, and stays as it is whatever is asked.
