@@ -79,3 +79,33 @@ func TestGuessesWithABadDeviceTellNothing(t *testing.T) {
 		t.Errorf("after three wrong guesses the right one: %s", got)
 	}
 }
+
+// A device that may do little is not to have its guesses at the shared secret forgiven
+// for its own token.
+func TestGuessesBetweenSuccessesAreLimited(t *testing.T) {
+	t.Parallel()
+	r := startWith(t, func(o *gateway.Options) {
+		o.Auth.RateLimit = &config.RateLimit{MaxAttempts: 3, Window: time.Hour, Lockout: time.Hour}
+	})
+	id := identity(t)
+	weak := client.Options{Token: secret, Identity: id, Scopes: []string{"operator.read"}}
+	c, err := r.dial(t, weak)
+	if err != nil {
+		t.Fatal(err)
+	}
+	own := c.Hello().Auth.DeviceToken
+	for range 3 {
+		weak.Token = own
+		if _, err := r.dial(t, weak); err != nil {
+			t.Fatalf("with its token: %v", err)
+		}
+		weak.Token = "a guess"
+		if _, err := r.dial(t, weak); !strings.Contains(text(err), "device token mismatch") {
+			t.Fatalf("a guess: %v", err)
+		}
+	}
+	weak.Token = secret
+	if _, err := r.dial(t, weak); !strings.Contains(text(err), "too many failed") {
+		t.Errorf("after three wrong guesses the right one: %v", err)
+	}
+}

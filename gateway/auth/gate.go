@@ -87,7 +87,8 @@ func (g *Gate) byTailscale(ctx context.Context, c Claim) bool {
 	return reason == ""
 }
 
-// GuessDevice judges a token as that of a device, which try looks up, and counts failures.
+// GuessDevice judges a token as that of a device, which try looks up, and counts
+// failures. A success takes none back; they end with the limit's window.
 func (g *Gate) GuessDevice(p Peer, try func() (bool, error)) (Verdict, error) {
 	if g.limiter.locked(kindDevice, p.Hop) {
 		return Verdict{Reason: ReasonRateLimited}, nil
@@ -96,8 +97,7 @@ func (g *Gate) GuessDevice(p Peer, try func() (bool, error)) (Verdict, error) {
 	switch {
 	case err != nil:
 		return Verdict{}, err
-	case ok:
-		g.limiter.succeeded(kindDevice, p.Hop)
+	case ok: // failures stay: a device that may do little is not to guess at the secret between two successes
 		return Verdict{OK: true}, nil
 	}
 	g.limiter.failed(kindDevice, p.Hop)
