@@ -359,3 +359,32 @@ func TestWhatFailedHasNotHappened(t *testing.T) {
 		}
 	}
 }
+
+// TestOverdue: a request does not wait for years because the clock was wrong when it came.
+func TestOverdue(t *testing.T) {
+	t.Parallel()
+	now := time.UnixMilli(1_700_000_000_000)
+	for after, want := range map[time.Duration]bool{0: false, auth.PendingTTL: false, auth.PendingTTL + time.Millisecond: true, -time.Minute: false, -auth.PendingTTL - time.Millisecond: true} {
+		if got := auth.Overdue(now, now.Add(-after).UnixMilli()); got != want {
+			t.Errorf("after %v: %v", after, got)
+		}
+	}
+}
+
+// TestPairAgainWhenTheClockIsRight: a request of a clock that ran ahead does not stand in
+// the way of the next.
+func TestPairAgainWhenTheClockIsRight(t *testing.T) {
+	t.Parallel()
+	now := time.UnixMilli(1_700_000_000_000)
+	d := auth.NewDevices(t.TempDir(), func() time.Time { return now })
+	c := auth.Connect{DeviceID: "d", PublicKey: "k", Role: "operator"}
+	first, err := d.Pair(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	now = now.Add(-24 * time.Hour)
+	second, err := d.Pair(c)
+	if err != nil || !second.Created || second.RequestID == first.RequestID {
+		t.Errorf("%+v, %v", second, err)
+	}
+}

@@ -23,6 +23,11 @@ import (
 // PendingTTL is how long a pairing request waits for an answer.
 const PendingTTL = 5 * time.Minute
 
+// Overdue tells whether a request made at ts, in ms since 1970, waits no longer. One from
+// farther in the future does not either: the clock was wrong, and the request would wait
+// until it is right.
+func Overdue(now time.Time, ts int64) bool { return now.Sub(time.UnixMilli(ts)).Abs() > PendingTTL }
+
 // MaxPending bounds the pairing requests that wait at once: whoever knows the secret can
 // make any number of devices.
 const MaxPending = 200
@@ -122,7 +127,7 @@ func (d *Devices) loadLocked() error {
 		}
 	}
 	for id, p := range pending {
-		if p == nil || d.nowMs()-p.TS > PendingTTL.Milliseconds() {
+		if p == nil || Overdue(d.now(), p.TS) {
 			delete(pending, id)
 		}
 	}

@@ -50,7 +50,7 @@ func (dev *Device) copy() Device {
 
 // forgetLocked drops the requests that nobody has answered in time. d.mu must be held.
 func (d *Devices) forgetLocked() {
-	maps.DeleteFunc(d.pending, func(_ string, p *Pending) bool { return d.nowMs()-p.TS > PendingTTL.Milliseconds() })
+	maps.DeleteFunc(d.pending, func(_ string, p *Pending) bool { return Overdue(d.now(), p.TS) })
 }
 
 // Approve grants a request unless may returns an error for it, and returns the

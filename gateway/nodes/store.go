@@ -29,9 +29,6 @@ var (
 	errLongName       = fmt.Errorf("a name has at most %d bytes", maxName)
 )
 
-// pendingTTL is how long a pairing request waits for an answer.
-const pendingTTL = 5 * time.Minute
-
 // maxPending bounds the requests that wait at once.
 const maxPending = 200
 
@@ -86,7 +83,7 @@ func (s *store) loadLocked() error {
 		s.pending, s.paired, s.names, s.loaded = pending, paired, names, true
 	}
 	maps.DeleteFunc(s.pending, func(_ string, r protocol.NodePairRequest) bool {
-		return s.now().UnixMilli()-r.TS > pendingTTL.Milliseconds()
+		return auth.Overdue(s.now(), r.TS)
 	})
 	return nil
 }

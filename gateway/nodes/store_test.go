@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/coderclaw/coderclaw/gateway/auth"
 	"github.com/coderclaw/coderclaw/gateway/protocol"
 )
 
@@ -48,7 +49,7 @@ func TestStoreKeepsAndForgets(t *testing.T) {
 	if err != nil || !repair.IsRepair {
 		t.Fatalf("%+v %v", repair, err)
 	}
-	now = now.Add(pendingTTL + time.Millisecond)
+	now = now.Add(auth.PendingTTL + time.Millisecond)
 	if _, err := s.approve(repair.RequestID); !errors.Is(err, errUnknownRequest) {
 		t.Errorf("approve of one that waited too long: %v", err)
 	}
