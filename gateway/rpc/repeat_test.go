@@ -79,7 +79,7 @@ func TestRepeats(t *testing.T) {
 			}
 			return rapid.SampledFrom([]string{"1", "-2.5e3", "true", "null", `"}],"`, `"a\"b\\"`, `""`}).Draw(t, "leaf")
 		}
-		text := space() + value(3) + space()
+		text := space() + value(2) + space()
 		if !json.Valid([]byte(text)) {
 			t.Fatalf("the test writes %s", text)
 		}
