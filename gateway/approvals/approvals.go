@@ -42,6 +42,8 @@ func (l *Lists) Register(m *rpc.Mux) {
 	rpc.Handle(m, "exec.approvals.set", rpc.ScopeAdmin, l.set)
 	rpc.Handle(m, "exec.approvals.node.get", rpc.ScopeAdmin, l.nodeGet)
 	rpc.Handle(m, "exec.approvals.node.set", rpc.ScopeAdmin, l.nodeSet)
+	m.Waits("exec.approvals.get", "exec.approvals.set")           // for the lock of the file
+	m.Waits("exec.approvals.node.get", "exec.approvals.node.set") // for the node
 }
 
 func (l *Lists) get(ctx context.Context, _ *rpc.Session, _ protocol.Empty) (protocol.ExecApprovalsSnapshot, error) {

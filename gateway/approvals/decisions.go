@@ -68,6 +68,7 @@ func NewDecisions(now func() time.Time, tell Tell) *Decisions {
 func (d *Decisions) Register(m *rpc.Mux) {
 	rpc.HandleTwice(m, "exec.approval.request", rpc.ScopeApprovals, d.request)
 	rpc.HandleLoose(m, "exec.approval.waitDecision", rpc.ScopeApprovals, d.wait)
+	m.Waits("exec.approval.waitDecision")
 	rpc.Handle(m, "exec.approval.resolve", rpc.ScopeApprovals, d.resolve)
 }
 

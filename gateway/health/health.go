@@ -180,6 +180,9 @@ func (f *Feature) Register(m *rpc.Mux) {
 		return rpc.Encoded[protocol.HealthSummary]{JSON: raw}, err
 	})
 	rpc.HandleLoose(m, "status", rpc.ScopeRead, f.status)
+	if f.from.Others != nil {
+		m.Waits("health", "status") // others are asked about
+	}
 }
 
 // status hides paths from those who may not administer.

@@ -68,6 +68,7 @@ func (f *Feature) Register(m *rpc.Mux) {
 	rpc.Handle(m, "node.list", rpc.ScopeRead, f.list)
 	rpc.Handle(m, "node.describe", rpc.ScopeRead, f.describe)
 	rpc.Handle(m, "node.invoke", rpc.ScopeWrite, f.invoke)
+	m.Waits("node.invoke")
 	rpc.Handle(m, "node.invoke.result", rpc.NodeOnly, f.invokeResult)
 	rpc.Handle(m, "node.event", rpc.NodeOnly, f.event)
 }

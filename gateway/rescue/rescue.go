@@ -77,6 +77,7 @@ func (f *Feature) forget() {
 // Register adds the method coderclaw.doctor.
 func (f *Feature) Register(m *rpc.Mux) {
 	rpc.Handle(m, protocol.MethodDoctor, rpc.ScopeAdmin, f.doctor)
+	m.Waits(protocol.MethodDoctor)
 }
 
 // doctor carries out one run. A caller that goes away does not end it.

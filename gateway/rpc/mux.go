@@ -1,6 +1,13 @@
 // Package rpc owns the control plane's machinery: the table of methods with the
 // scopes they need, the sessions of connected clients with their bounded
 // queues, and the fan-out of events. It knows no method and no handshake.
+//
+// Clients share the processors evenly, however much each asks for. The goroutine that
+// reads a client's requests also carries them out, one after the other, so that a client
+// has one goroutine that may run and not one for each request that it has sent; and it
+// steps back whenever it has read as much as it has room for. Methods that may wait for
+// somebody, see Mux.Waits, get a goroutine for each call, and their answers may
+// come after those to later requests. What is refused is refused by the goroutine that reads.
 package rpc
 
 import (
@@ -45,40 +52,55 @@ type method struct {
 	early  *shape // of the first of two answers, nil for a method that has one
 	result *shape
 	closed bool // parameters that are not known are refused
-	call   func(ctx context.Context, s *Session, params json.RawMessage, early func(any) error) (any, error)
+	waits  bool // see Mux.Waits
+	ready  func(params json.RawMessage) (run action, wrong string)
 }
+
+// action carries out one request whose parameters are right.
+type action func(ctx context.Context, s *Session, early func(any) error) (any, error)
 
 // Handle adds a method whose parameters are held against P, see Params.
 func Handle[P, R any](m *Mux, name string, need Scope, fn func(context.Context, *Session, P) (R, error)) {
 	params := ParamsOf[P]()
-	m.add(name, method{need, params.shape, nil, resultOf[R](), true, func(ctx context.Context, s *Session, raw json.RawMessage, _ func(any) error) (any, error) {
+	m.add(name, method{need: need, params: params.shape, result: resultOf[R](), closed: true, ready: func(raw json.RawMessage) (action, string) {
 		p, wrong := params.Read(raw)
-		if wrong != "" {
-			return nil, protocol.Invalid("invalid " + name + " params: " + wrong)
-		}
-		return fn(ctx, s, p)
+		return func(ctx context.Context, s *Session, _ func(any) error) (any, error) { return fn(ctx, s, p) }, wrong
 	}})
 }
 
 // HandleTwice is Handle for a method that may answer twice on the same id: with an E by
-// calling early, and with an R when it ends.
+// calling early, and with an R when it ends. It waits, see Mux.Waits.
 func HandleTwice[P, E, R any](m *Mux, name string, need Scope, fn func(ctx context.Context, s *Session, p P, early func(E) error) (R, error)) {
 	params := ParamsOf[P]()
-	m.add(name, method{need, params.shape, resultOf[E](), resultOf[R](), true, func(ctx context.Context, s *Session, raw json.RawMessage, early func(any) error) (any, error) {
+	m.add(name, method{need: need, params: params.shape, early: resultOf[E](), result: resultOf[R](), closed: true, waits: true, ready: func(raw json.RawMessage) (action, string) {
 		p, wrong := params.Read(raw)
-		if wrong != "" {
-			return nil, protocol.Invalid("invalid " + name + " params: " + wrong)
-		}
-		return fn(ctx, s, p, func(e E) error { return early(e) })
+		return func(ctx context.Context, s *Session, early func(any) error) (any, error) {
+			return fn(ctx, s, p, func(e E) error { return early(e) })
+		}, wrong
 	}})
 }
 
 // HandleLoose adds a method that ignores parameters which it does not know or
 // whose type is wrong.
 func HandleLoose[P, R any](m *Mux, name string, need Scope, fn func(context.Context, *Session, P) (R, error)) {
-	m.add(name, method{need, ParamsOf[P]().shape, nil, resultOf[R](), false, func(ctx context.Context, s *Session, raw json.RawMessage, _ func(any) error) (any, error) {
-		return fn(ctx, s, readLoose[P](raw))
+	m.add(name, method{need: need, params: ParamsOf[P]().shape, result: resultOf[R](), ready: func(raw json.RawMessage) (action, string) {
+		p := readLoose[P](raw)
+		return func(ctx context.Context, s *Session, _ func(any) error) (any, error) { return fn(ctx, s, p) }, ""
 	}})
+}
+
+// Waits notes of methods that were added that they may wait for somebody: for a node, a
+// person, another process or a lock that one may hold. Meanwhile their client is served on. Any
+// other method holds up its client, and nobody else, until it is done.
+func (m *Mux) Waits(names ...string) {
+	for _, name := range names {
+		known, ok := m.methods[name]
+		if !ok {
+			panic("rpc: method " + name + " is not registered")
+		}
+		known.waits = true
+		m.methods[name] = known
+	}
 }
 
 // Encoded is an R that was encoded before, for results that many ask for.
@@ -137,43 +159,77 @@ func (m *Mux) authorise(s *Session, name string) *protocol.Error {
 	return protocol.Invalid("missing scope: " + string(need))
 }
 
-// dispatch carries out one request and returns the frame that answers it.
-func (m *Mux) dispatch(ctx context.Context, s *Session, req protocol.Request) (frame []byte) {
-	defer func() {
-		if p := recover(); p != nil {
-			s.hub.log.Error("a method panicked", "method", req.Method, "panic", p, "stack", string(debug.Stack()))
-			frame = failure(req.ID, &protocol.Error{Code: protocol.CodeUnavailable, Message: "Error: " + req.Method + " failed inside the gateway"})
-		}
-	}()
-	if err := m.authorise(s, req.Method); err != nil {
-		return failure(req.ID, err)
+// task is a request that was looked at.
+type task struct {
+	req     protocol.Request
+	run     action
+	waits   bool
+	refusal []byte // the frame that refuses it; nil for one that is to be carried out
+}
+
+// look tells what is to be done about a request.
+func (m *Mux) look(s *Session, req protocol.Request) (t task) {
+	t.req = req
+	defer s.survive(req, &t.refusal)
+	wrong := m.authorise(s, req.Method)
+	if wrong == nil {
+		t.run, t.waits, wrong = m.find(req)
 	}
+	if wrong != nil {
+		t.refusal = failure(req.ID, wrong)
+	}
+	return t
+}
+
+// find finds the method of a request that is allowed, and reads its parameters.
+func (m *Mux) find(req protocol.Request) (run action, waits bool, _ *protocol.Error) {
 	if req.Method == "connect" {
-		return failure(req.ID, protocol.Invalid("connect is only valid as the first request"))
+		return nil, false, protocol.Invalid("connect is only valid as the first request")
 	}
 	known, ok := m.methods[req.Method]
 	if !ok {
-		return failure(req.ID, protocol.Invalid("unknown method: "+clip(req.Method)))
+		return nil, false, protocol.Invalid("unknown method: " + clip(req.Method))
 	}
 	params := req.Params
 	if len(params) == 0 || bytes.Equal(bytes.TrimSpace(params), []byte("null")) {
 		params = json.RawMessage("{}")
 	}
-	result, err := known.call(ctx, s, params, func(result any) error {
-		early, err := Success(req.ID, result)
+	run, wrong := known.ready(params)
+	if wrong != "" {
+		return nil, false, protocol.Invalid("invalid " + req.Method + " params: " + wrong)
+	}
+	return run, known.waits, nil
+}
+
+// do carries out a request and returns the frame that answers it.
+func (t task) do(ctx context.Context, s *Session) (frame []byte) {
+	if t.refusal != nil {
+		return t.refusal
+	}
+	defer s.survive(t.req, &frame)
+	result, err := t.run(ctx, s, func(result any) error {
+		early, err := Success(t.req.ID, result)
 		if err == nil {
 			s.offer(early)
 		}
 		return err
 	})
 	if err != nil {
-		return failure(req.ID, wireError(err))
+		return failure(t.req.ID, wireError(err))
 	}
-	frame, err = Success(req.ID, result)
+	frame, err = Success(t.req.ID, result)
 	if err != nil {
-		return failure(req.ID, wireError(err))
+		return failure(t.req.ID, wireError(err))
 	}
 	return frame
+}
+
+// survive answers a request whose method panicked; it is to be deferred.
+func (s *Session) survive(req protocol.Request, frame *[]byte) {
+	if p := recover(); p != nil {
+		s.hub.log.Error("a method panicked", "method", req.Method, "panic", p, "stack", string(debug.Stack()))
+		*frame = failure(req.ID, &protocol.Error{Code: protocol.CodeUnavailable, Message: "Error: " + req.Method + " failed inside the gateway"})
+	}
 }
 
 // Success is the frame that answers request id with result. A json.RawMessage has

@@ -23,8 +23,8 @@ type Line interface {
 // Session is one connection. Client, Role, Scopes, DeviceID, Offer and Ends are set before
 // Welcome and not changed afterwards.
 //
-// Two goroutines serve it: one reads, and carries each request out in a goroutine of its
-// own; one writes, and is there only while something is to be written, as its stack is most of
+// Two goroutines serve it: one reads, and carries out each request whose method does not wait; one
+// writes, and is there only while something is to be written, as its stack is most of
 // what an idle client would take. What is for the client goes through a queue, so that
 // nobody waits for it.
 type Session struct {
@@ -152,7 +152,7 @@ func (s *Session) answer(frame []byte) {
 }
 
 // Serve answers requests until the connection ends; it returns when every request has
-// been answered. A client with too many requests under way is not read from until one
+// been answered. A client with too many requests under way that wait is not read from until one
 // is answered, nor one that does not take its answers until it does.
 func (s *Session) Serve(ctx context.Context) {
 	ctx, cancel := context.WithCancel(ctx)
@@ -179,6 +179,14 @@ func (s *Session) Serve(ctx context.Context) {
 			}
 			continue
 		}
+		t := s.hub.mux.look(s, req)
+		if !t.waits {
+			if s.begin() {
+				s.answer(t.do(ctx, s))
+			}
+			s.Done(raw)
+			continue
+		}
 		n := weight(len(raw))
 		if !room.take(ctx, n) {
 			s.Done(raw)
@@ -191,7 +199,7 @@ func (s *Session) Serve(ctx context.Context) {
 		}
 		size := cap(raw)
 		requests.Go(func() {
-			s.answer(s.hub.mux.dispatch(ctx, s, req))
+			s.answer(t.do(ctx, s))
 			s.hold(-size)
 			room.give(n)
 		})

@@ -134,6 +134,7 @@ func TestFinishAnswers(t *testing.T) {
 		<-release
 		return "done", nil
 	})
+	m.Waits("slow")
 	h := quiet(&m)
 	s, far := session(t, h)
 	s.Scopes = []string{string(ScopeRead)}
@@ -264,6 +265,7 @@ func TestEndWithRequests(t *testing.T) {
 		<-ctx.Done()
 		return "", ctx.Err()
 	})
+	m.Waits("wait")
 	h := quiet(&m)
 	s, far := session(t, h)
 	s.Scopes = []string{string(ScopeRead)}
