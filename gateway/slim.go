@@ -5,6 +5,8 @@ import (
 	"bytes"
 	"net"
 	"net/http"
+
+	"github.com/coderclaw/coderclaw/gateway/rpc"
 )
 
 // The buffers of a WebSocket, in bytes. They hold the requests that clients make all the
@@ -15,17 +17,20 @@ const (
 	writeBehind = 2 << 10
 )
 
-// slim gives away a connection with small buffers.
-type slim struct{ http.ResponseWriter }
+// slim gives away a connection with small buffers, and keeps its intake.
+type slim struct {
+	http.ResponseWriter
+	line rpc.Line
+	in   *rpc.Intake
+}
 
 // Hijack is for websocket.Accept.
-func (s slim) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+func (s *slim) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	conn, rw, err := http.NewResponseController(s.ResponseWriter).Hijack()
 	if err != nil {
 		return nil, nil, err
 	}
 	ahead, _ := rw.Reader.Peek(rw.Reader.Buffered()) // what the client has sent without waiting for an answer
-	small := bufio.NewReaderSize(bytes.NewReader(ahead), max(readAhead, len(ahead)))
-	_, _ = small.Peek(len(ahead)) // Accept finds them in the buffer, and reads from the connection after them
-	return conn, bufio.NewReadWriter(small, bufio.NewWriterSize(conn, writeBehind)), nil
+	s.in = rpc.NewIntake(conn, s.line, bytes.Clone(ahead))
+	return s.in, bufio.NewReadWriter(bufio.NewReaderSize(nil, readAhead), bufio.NewWriterSize(conn, writeBehind)), nil
 }

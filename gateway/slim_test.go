@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/coder/websocket"
+
+	"github.com/coderclaw/coderclaw/gateway/door"
 )
 
 // TestSlim: nothing is lost of what a client sends along with its upgrade request,
@@ -18,7 +20,7 @@ func TestSlim(t *testing.T) {
 	for _, size := range []int{1, readAhead - 8, readAhead, 3000, 20_000} {
 		got := make(chan []byte, 1)
 		srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			conn, err := websocket.Accept(slim{w}, r, nil)
+			conn, err := websocket.Accept(&slim{ResponseWriter: w, line: (&door.Conn{})}, r, nil)
 			if err != nil {
 				t.Error(err)
 				close(got)

@@ -25,7 +25,9 @@ const requestTimeout = 30 * time.Second
 // in goroutines of its own, so that an idle client does not hold the buffers of
 // an HTTP request.
 func (g *Gateway) upgrade(w http.ResponseWriter, r *http.Request) {
-	conn, err := websocket.Accept(slim{w}, r, &websocket.AcceptOptions{
+	line := door.From(r)
+	hijacker := &slim{ResponseWriter: w, line: line}
+	conn, err := websocket.Accept(hijacker, r, &websocket.AcceptOptions{
 		InsecureSkipVerify: true, // the origin counts for some clients only, and is checked once the client is known
 		CompressionMode:    websocket.CompressionDisabled,
 	})
@@ -33,13 +35,12 @@ func (g *Gateway) upgrade(w http.ResponseWriter, r *http.Request) {
 		g.o.Log.Debug("upgrade", "err", err) // Accept has answered
 		return
 	}
-	line := door.From(r)
 	line.Pace()
 	// The request is over for net/http, but its headers are looked at later.
 	kept := &http.Request{Method: r.Method, Host: r.Host, RemoteAddr: r.RemoteAddr, Header: r.Header.Clone()}
 	ctx := context.WithoutCancel(r.Context()) // of the server, see http.Request.Context
 	kept = kept.WithContext(ctx)
-	s := g.hub.NewSession(uuid.NewString(), conn, line)
+	s := g.hub.NewSession(uuid.NewString(), conn, hijacker.in)
 	g.sessions.Go(func() {
 		defer g.survive(line)
 		s.Run(ctx, func(ctx context.Context) { g.serveSession(ctx, s, line, kept) })

@@ -18,6 +18,8 @@ type Hub struct {
 	log   *slog.Logger
 	grace time.Duration // closeGrace but in tests
 
+	large *large
+
 	held    atomic.Int64 // bytes that are held for all clients together
 	maxHeld int64
 
@@ -32,7 +34,7 @@ type Hub struct {
 
 // NewHub returns a hub whose clients call the methods of mux.
 func NewHub(mux *Mux, log *slog.Logger) *Hub {
-	return &Hub{mux: mux, log: log, grace: closeGrace, maxHeld: maxHeld, sessions: map[*Session]bool{},
+	return &Hub{mux: mux, log: log, large: newLarge(log), grace: closeGrace, maxHeld: maxHeld, sessions: map[*Session]bool{},
 		explain: func(reason, _ string) string { return reason }}
 }
 
@@ -123,7 +125,7 @@ func (h *Hub) Send(s *Session, event string, payload any, version *protocol.Stat
 // Welcome makes s one of those who receive broadcasts, after queuing the frame
 // that greets it: no broadcast overtakes the greeting.
 func (h *Hub) Welcome(s *Session, greeting []byte) {
-	s.conn.SetReadLimit(protocol.MaxPayload)
+	s.allow(protocol.MaxPayload)
 	m := h.newMessage(greeting)
 	defer m.release()
 	h.mu.Lock()

@@ -5,6 +5,9 @@ import (
 	"context"
 	"errors"
 	"io"
+	"math"
+	"net"
+	"slices"
 	"unicode/utf8"
 
 	"github.com/coder/websocket"
@@ -27,6 +30,20 @@ var errNotText = errors.New("a text frame that is not UTF-8")
 // Read returns the next message. It is for the one goroutine that reads. Its bytes count
 // as held for the client until Done is called with them. It ends when the connection does; see write.
 func (s *Session) Read() ([]byte, error) {
+	s.endTurn()
+	raw, err := s.message()
+	if errors.Is(err, errTooLong) {
+		s.Close(protocol.CloseTooBig, "message too long")
+	}
+	if err != nil {
+		s.Done(raw)
+		s.endTurn()
+		return nil, err
+	}
+	return raw, nil
+}
+
+func (s *Session) message() ([]byte, error) {
 	kind, r, err := s.conn.Reader(context.Background())
 	if err != nil {
 		return nil, err
@@ -39,11 +56,7 @@ func (s *Session) Read() ([]byte, error) {
 	if err == nil && kind == websocket.MessageBinary && !utf8.Valid(raw) {
 		raw = s.asText(raw) // parts of it may go to others, as text
 	}
-	if err != nil {
-		s.Done(raw)
-		return nil, err
-	}
-	return raw, nil
+	return raw, err
 }
 
 // asText replaces what is not UTF-8 in a message, as clients of the family do.
@@ -60,21 +73,58 @@ func (s *Session) readAll(r io.Reader) ([]byte, error) {
 	s.hold(cap(raw))
 	for {
 		if len(raw) == cap(raw) {
-			larger := make([]byte, len(raw), 2*cap(raw)) // append grows so slowly that a large message is copied five times
-			copy(larger, raw)
-			s.hold(cap(larger) - cap(raw))
-			raw = larger
-			s.hub.relieve()
+			var err error
+			if raw, err = s.grow(raw); err != nil {
+				return raw, err
+			}
 		}
 		n, err := r.Read(raw[len(raw):min(cap(raw), len(raw)+maxRead)])
 		raw = raw[:len(raw)+n]
-		s.line.Carried(n)
+		if s.turn != nil {
+			s.turn.bytes.Add(int64(n))
+		}
 		if errors.Is(err, io.EOF) {
+			if s.turn != nil {
+				s.turn.bytes.Store(math.MaxInt64) // it is the gateway's turn
+			}
 			return raw, nil
 		}
 		if err != nil {
 			return raw, err
 		}
+	}
+}
+
+// maxCopy is how much is copied at once: the runtime cannot stop a copy, and while it wants
+// to stop everything, everybody waits for it.
+const maxCopy = 256 << 10
+
+// grow makes room for more of a message, twice as much as there is, or, once it is
+// large, all that it has announced. A large message waits for its turn.
+func (s *Session) grow(raw []byte) ([]byte, error) {
+	room := 2 * cap(raw) // append grows so slowly that a large message is copied five times
+	if len(raw) >= maxSmall {
+		if s.turn == nil {
+			if s.turn = s.hub.large.enter(s); s.turn == nil {
+				return raw, net.ErrClosed
+			}
+		}
+		room = max(int(s.in.message.Load())+1, min(room, protocol.MaxPayload+1)) // the one more is for the end, which is read as well
+	}
+	larger := make([]byte, 0, room)
+	for part := range slices.Chunk(raw, maxCopy) {
+		larger = append(larger, part...)
+	}
+	s.hold(cap(larger) - cap(raw))
+	s.hub.relieve()
+	return larger, nil
+}
+
+// endTurn lets others send large messages.
+func (s *Session) endTurn() {
+	if s.turn != nil {
+		s.hub.large.leave(s.turn)
+		s.turn = nil
 	}
 }
 

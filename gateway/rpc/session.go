@@ -40,6 +40,8 @@ type Session struct {
 	hub  *Hub
 	conn *websocket.Conn
 	line Line
+	in   *Intake
+	turn *turn        // of the goroutine that reads; nil but for a large message
 	held atomic.Int64 // bytes that the gateway holds for this client
 
 	mu       sync.Mutex // guards what follows
@@ -62,10 +64,17 @@ type Session struct {
 // stays far below.
 const maxGreeting = 64 << 10
 
-// NewSession wraps a connection, whose read limit it sets. Run is to be called for it.
-func (h *Hub) NewSession(id string, conn *websocket.Conn, line Line) *Session {
-	conn.SetReadLimit(maxGreeting)
-	return &Session{ID: id, hub: h, conn: conn, line: line, writing: true, stop: func() {}, relief: make(chan struct{}, 1), finished: make(chan struct{})}
+// NewSession wraps a connection, which reads from in, and whose limits it sets. Run is to be called for it.
+func (h *Hub) NewSession(id string, conn *websocket.Conn, in *Intake) *Session {
+	s := &Session{ID: id, hub: h, conn: conn, line: in.line, in: in, writing: true, stop: func() {}, relief: make(chan struct{}, 1), finished: make(chan struct{})}
+	s.allow(maxGreeting)
+	return s
+}
+
+// allow sets how long a message may be.
+func (s *Session) allow(n int64) {
+	s.in.limit.Store(n)
+	s.conn.SetReadLimit(n) // never met
 }
 
 // Run writes what is queued while read, which is to call Read, Serve or Discard, reads.
@@ -76,6 +85,7 @@ func (s *Session) Run(ctx context.Context, read func(context.Context)) {
 	defer s.writer.Wait() // also when read panics
 	defer s.Close(protocol.CloseNormal, "")
 	defer s.hub.leave(s)
+	defer s.endTurn()
 	s.hub.enter(s)
 	s.writer.Go(s.write)
 	read(ctx)
@@ -187,6 +197,7 @@ func (s *Session) Serve(ctx context.Context) {
 			s.Done(raw)
 			continue
 		}
+		s.endTurn()
 		n := weight(len(raw))
 		if !room.take(ctx, n) {
 			s.Done(raw)

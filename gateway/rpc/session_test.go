@@ -1,6 +1,7 @@
 package rpc
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"errors"
@@ -27,24 +28,34 @@ type line struct{ net.Conn }
 
 func (line) Carried(int) {}
 
-type lineKey struct{}
+// takeover puts the intake below a WebSocket.
+type takeover struct {
+	http.ResponseWriter
+	in *Intake
+}
+
+func (o *takeover) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	conn, rw, err := http.NewResponseController(o.ResponseWriter).Hijack()
+	o.in = NewIntake(conn, line{conn}, nil)
+	return o.in, rw, err
+}
 
 // session is one end of a connection; the other is returned too.
 func session(t *testing.T, h *Hub) (*Session, *websocket.Conn) {
 	t.Helper()
 	type accept struct {
 		conn *websocket.Conn
-		line line
+		in   *Intake
 	}
 	accepted := make(chan accept, 1)
 	srv := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		conn, err := websocket.Accept(w, r, nil)
+		over := &takeover{ResponseWriter: w}
+		conn, err := websocket.Accept(over, r, nil)
 		if err != nil {
 			t.Error(err)
 		}
-		accepted <- accept{conn, line{r.Context().Value(lineKey{}).(net.Conn)}}
+		accepted <- accept{conn, over.in}
 	}))
-	srv.Config.ConnContext = func(ctx context.Context, c net.Conn) context.Context { return context.WithValue(ctx, lineKey{}, c) }
 	srv.Start()
 	t.Cleanup(srv.Close)
 	far, _, err := websocket.Dial(t.Context(), srv.URL, nil)
@@ -53,10 +64,10 @@ func session(t *testing.T, h *Hub) (*Session, *websocket.Conn) {
 	}
 	near := <-accepted
 	t.Cleanup(func() {
-		_ = near.line.Close() // it may be closed already
+		_ = near.in.Close() // it may be closed already
 		_ = far.CloseNow()
 	})
-	s := h.NewSession("1", near.conn, near.line)
+	s := h.NewSession("1", near.conn, near.in)
 	s.Role = protocol.RoleOperator
 	return s, far
 }
@@ -352,7 +363,7 @@ func TestBigGreeting(t *testing.T) {
 	h := quiet(&Mux{})
 	s, far := session(t, h)
 	go func() { _ = far.Write(t.Context(), websocket.MessageText, make([]byte, maxGreeting+1)) }() // refused half-way
-	if _, err := s.Read(); !errors.Is(err, websocket.ErrMessageTooBig) {
+	if _, err := s.Read(); !errors.Is(err, errTooLong) || s.end().code != protocol.CloseTooBig {
 		t.Errorf("got %v", err)
 	}
 	if h.held.Load() != 0 {
