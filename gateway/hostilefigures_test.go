@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -91,6 +92,19 @@ func resident(pid int) string {
 	return strings.TrimSpace(line)
 }
 
+// ticks is the processor time of a process so far, in hundredths of a second.
+func ticks(pid int) (sum int) {
+	raw, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid)) // not on every system
+	_, rest, _ := strings.Cut(string(raw), ") ")
+	if fields := strings.Fields(rest); len(fields) > 12 {
+		for _, f := range fields[11:13] { // utime and stime
+			n, _ := strconv.Atoi(f)
+			sum += n
+		}
+	}
+	return sum
+}
+
 // TestHostileFigures prints, with -soak, how long the other clients of an attacked gateway
 // wait for health, beside what a bare echo server that nobody attacks takes at the same time
 // on the same machine. Gateway, floor and foes are processes of their own.
@@ -116,21 +130,24 @@ func TestHostileFigures(t *testing.T) {
 	}}
 	t.Logf("resident at first: %s", resident(pid))
 	for _, a := range attacks() {
-		f := &foes{t: t, r: r}
-		var of latencies
-		seen := b.watch(func() {
-			of = bare.watch(func() {
-				a.run(f)
-				c, err := r.dial(t, client.Options{Token: secret, Identity: identity(t)})
-				if err != nil {
-					t.Fatalf("%s: a newcomer: %v", a.name, err)
-				}
-				c.Close()
+		t.Run(a.name, func(t *testing.T) {
+			f := &foes{t: t, r: r}
+			var of latencies
+			before := ticks(pid)
+			seen := b.watch(func() {
+				of = bare.watch(func() {
+					a.run(f)
+					c, err := r.dial(t, client.Options{Token: secret, Identity: identity(t)})
+					if err != nil {
+						t.Fatalf("a newcomer: %v", err)
+					}
+					c.Close()
+				})
 			})
+			most := resident(pid)
+			f.leave()
+			t.Logf("\n\thealth: %s\n\tfloor:  %s\n\tresident: %s, processor: %d0 ms", seen, of, most, ticks(pid)-before)
 		})
-		most := resident(pid)
-		f.leave()
-		t.Logf("%s\n\thealth: %s\n\tfloor:  %s\n\tresident: %s", a.name, seen, of, most)
 	}
 	t.Logf("resident at last: %s", resident(pid))
 }

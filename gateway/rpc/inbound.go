@@ -99,8 +99,9 @@ func (s *Session) readAll(r io.Reader) ([]byte, error) {
 // to stop everything, everybody waits for it.
 const maxCopy = 256 << 10
 
-// grow makes room for more of a message, twice as much as there is, or, once it is
-// large, all that it has announced. A large message waits for its turn.
+// grow makes room for more of a message: for twice as much as there is, and, once it is
+// large, for all that it has announced or, of one that comes in pieces, for several times as
+// much. A large message waits for its turn.
 func (s *Session) grow(raw []byte) ([]byte, error) {
 	room := 2 * cap(raw) // append grows so slowly that a large message is copied five times
 	if len(raw) >= maxSmall {
@@ -109,7 +110,11 @@ func (s *Session) grow(raw []byte) ([]byte, error) {
 				return raw, net.ErrClosed
 			}
 		}
-		room = max(int(s.in.message.Load())+1, min(room, protocol.MaxPayload+1)) // the one more is for the end, which is read as well
+		room = min(8*cap(raw), protocol.MaxPayload+1) // the one more is for the end, which is read as well
+		if s.in.final.Load() {
+			room = int(s.in.message.Load()) + 1
+		}
+		room = max(room, len(raw)+1)
 	}
 	larger := make([]byte, 0, room)
 	for part := range slices.Chunk(raw, maxCopy) {

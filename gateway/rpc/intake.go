@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io"
 	"net"
-	"runtime"
 	"sync/atomic"
 
 	"github.com/coderclaw/coderclaw/gateway/protocol"
@@ -29,11 +28,13 @@ type Intake struct {
 
 	limit   atomic.Int64  // of a message, in bytes
 	message atomic.Uint64 // bytes that the message that is coming has announced so far
+	final   atomic.Bool   // whether that is all of it
 	left    uint64        // of the frame that is coming
 	content bool          // whether that is content
 	drop    uint64        // of a frame that is dropped
 	dropped uint64
 	refused bool
+	stride  stride
 	unsaid  bool // refused, and Read has not said so
 }
 
@@ -56,13 +57,17 @@ func (i *Intake) Read(p []byte) (int, error) {
 			if n == len(p) {
 				return 0, io.ErrShortBuffer
 			}
-			more, err := i.Conn.Read(p[n:])
+			if n == 0 && i.drop > 0 {
+				if err := i.skip(); err != nil {
+					return 0, err
+				}
+				continue
+			}
+			more, err := i.read(p[n:])
 			if more == 0 {
 				return 0, err
 			}
-			if n += more; n == len(p) {
-				runtime.Gosched() // more may be there: others first
-			}
+			n += more
 		}
 		if n = i.pass(p[:n]); n > 0 {
 			return n, nil
@@ -70,6 +75,33 @@ func (i *Intake) Read(p []byte) (int, error) {
 	}
 	i.unsaid = false
 	return 0, errTooLong
+}
+
+// read reads, and lets others go first when more may be there.
+func (i *Intake) read(p []byte) (int, error) {
+	n, err := i.Conn.Read(p)
+	if n == len(p) {
+		i.stride.step()
+	} else {
+		i.stride.waits()
+	}
+	return n, err
+}
+
+// maxSkip is how much is read at once of what is dropped. It is less than what the line
+// takes for no content at once.
+const maxSkip = 8 << 10
+
+// skip reads something that is dropped.
+func (i *Intake) skip() error {
+	n, err := i.read(make([]byte, min(i.drop, maxSkip)))
+	if n == 0 {
+		return err
+	}
+	i.drop -= uint64(n)
+	i.dropped += uint64(n)
+	i.line.Carried(n)
+	return nil
 }
 
 // pass leaves in p what passes, and returns its length.
@@ -131,6 +163,7 @@ func (i *Intake) admit(h frameHead) bool {
 		return false
 	}
 	i.message.Store(before + h.length)
+	i.final.Store(h.final)
 	i.left, i.content = h.length, true
 	return true
 }
@@ -146,6 +179,7 @@ type frameHead struct {
 	size    int // in bytes
 	control bool
 	first   bool // of a message
+	final   bool // of a message
 	length  uint64
 }
 
@@ -155,7 +189,7 @@ func headOf(p []byte) (h frameHead, ok bool) {
 		return h, false
 	}
 	kind, length := p[0]&0x0f, p[1]&0x7f
-	h = frameHead{size: 2, control: kind >= 8, first: kind != 0, length: uint64(length)}
+	h = frameHead{size: 2, control: kind >= 8, first: kind != 0, final: p[0]&0x80 != 0, length: uint64(length)}
 	switch length {
 	case 126:
 		h.size += 2

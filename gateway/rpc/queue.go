@@ -138,11 +138,18 @@ func (s *Session) written(m *message) {
 // what is queued for it.
 const closeGrace = 5 * time.Second
 
+// writesAtOnce is how many messages are written before others go first.
+const writesAtOnce = 8
+
 // write writes what is queued. It is the only one that writes messages; the library
 // answers pings from where it reads. No write has a context that can end, for which the
 // library would start a watcher each time: whatever ends the connection ends the write.
 func (s *Session) write() {
-	for {
+	var busy stride
+	for n := 1; ; n++ {
+		if n%writesAtOnce == 0 {
+			busy.step()
+		}
 		m, end := s.next()
 		switch {
 		case m != nil:
