@@ -252,7 +252,7 @@ func TestPace(t *testing.T) {
 				var err error
 				for i := 0; i < pieces && err == nil; i++ {
 					_, err = io.ReadFull(c, make([]byte, piece))
-					c.Carried(tc.content)
+					c.Carried(piece-tc.content, tc.content)
 				}
 				if took := time.Since(begin); took != tc.took || (err != nil) != tc.cut {
 					t.Errorf("took %s, %v", took, err)
@@ -269,6 +269,7 @@ func TestPace(t *testing.T) {
 			begin := time.Now()
 			time.AfterFunc(time.Millisecond, func() { c.Close() })
 			_, _ = io.ReadFull(c, make([]byte, maxPadding+1))
+			c.Carried(maxPadding+1, 0)
 			if took := time.Since(begin); took != time.Millisecond {
 				t.Errorf("returned after %s", took)
 			}

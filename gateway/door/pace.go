@@ -23,27 +23,21 @@ type pace struct {
 	rests   atomic.Int32
 }
 
-// Pace begins to hold the client to maxPadding. Carried is to be called from then on.
+// Pace begins to hold the client to maxPadding. Carried is to be told of what comes from then on.
 func (c *Conn) Pace() {
 	c.pace.began.Store(time.Now().UnixNano())
 	c.pace.on.Store(true)
 }
 
-// Carried notes that n bytes of what was read are content. Until it is called they count
-// as padding, so it has to be told of every few kB.
-func (c *Conn) Carried(n int) {
-	if c.pace.padding.Add(-2*int64(n)) < 0 {
+// Carried notes what came: so many bytes of padding, and of content. It waits if too much has
+// come that is no content.
+func (c *Conn) Carried(padding, content int) {
+	switch total := c.pace.padding.Add(int64(padding - content)); {
+	case total < 0:
 		c.pace.padding.Store(0) // content is no credit for later
-	}
-}
-
-// Read reads, and then waits if too much has come that is no content.
-func (c *Conn) Read(p []byte) (int, error) {
-	n, err := c.Conn.Read(p)
-	if c.pace.on.Load() && c.pace.padding.Add(int64(n)) > maxPadding {
+	case total > maxPadding && c.pace.on.Load():
 		c.rest()
 	}
-	return n, err
 }
 
 // rest lets the client wait if that much has come within a second, and cuts off who does not

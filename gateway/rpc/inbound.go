@@ -19,8 +19,8 @@ import (
 // every request fits.
 const firstRead = 512
 
-// maxRead is how much is read at once: the line is to hear of content soon after it has come.
-const maxRead = 8 << 10
+// maxRead is how much is read at once.
+const maxRead = 64 << 10
 
 // closeNotText is the code for text that is not UTF-8 (RFC 6455, 7.4.1).
 const closeNotText = 1007

@@ -88,9 +88,8 @@ func (i *Intake) read(p []byte) (int, error) {
 	return n, err
 }
 
-// maxSkip is how much is read at once of what is dropped. It is less than what the line
-// takes for no content at once.
-const maxSkip = 8 << 10
+// maxSkip is how much is read at once of what is dropped.
+const maxSkip = 64 << 10
 
 // skip reads something that is dropped.
 func (i *Intake) skip() error {
@@ -100,13 +99,13 @@ func (i *Intake) skip() error {
 	}
 	i.drop -= uint64(n)
 	i.dropped += uint64(n)
-	i.line.Carried(n)
+	i.line.Carried(0, n)
 	return nil
 }
 
 // pass leaves in p what passes, and returns its length.
 func (i *Intake) pass(p []byte) (passed int) {
-	carried := 0
+	padding, content := 0, 0
 	for len(p) > passed && !i.unsaid {
 		rest := p[passed:]
 		switch {
@@ -114,13 +113,15 @@ func (i *Intake) pass(p []byte) (passed int) {
 			n := min(i.drop, uint64(len(rest)))
 			i.drop -= n
 			i.dropped += n
-			carried += int(n)
+			content += int(n)
 			p = append(p[:passed], rest[n:]...)
 		case i.left > 0:
 			n := min(i.left, uint64(len(rest)))
 			i.left -= n
 			if i.content {
-				carried += int(n)
+				content += int(n)
+			} else {
+				padding += int(n)
 			}
 			passed += int(n)
 		default:
@@ -130,6 +131,7 @@ func (i *Intake) pass(p []byte) (passed int) {
 				p = p[:passed]
 				break
 			}
+			padding += h.size
 			if i.admit(h) {
 				passed += h.size
 			} else {
@@ -140,9 +142,7 @@ func (i *Intake) pass(p []byte) (passed int) {
 	if i.unsaid && len(p) > passed {
 		i.ahead = append(append([]byte(nil), p[passed:]...), i.ahead...)
 	}
-	if carried > 0 {
-		i.line.Carried(carried)
-	}
+	i.line.Carried(padding, content)
 	return passed
 }
 

@@ -16,8 +16,8 @@ import (
 
 // Line is the connection below a WebSocket.
 type Line interface {
-	Close() error  // at once, whatever the WebSocket is in the middle of; may be called more than once
-	Carried(n int) // notes that n bytes of what was read are content
+	Close() error                 // at once, whatever the WebSocket is in the middle of; may be called more than once
+	Carried(padding, content int) // notes how many bytes came that are no content, and that are; may wait
 }
 
 // Session is one connection. Client, Role, Scopes, DeviceID, Offer and Ends are set before

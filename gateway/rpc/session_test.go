@@ -26,7 +26,7 @@ import (
 // line is a Line that counts nothing.
 type line struct{ net.Conn }
 
-func (line) Carried(int) {}
+func (line) Carried(int, int) {}
 
 // takeover puts the intake below a WebSocket.
 type takeover struct {
