@@ -219,13 +219,10 @@ func readLines(r io.Reader, stream string, lines chan<- control.DoctorOut) {
 
 // startTool starts a process that is no gateway, and that whoever starts it waits for.
 func (t *trees) startTool(ctx context.Context, spec instance.StartSpec) (instance.Process, error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	p, err := t.forker.Start(ctx, spec)
+	p, err := t.fork(ctx, spec) // known, so that it is not taken for an orphan
 	if err != nil {
 		return nil, err
 	}
-	t.own[p.PID()] = true // so that it is not taken for an orphan
 	return tool{p, t}, nil
 }
 

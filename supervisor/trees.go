@@ -37,8 +37,9 @@ type trees struct {
 	orphans    orphans
 	recording  chan struct{} // holds one for each that writes a record
 
-	mu  sync.Mutex // held from a fork until the child is known
-	own map[int]bool
+	forks sync.RWMutex // read-locked from before a fork until the child is known
+	mu    sync.Mutex   // guards own; taken after forks
+	own   map[int]bool
 }
 
 // newTrees finds out what can be had here. It must be called before the first child is started.
@@ -95,6 +96,8 @@ func (t *trees) endAll() error {
 }
 
 func (t *trees) owns(pid int) bool {
+	t.forks.Lock() // no child is between its fork and being known
+	defer t.forks.Unlock()
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.own[pid]
@@ -149,17 +152,27 @@ func (st starter) Start(ctx context.Context, spec instance.StartSpec) (instance.
 		}
 		defer spec.Group.Close()
 	}
-	t.mu.Lock()
 	var err error
-	if p.Process, err = t.forker.Start(ctx, spec); err == nil {
-		t.own[p.PID()] = true
-	}
-	t.mu.Unlock()
-	if err != nil {
+	if p.Process, err = t.fork(ctx, spec); err != nil {
 		return nil, errors.Join(err, p.remove())
 	}
 	st.u.setLeaf(p.leaf)
 	t.background.Go(func() { t.inTurn(p.record) }) // until it is written down, the child's own watch over us has to do
+	return p, nil
+}
+
+// fork starts a process that is known to be ours. Starts queue at the forker and not here, so
+// that it goes from one to the next without waiting for anybody to be woken up.
+func (t *trees) fork(ctx context.Context, spec instance.StartSpec) (instance.Process, error) {
+	t.forks.RLock()
+	defer t.forks.RUnlock()
+	p, err := t.forker.Start(ctx, spec)
+	if err != nil {
+		return nil, err
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.own[p.PID()] = true
 	return p, nil
 }
 
