@@ -2,10 +2,8 @@ package profiles
 
 import (
 	"fmt"
-	"regexp"
 	"strconv"
 	"strings"
-	"sync"
 
 	"github.com/coderclaw/coderclaw/internal/exitcode"
 )
@@ -13,7 +11,18 @@ import (
 // Lookup reads one variable of an environment.
 type Lookup = func(name string) (value string, ok bool)
 
-var namePattern = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,31}$`) })
+// maxName is how long the name of a profile may be, in bytes.
+const maxName = 32
+
+// wellFormed tells whether name consists of a-z, 0-9, _ and -, and begins with one of the first two.
+func wellFormed(name string) bool {
+	for i, c := range name {
+		if (c < 'a' || c > 'z') && (c < '0' || c > '9') && (i == 0 || c != '_' && c != '-') {
+			return false
+		}
+	}
+	return name != "" && len(name) <= maxName
+}
 
 // reserved names would give a profile the service label of the default gateway or of the node host.
 var reserved = map[string]string{"gateway": "ai.coderclaw.gateway", "node": "ai.coderclaw.node"}
@@ -21,9 +30,9 @@ var reserved = map[string]string{"gateway": "ai.coderclaw.gateway", "node": "ai.
 // ParseName returns the canonical, lower-case form of a profile name that a person typed.
 func ParseName(s string) (string, error) {
 	name := strings.ToLower(s)
-	if !namePattern().MatchString(name) {
+	if !wellFormed(name) {
 		return "", exitcode.With(exitcode.Usage, fmt.Errorf(
-			"%q is not a profile name: use 1 to 32 of a-z, 0-9, _ and -, beginning with a letter or digit", s))
+			"%q is not a profile name: use 1 to %d of a-z, 0-9, _ and -, beginning with a letter or digit", s, maxName))
 	}
 	if label, ok := reserved[name]; ok {
 		return "", exitcode.With(exitcode.Usage, fmt.Errorf(

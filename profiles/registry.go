@@ -140,6 +140,7 @@ func read(path, home string, raw []byte) (*Registry, error) {
 			names = append(names, name)
 		}
 	}
+	r.profiles = make([]Profile, 0, len(names))
 	for _, name := range names {
 		p, err := r.resolve(name, doc.Profiles[name])
 		if err != nil {
