@@ -260,6 +260,13 @@ func ruleStateDir(home, name string) string {
 	return filepath.Join(home, ".coderclaw-"+name)
 }
 
+// ByRule is the default profile with the places that it has in a registry that says nothing of it.
+func ByRule(home string) Profile {
+	dir := ruleStateDir(home, Default)
+	return Profile{Name: Default, Port: builtinBase(Default), StateDir: dir, ConfigPath: filepath.Join(dir, configName),
+		Workspace: filepath.Join(dir, workspaceName), Drain: DefaultDrain}
+}
+
 // Bounds of a drain; below the first nothing could end, beyond the second a stop seems to hang.
 const (
 	minDrain = time.Second

@@ -38,11 +38,19 @@ func (a *app) psCommand() *cli.Command {
 			if c.Bool("watch") {
 				return a.psWatch(ctx, c.Bool("json"))
 			}
+			defer debug.SetGCPercent(debug.SetGCPercent(psGCPercent))
+			ctx, cancel := context.WithCancel(ctx)
+			defer cancel()
+			ask := asker(askNow)
+			if home, err := profiles.Home(profiles.Lookup(a.env)); err == nil { // shownRegistry says what else is wrong
+				ask = askEarly(ctx, home)
+			}
 			r, err := a.shownRegistry()
 			if err != nil {
 				return err
 			}
-			if err := a.ps(ctx, r, r.List(), c.Bool("json")); err != nil || c.Bool("json") || !c.Bool("verbose") {
+			all := r.List()
+			if err := a.ps(ctx, ask, all, all, c.Bool("json")); err != nil || c.Bool("json") || !c.Bool("verbose") {
 				return err
 			}
 			return a.psVerbose(ctx, r)
@@ -54,11 +62,10 @@ func (a *app) psCommand() *cli.Command {
 // look for garbage in it took an eighth of its time.
 const psGCPercent = 800
 
-// ps prints the instances of ps, which r names; profiles that were never set up
+// ps prints the instances of ps, which are some of all; profiles that were never set up
 // and that no supervisor runs are left out.
-func (a *app) ps(ctx context.Context, r *profiles.Registry, ps []profiles.Profile, asJSON bool) error {
-	defer debug.SetGCPercent(debug.SetGCPercent(psGCPercent))
-	report, err := survey(ctx, r.List(), ps)
+func (a *app) ps(ctx context.Context, ask asker, all, ps []profiles.Profile, asJSON bool) error {
+	report, err := survey(ctx, ask, all, ps)
 	if err != nil {
 		return err
 	}
@@ -86,9 +93,9 @@ func (a *app) ps(ctx context.Context, r *profiles.Registry, ps []profiles.Profil
 // survey asks every supervisor that holds one of all for its status, and picks
 // from the answers what they say of ps. A gateway whose state dir is gone is
 // known only through its siblings.
-func survey(ctx context.Context, all, ps []profiles.Profile) (psReport, error) {
-	report := psReport{Supervisors: []control.Supervisor{}, Instances: []control.Instance{}}
-	supervised := map[string]control.Instance{}
+func survey(ctx context.Context, ask asker, all, ps []profiles.Profile) (psReport, error) {
+	report := psReport{Supervisors: []control.Supervisor{}, Instances: make([]control.Instance, 0, len(ps))}
+	supervised := make(map[string]*control.Instance, len(ps))
 	asked, mute := map[int]bool{}, map[int]string{}
 	for _, p := range all {
 		if _, known := supervised[p.Name]; known {
@@ -101,7 +108,7 @@ func survey(ctx context.Context, all, ps []profiles.Profile) (psReport, error) {
 		if err != nil {
 			return report, fmt.Errorf("profile %s: %w", p.Name, err)
 		}
-		status, err := client.Status(ctx)
+		status, err := ask(ctx, client, info)
 		if err != nil && !proctable.Alive(info.PID, info.StartTime) {
 			continue // it was just ending
 		}
@@ -114,13 +121,13 @@ func survey(ctx context.Context, all, ps []profiles.Profile) (psReport, error) {
 		if slices.ContainsFunc(ps, func(p profiles.Profile) bool { return slices.Contains(status.Supervisor.Profiles, p.Name) }) {
 			report.Supervisors = append(report.Supervisors, status.Supervisor)
 		}
-		for _, i := range status.Instances {
-			supervised[i.Profile] = i
+		for i := range status.Instances {
+			supervised[status.Instances[i].Profile] = &status.Instances[i]
 		}
 	}
 	for _, p := range ps {
 		if i, ok := supervised[p.Name]; ok {
-			report.Instances = append(report.Instances, i)
+			report.Instances = append(report.Instances, *i)
 			continue
 		}
 		if _, info, err := control.Find(p); err == nil && mute[info.PID] != "" {

@@ -17,7 +17,7 @@ import (
 
 // psVerbose prints, below the table of `ps`, what is known beyond it.
 func (a *app) psVerbose(ctx context.Context, r *profiles.Registry) error {
-	report, err := survey(ctx, r.List(), r.List())
+	report, err := survey(ctx, askNow, r.List(), r.List())
 	if err != nil {
 		return err
 	}

@@ -64,7 +64,7 @@ func (a *app) supervisorCommand() *cli.Command {
 					if err != nil {
 						return err
 					}
-					return a.ps(ctx, r, ps, c.Bool("json"))
+					return a.ps(ctx, askNow, r.List(), ps, c.Bool("json"))
 				},
 			},
 		},

@@ -50,7 +50,7 @@ func (a *app) topOnce(ctx context.Context, asJSON bool) error {
 	if err != nil {
 		return err
 	}
-	report, err := survey(ctx, r.List(), r.List())
+	report, err := survey(ctx, askNow, r.List(), r.List())
 	if err != nil {
 		return err
 	}
