@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v3"
@@ -37,7 +38,9 @@ type app struct {
 // that ends the command, once, and never ends the process itself.
 func run(ctx context.Context, args []string, env lookupEnv, stdin io.Reader, stdout, stderr io.Writer) exitcode.Code {
 	a := &app{argv0: args[0], args: args, env: env, stdin: stdin, stdout: stdout, stderr: stderr}
-	err := a.root().Run(ctx, args)
+	root := a.root()
+	prune(root, args)
+	err := root.Run(ctx, args)
 	if unknown, ok := errors.AsType[cli.ExitCoder](err); ok { // the library makes one for help on what is not there, and nobody else does
 		err = usageError("%w (see: coderclaw --help)", unknown)
 	}
@@ -45,6 +48,16 @@ func run(ctx context.Context, args []string, env lookupEnv, stdin io.Reader, std
 		fmt.Fprintf(stderr, "coderclaw: %v\n", err)
 	}
 	return exitcode.Of(err)
+}
+
+// prune takes out what lies below the verbs that args do not name, and their flags. None of
+// that can be meant or shown, and the library would set all of it up.
+func prune(root *cli.Command, args []string) {
+	for _, verb := range root.Commands {
+		if !slices.ContainsFunc(args, verb.HasName) {
+			verb.Commands, verb.Flags = nil, nil
+		}
+	}
 }
 
 // errQuiet ends a command whose output already said everything; wrap it with exitcode.With.

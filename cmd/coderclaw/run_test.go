@@ -1,0 +1,39 @@
+package main
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/urfave/cli/v3"
+)
+
+func TestPruneKeepsWhatArgsName(t *testing.T) {
+	t.Parallel()
+	size := func(c *cli.Command) int {
+		n := 0
+		var walk func(*cli.Command)
+		walk = func(c *cli.Command) {
+			n += 1 + len(c.Flags)
+			for _, sub := range c.Commands {
+				walk(sub)
+			}
+		}
+		walk(c)
+		return n
+	}
+	whole := new(app).root()
+	for i, verb := range whole.Commands {
+		for _, args := range []string{"coderclaw NAME", "coderclaw --profile dev NAME list --json", "coderclaw help NAME"} {
+			root := new(app).root()
+			prune(root, strings.Fields(strings.ReplaceAll(args, "NAME", verb.Name)))
+			if got, want := size(root.Commands[i]), size(verb); got != want {
+				t.Errorf("%s: %d commands and flags of %d are left of %s", args, got, want, verb.Name)
+			}
+			for _, other := range root.Commands {
+				if other.Name != verb.Name && size(other) != 1 || other.Usage == "" {
+					t.Errorf("%s: %s is whole, or not named any more", args, other.Name)
+				}
+			}
+		}
+	}
+}
