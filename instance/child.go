@@ -49,7 +49,9 @@ func (m *machine) spawn(ctx context.Context, l Launch, notify string) (_ *child,
 	if err != nil {
 		return nil, err
 	}
-	theirs, ours, err := handoffPipe()
+	// Where the message fits, the child finds it when it begins, and need not wait for us.
+	told := len(message) <= pipeHolds
+	theirs, ours, err := handoffPipe(told)
 	if err != nil {
 		return nil, fmt.Errorf("hand-off pipe: %w", err)
 	}
@@ -60,8 +62,6 @@ func (m *machine) spawn(ctx context.Context, l Launch, notify string) (_ *child,
 		return nil, errors.Join(fmt.Errorf("output pipe: %w", err), ours.Close())
 	}
 	defer printer.Close()
-	// Where the message fits, the child finds it when it begins, and need not wait for us.
-	told := len(message) <= pipeHolds
 	if told {
 		if _, err := ours.Write(message); err != nil {
 			return nil, errors.Join(fmt.Errorf("hand-off: %w", err), ours.Close(), printed.Close())

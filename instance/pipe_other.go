@@ -8,7 +8,7 @@ import "os"
 const pipeHolds = 0
 
 // handoffPipe makes the pipe whose one end the child inherits.
-func handoffPipe() (theirs, ours *os.File, err error) { return os.Pipe() }
+func handoffPipe(bool) (theirs, ours *os.File, err error) { return os.Pipe() }
 
 // outputPipe makes the pipe into which the child prints.
 func outputPipe() (ours, theirs *os.File, err error) {
