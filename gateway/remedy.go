@@ -15,32 +15,34 @@ import (
 type remedies struct{ profile string } // "" for a gateway that no registry knows
 
 // fixes are the commands, below coderclaw, by the beginning of what was wrong; the
-// first that fits counts. A command that ends with a blank takes what the close is about.
-var fixes = []struct{ begins, command string }{
-	{"pairing required", "devices approve "},
-	{"device signature expired", "logs"}, // which says how far the clocks are apart
-	{"device ", "devices list"},
-	{"unauthorized: device token", "devices list"},
-	{"unauthorized: gateway ", "gateway status"},
-	{"unauthorized: too many", "gateway restart"},
-	{"origin not allowed", "config get gateway.controlUi.allowedOrigins"},
-	{"control ui requires", "gateway status"},
-	{"Error: the store", "doctor"},
-	{signedOut, "open"},
-	{"", "logs"},
+// first that fits counts. Holds is a word that has to follow as well, "" for none. A
+// command that ends with a blank takes what the close is about.
+var fixes = []struct{ begins, holds, command string }{
+	{"pairing required", "", "devices approve "},
+	{"device signature expired", "", "logs"}, // which says how far the clocks are apart
+	{"device ", "", "devices list"},
+	{"unauthorized: device token", "", "devices list"},
+	{"unauthorized: gateway ", "Control UI", "open"}, // which lets a browser in without a token
+	{"unauthorized: gateway ", "", "gateway status"},
+	{"unauthorized: too many", "", "gateway restart"},
+	{"origin not allowed", "", "config get gateway.controlUi.allowedOrigins"},
+	{"control ui requires", "", "open"},
+	{"Error: the store", "", "doctor"},
+	{signedOut, "", "open"},
+	{"", "", "logs"},
 }
 
 // signedOut ends the connection of a browser whose ticket lets it in no longer.
 const signedOut = "signed out after a time"
 
 // Remedy is one command that a close reason names.
-type Remedy struct{ Begins, Command string } // Begins is "" for everything else
+type Remedy struct{ Begins, Holds, Command string } // Begins is "" for everything else
 
 // Remedies are the commands that close reasons name, for the documentation.
 func Remedies() []Remedy {
 	var all []Remedy
 	for _, f := range fixes {
-		all = append(all, Remedy{f.begins, strings.TrimSpace(f.command)})
+		all = append(all, Remedy{f.begins, f.holds, strings.TrimSpace(f.command)})
 	}
 	return all
 }
@@ -51,7 +53,7 @@ func Remedies() []Remedy {
 func (r remedies) reason(text, about string) string {
 	command := ""
 	for _, f := range fixes {
-		if strings.HasPrefix(text, f.begins) {
+		if strings.HasPrefix(text, f.begins) && strings.Contains(text, f.holds) {
 			command = f.command
 			break
 		}

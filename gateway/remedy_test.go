@@ -31,7 +31,9 @@ func TestRemedies(t *testing.T) {
 		{"default", auth.Message(auth.ReasonRateLimited, cli), "", "unauthorized: too many failed authentication attempts (retry later) [default: coderclaw gateway restart]"},
 		{"dev", signedOut, "", "signed out after a time [coderclaw --profile dev open]"},
 		{"dev", "unauthorized", "", "unauthorized [coderclaw --profile dev logs]"},
-		{"default", "control ui requires HTTPS or localhost (secure context)", "", "control ui requires HTTPS or localhost (secure context) [default: coderclaw gateway status]"},
+		{"default", "control ui requires HTTPS or localhost (secure context)", "", "control ui requires HTTPS or localhost (secure context) [default: coderclaw open]"},
+		{"dev", auth.Message(auth.ReasonTokenMissing, protocol.ClientInfo{ID: protocol.SiblingControlUI}), "", "unauthorized: gateway token missing [coderclaw --profile dev open]"},
+		{"default", auth.Message(auth.ReasonPasswordMismatch, protocol.ClientInfo{ID: protocol.SiblingControlUI}), "", "unauthorized: gateway password mismatch (enter the password in Control UI settings) [default: coderclaw open]"},
 		{"default", "invalid connect params: " + strings.Repeat("ü", 99), "", "invalid connect params: " + strings.Repeat("ü", 35) + " [default: coderclaw logs]"},
 	} {
 		if got := (remedies{tc.profile}).reason(tc.text, tc.about); got != tc.want || len(got) > protocol.MaxReason {

@@ -178,6 +178,9 @@ func protocolReference() string {
 		if r.Begins != "" {
 			begins = "`" + strings.TrimSpace(r.Begins) + "`…"
 		}
+		if r.Holds != "" {
+			begins += " with `" + r.Holds + "`"
+		}
 		fmt.Fprintf(&b, "| %s | `coderclaw %s` |\n", begins, r.Command)
 	}
 	return b.String()
