@@ -86,9 +86,17 @@ func (a *app) gatewayStatus(ctx context.Context, t target, probe, deep bool) (ga
 	} else {
 		st.Port = portStatus{Port: st.Gateway.Port, Status: unknown, Listeners: []portListener{}, Hints: []string{"the gateway is not looked for on this machine: " + t.source}}
 	}
-	if probe {
-		st.RPC = a.probe(ctx, t, deep, &st.Coderclaw)
+	if !probe {
+		return st, nil
 	}
+	if why := st.notAsked(); why != "" {
+		st.RPC = &rpcStatus{URL: t.url, Error: why}
+		return st, nil
+	}
+	if st.Port.Status == "busy" && st.Coderclaw.OwnsPort == no {
+		t.timeout = min(t.timeout, strangerPatience)
+	}
+	st.RPC = a.probe(ctx, t, deep, &st.Coderclaw)
 	return st, nil
 }
 

@@ -17,6 +17,7 @@ import (
 	"github.com/coderclaw/coderclaw/gateway/ticket"
 	"github.com/coderclaw/coderclaw/internal/exitcode"
 	"github.com/coderclaw/coderclaw/profiles"
+	"github.com/coderclaw/coderclaw/supervisor/control"
 )
 
 const openDescription = "A browser on this machine is let in without pairing, for 12 hours: the gateway gives this command a link that works once, within a minute.\n" +
@@ -89,6 +90,13 @@ func (a *app) ticket(ctx context.Context, desk *ticket.Client, p profiles.Profil
 	switch {
 	case err == nil:
 		return t, nil
+	case errors.Is(err, context.DeadlineExceeded):
+		pid := ""
+		if h, ok := statelock.Find(p); ok {
+			pid = fmt.Sprintf(", pid %d,", h.PID)
+		}
+		return t, fmt.Errorf("the gateway of %s%s did not answer within %s; what it does says: %s; to restart it: %s",
+			nameForPeople(p), pid, deskTime, hint(p, "gateway status"), hint(p, "gateway restart"))
 	case errors.Is(err, fs.ErrPermission):
 		return t, fmt.Errorf("the gateway of %s belongs to another user, and lets in only that user's browser: %w; run this command as that user, or with sudo", nameForPeople(p), err)
 	case errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ECONNREFUSED):
@@ -130,6 +138,9 @@ func nameForPeople(p profiles.Profile) string {
 func startHint(p profiles.Profile) string {
 	if !p.Registered() {
 		return "coderclaw gateway run"
+	}
+	if _, _, err := control.Find(p); err == nil {
+		return "coderclaw supervisor start " + p.Name
 	}
 	return "coderclaw up " + p.Name + ", or " + hint(p, "gateway start")
 }

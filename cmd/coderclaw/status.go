@@ -164,7 +164,7 @@ func (a *app) printStatus(t target, st gatewayStatus, out statusJSON) error {
 	}
 	if !out.Gateway.Reachable {
 		fmt.Fprintf(a.stdout, "\nNext steps:\n  start it: %s\n  see why:  %s\n  mend it:  %s\n",
-			hint(t.profile, "gateway"), hint(t.profile, "gateway status"), hint(t.profile, "doctor"))
+			startHint(t.profile), hint(t.profile, "gateway status"), hint(t.profile, "doctor"))
 	}
 	return nil
 }

@@ -183,6 +183,9 @@ func (a *app) localPort(p profiles.Profile, r *profiles.Registry, configured int
 // dial connects to the target. mode is "cli", or "probe" for a look that leaves
 // no trace in the gateway's presence.
 func (a *app) dial(ctx context.Context, t target, mode string, onEvent func(protocol.Event)) (*client.Client, error) {
+	if err := t.impostor(); err != nil {
+		return nil, err
+	}
 	id, err := client.LoadIdentity(t.profile.StateDir)
 	if err != nil {
 		return nil, err
@@ -228,7 +231,11 @@ func (a *app) call(ctx context.Context, t target, mode, method string, params, r
 	defer cancel()
 	conn, err := a.dial(ctx, t, mode, nil)
 	if err != nil {
-		return a.unreachable(t, err)
+		err = a.unreachable(t, err)
+		if mode != "probe" { // who looks has more to say
+			err = t.absent(err)
+		}
+		return err
 	}
 	err = conn.Call(ctx, method, params, result)
 	if closeErr := conn.Close(); err == nil {

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/url"
 	"runtime"
 	"strconv"
 	"strings"
@@ -124,8 +125,11 @@ func Dial(ctx context.Context, o Options) (*Client, error) {
 	return c, nil
 }
 
-// shorten takes the library's own words off a failed dial.
+// shorten takes the libraries' own words off a failed dial.
 func shorten(err error) error {
+	if inner, ok := errors.AsType[*url.Error](err); ok { // it repeats the address as http
+		return inner.Err
+	}
 	if inner := errors.Unwrap(err); inner != nil && strings.HasPrefix(err.Error(), "failed to WebSocket dial") {
 		return inner
 	}

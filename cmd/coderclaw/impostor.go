@@ -1,0 +1,97 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/url"
+	"os"
+	"strconv"
+	"syscall"
+	"time"
+
+	"github.com/coderclaw/coderclaw/gateway/statelock"
+	"github.com/coderclaw/coderclaw/instance"
+	"github.com/coderclaw/coderclaw/internal/exitcode"
+	"github.com/coderclaw/coderclaw/internal/proctable"
+)
+
+// impostor is the error of a local target whose gateway does not run while another
+// user of this machine listens at its port: to connect would hand the credential to
+// whoever that is. It is nil where the holder may read the config anyway, where he is
+// not to be seen, and for everything that is not local.
+func (t target) impostor() error {
+	if !t.local() || t.through != nil {
+		return nil
+	}
+	if _, alive := statelock.Find(t.profile); alive {
+		return nil
+	}
+	u, err := url.Parse(t.url)
+	if err != nil {
+		return nil // the dial says so
+	}
+	port, err := strconv.Atoi(u.Port())
+	if err != nil {
+		return nil
+	}
+	listeners, err := proctable.Listeners(port)
+	if err != nil {
+		return nil // what cannot be seen is not held against anybody
+	}
+	for _, l := range listeners {
+		if !t.trusts(l.UID) {
+			return exitcode.With(exitcode.Busy, fmt.Errorf("port %d is held by %s, and the gateway of %s does not run: no credential is sent there",
+				port, proctable.Describe(l), nameForPeople(t.profile)))
+		}
+	}
+	return nil
+}
+
+// trusts tells whether a process of uid can read the credential in any case: root's,
+// our own, and that of whom the config or the state dir belongs to.
+func (t target) trusts(uid int) bool {
+	if uid == 0 || uid == os.Geteuid() {
+		return true
+	}
+	for _, path := range []string{t.profile.ConfigPath, t.profile.StateDir} {
+		info, err := os.Stat(path)
+		if err != nil {
+			continue
+		}
+		if owner, known := ownerID(info); !known || owner == uid {
+			return true
+		}
+	}
+	return false
+}
+
+// strangerPatience is how long a status waits for a listener that is not the gateway
+// itself to say who it is: the budget that a probe has for this machine.
+const strangerPatience = 800 * time.Millisecond
+
+// notAsked says why a status does not connect, "" when it does: what the supervisor
+// says of a gateway that does not run needs no waiting for an answer of somebody else.
+func (s gatewayStatus) notAsked() string {
+	i := s.Coderclaw.Instance
+	if i == nil || i.PID != 0 || s.Port.Status != "busy" || s.Coderclaw.OwnsPort == yes {
+		return ""
+	}
+	switch i.State {
+	case instance.Stopped, instance.Blocked, instance.Quarantined:
+		return fmt.Sprintf("not asked: the gateway is %s: %s", i.State, firstOf(i.Reason, "no reason given"))
+	}
+	return ""
+}
+
+// absent adds what to do to the error of a connect that nobody took.
+func (t target) absent(err error) error {
+	if !t.local() || !errors.Is(err, syscall.ECONNREFUSED) {
+		return err
+	}
+	fix := "start it with: " + startHint(t.profile)
+	if _, err := os.Stat(t.profile.ConfigPath); errors.Is(err, fs.ErrNotExist) {
+		fix = hint(t.profile, "setup") + ", then " + fix
+	}
+	return fmt.Errorf("%w\nFix: %s; why it does not run says: %s", err, fix, hint(t.profile, "gateway status"))
+}
