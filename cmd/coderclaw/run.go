@@ -133,8 +133,8 @@ func (a *app) commands() []*cli.Command {
 // strict makes every command of the tree answer a wrong flag, an unknown
 // subcommand or a stray argument with exit code 2, and a bare group with its help.
 func strict(c *cli.Command) {
-	c.OnUsageError = func(_ context.Context, _ *cli.Command, err error, _ bool) error {
-		return exitcode.With(exitcode.Usage, fmt.Errorf("%w (see: %s --help)", err, c.FullName()))
+	c.OnUsageError = func(_ context.Context, cmd *cli.Command, err error, _ bool) error {
+		return exitcode.With(exitcode.Usage, fmt.Errorf("%w%s (see: %s --help)", err, didYouMeanFlag(cmd, err), c.FullName()))
 	}
 	action, group := c.Action, len(c.Commands) > 0 // before the library adds its help command
 	if !group {                                    // an argument in front of --help names no topic
@@ -144,7 +144,7 @@ func strict(c *cli.Command) {
 		extra := cmd.Args().Slice()
 		switch {
 		case group && len(extra) > 0:
-			return usageError("unknown command %q (see: %s --help)", extra[0], c.FullName())
+			return usageError("unknown command %q%s (see: %s --help)", extra[0], didYouMean(cmd, extra[0]), c.FullName())
 		case action == nil:
 			return cli.ShowSubcommandHelp(cmd)
 		case c.ArgsUsage == "" && len(extra) > 0:
