@@ -227,7 +227,7 @@ func (r *probeReport) judge() {
 
 // tryTarget connects and asks for what a gateway says of itself.
 func (a *app) tryTarget(ctx context.Context, t probeTarget, plan probePlan) probeResult {
-	res := probeResult{ID: t.kind, Kind: t.kind, URL: t.url, Active: t.active}
+	res := probeResult{ID: t.kind, Kind: t.kind, URL: t.shown(), Active: t.active}
 	ctx, cancel := context.WithTimeout(ctx, plan.stretch(t.budget))
 	defer cancel()
 	start := time.Now()

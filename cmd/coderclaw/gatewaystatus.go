@@ -90,7 +90,7 @@ func (a *app) gatewayStatus(ctx context.Context, t target, probe, deep bool) (ga
 		return st, nil
 	}
 	if why := st.notAsked(); why != "" {
-		st.RPC = &rpcStatus{URL: t.url, Error: why}
+		st.RPC = &rpcStatus{URL: t.shown(), Error: why}
 		return st, nil
 	}
 	if st.Port.Status == "busy" && st.Coderclaw.OwnsPort == no {
@@ -110,7 +110,7 @@ func fileStatus(s *config.Snapshot) configFile {
 
 func addressOf(t target) gatewayAddress {
 	gw := t.config.Config.Gateway
-	g := gatewayAddress{BindMode: firstOf(gw.Bind, "loopback"), CustomBindHost: gw.CustomBindHost, ProbeURL: t.url, PortSource: "env/config"}
+	g := gatewayAddress{BindMode: firstOf(gw.Bind, "loopback"), CustomBindHost: gw.CustomBindHost, ProbeURL: t.shown(), PortSource: "env/config"}
 	if u, err := url.Parse(t.url); err == nil {
 		g.BindHost = u.Hostname()
 		g.Port, _ = strconv.Atoi(u.Port()) // 0 for a URL without a port

@@ -15,7 +15,7 @@ import (
 
 // probe connects as a client would.
 func (a *app) probe(ctx context.Context, t target, deep bool, own *ownStatus) *rpcStatus {
-	res := &rpcStatus{URL: t.url}
+	res := &rpcStatus{URL: t.shown()}
 	var health protocol.HealthSummary
 	if err := a.call(ctx, t, "probe", "health", protocol.HealthParams{Probe: deep}, &health); err != nil {
 		res.Error = err.Error()

@@ -60,7 +60,7 @@ func (a *app) rescue(ctx context.Context, t target, p protocol.DoctorParams, lim
 	}
 	if !slices.Contains(conn.Hello().Features.Methods, protocol.MethodDoctor) {
 		return errors.Join(fmt.Errorf("the gateway at %s cannot see to others: it is not that of profile %s, or runs without a supervisor\nFix: %s, or on the machine itself: coderclaw --profile %s doctor",
-			t.url, profiles.Rescue, "coderclaw up "+profiles.Rescue, p.Profile), conn.Close())
+			t.shown(), profiles.Rescue, "coderclaw up "+profiles.Rescue, p.Profile), conn.Close())
 	}
 	var res protocol.DoctorResult
 	err = conn.Call(ctx, protocol.MethodDoctor, p, &res)

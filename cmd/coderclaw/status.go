@@ -74,7 +74,7 @@ func (a *app) status(ctx context.Context, c *cli.Command) error {
 	}
 	out := statusJSON{OS: osJSON{runtime.GOOS, runtime.GOARCH}, Coderclaw: st.Coderclaw}
 	out.Coderclaw.Health = nil // it stands beside it
-	out.Gateway = gatewayBrief{Mode: firstOf(t.config.Config.Gateway.Mode, "local"), URL: t.url, URLSource: t.source, Reachable: st.RPC.OK, Error: st.RPC.Error}
+	out.Gateway = gatewayBrief{Mode: firstOf(t.config.Config.Gateway.Mode, "local"), URL: t.shown(), URLSource: t.source, Reachable: st.RPC.OK, Error: st.RPC.Error}
 	out.GatewayService = serviceBrief{Label: st.Service.Label, Installed: st.Coderclaw.Registered == yes,
 		LoadedText: st.Service.NotLoadedText, RuntimeShort: st.Service.Runtime.line()}
 	if st.Service.Loaded {

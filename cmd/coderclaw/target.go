@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -37,6 +38,14 @@ type target struct {
 // local tells whether the target is the gateway of the profile on this machine.
 func (t target) local() bool { return strings.HasPrefix(t.source, "local ") }
 
+// shown is the URL for people and reports: a password in it is not.
+func (t target) shown() string {
+	if u, err := url.Parse(t.url); err == nil {
+		return u.Redacted()
+	}
+	return t.url
+}
+
 // clientFlags are the options of every verb that talks to a gateway. Below
 // `gateway`, --token and --password are inherited instead.
 func clientFlags(below bool) []cli.Flag {
@@ -54,11 +63,19 @@ func clientFlags(below bool) []cli.Flag {
 	return flags
 }
 
+// maxTimeout is the longest --timeout: longer than anybody waits, and far from what a
+// time.Duration cannot hold when something is added to it.
+const maxTimeout = 365 * 24 * time.Hour
+
 // timeoutOf reads --timeout, whole milliseconds.
 func timeoutOf(c *cli.Command) (time.Duration, error) {
-	ms, err := strconv.Atoi(c.String("timeout"))
-	if err != nil || ms <= 0 {
-		return 0, usageError("--timeout must be a positive integer (milliseconds), got %q", c.String("timeout"))
+	text := c.String("timeout")
+	ms, err := strconv.ParseInt(text, 10, 64)
+	switch {
+	case err != nil || ms <= 0:
+		return 0, usageError("--timeout must be a positive integer (milliseconds), got %q", text)
+	case ms > maxTimeout.Milliseconds():
+		return 0, usageError("--timeout must be at most %d milliseconds, which is a year, got %s", maxTimeout.Milliseconds(), text)
 	}
 	return time.Duration(ms) * time.Millisecond, nil
 }
@@ -249,11 +266,15 @@ func (a *app) unreachable(t target, err error) error {
 	if errors.Is(err, context.DeadlineExceeded) {
 		err = fmt.Errorf("gateway timeout after %dms", t.timeout.Milliseconds())
 	}
-	return fmt.Errorf("%w\n%s%s", err, t.block(), t.mismatch(err))
+	told := fmt.Errorf("%w\n%s%s", err, t.block(), t.mismatch(err))
+	if r, ok := errors.AsType[*client.RefusedError](err); ok && strings.HasPrefix(r.Err.Message, "unauthorized") {
+		return exitcode.With(exitcode.Auth, told)
+	}
+	return told
 }
 
 // block says which gateway was meant and where that came from.
 func (t target) block() string {
-	return fmt.Sprintf("Gateway target: %s\nSource: %s\nConfig: %s\nBind: %s", t.url, t.source, t.profile.ConfigPath,
+	return fmt.Sprintf("Gateway target: %s\nSource: %s\nConfig: %s\nBind: %s", t.shown(), t.source, t.profile.ConfigPath,
 		firstOf(t.config.Config.Gateway.Bind, "loopback"))
 }

@@ -113,7 +113,7 @@ func Dial(ctx context.Context, o Options) (*Client, error) {
 	}
 	conn, _, err := websocket.Dial(ctx, o.URL, dial)
 	if err != nil {
-		return nil, fmt.Errorf("gateway at %s: %w", o.URL, shorten(err))
+		return nil, fmt.Errorf("gateway at %s: %w", o.shown(), shorten(err))
 	}
 	conn.SetReadLimit(protocol.MaxPayload)
 	c := &Client{conn: conn, done: make(chan struct{}), waiting: map[string]chan protocol.Response{}}
@@ -123,6 +123,14 @@ func Dial(ctx context.Context, o Options) (*Client, error) {
 	}
 	go c.read(o.OnEvent)
 	return c, nil
+}
+
+// shown is the URL without a password that it may hold.
+func (o *Options) shown() string {
+	if u, err := url.Parse(o.URL); err == nil {
+		return u.Redacted()
+	}
+	return o.URL
 }
 
 // shorten takes the libraries' own words off a failed dial.
@@ -143,7 +151,7 @@ func (c *Client) handshake(ctx context.Context, o *Options) error {
 		return err
 	}
 	if ev.Event != "connect.challenge" || json.Unmarshal(ev.Payload, &challenge) != nil {
-		return fmt.Errorf("%s is no gateway: it did not begin with connect.challenge", o.URL)
+		return fmt.Errorf("%s is no gateway: it did not begin with connect.challenge", o.shown())
 	}
 	params := connectParams(o, challenge.Nonce, time.Now())
 	raw, err := json.Marshal(params)
@@ -164,7 +172,7 @@ func (c *Client) handshake(ctx context.Context, o *Options) error {
 		return c.refused(ctx, o, params.Role, res.Error)
 	}
 	if err := json.Unmarshal(res.Payload, &c.hello); err != nil {
-		return fmt.Errorf("hello of %s: %w", o.URL, err)
+		return fmt.Errorf("hello of %s: %w", o.shown(), err)
 	}
 	if o.Identity != nil && !o.Foreign {
 		o.Identity.remember(c.hello.Auth)
