@@ -6,7 +6,6 @@ import (
 
 	"github.com/urfave/cli/v3"
 
-	"github.com/coderclaw/coderclaw/gateway/client"
 	"github.com/coderclaw/coderclaw/gateway/protocol"
 )
 
@@ -37,12 +36,8 @@ func (a *app) devicesClear(ctx context.Context, c *cli.Command) error {
 		return err
 	}
 	done := cleared{[]string{}, []string{}}
-	own, err := client.LoadIdentity(t.profile.StateDir)
-	if err != nil {
-		return err
-	}
 	for _, d := range l.Paired {
-		if d.DeviceID == own.ID() {
+		if d.DeviceID == conn.DeviceID() {
 			continue
 		}
 		if err := conn.Call(ctx, "device.pair.remove", protocol.DeviceParams{DeviceID: d.DeviceID}, nil); err != nil {

@@ -10,7 +10,6 @@ import (
 
 	"github.com/urfave/cli/v3"
 
-	"github.com/coderclaw/coderclaw/gateway/client"
 	"github.com/coderclaw/coderclaw/gateway/discovery"
 	"github.com/coderclaw/coderclaw/gateway/protocol"
 	"github.com/coderclaw/coderclaw/internal/exitcode"
@@ -155,7 +154,6 @@ func (a *app) runProbe(ctx context.Context, plan probePlan) probeReport {
 	look = min(look, plan.timeout)
 	report.Discovery = probeDiscovery{TimeoutMs: look.Milliseconds(), Beacons: []discovery.Beacon{}}
 	report.Targets = make([]probeResult, len(plan.targets))
-	_, _ = client.LoadIdentity(plan.given.profile.StateDir) // made once, not by all targets at once; they say why it cannot be
 	var all sync.WaitGroup
 	for i, t := range plan.targets {
 		all.Go(func() { report.Targets[i] = a.tryTarget(ctx, t, plan) })

@@ -128,13 +128,15 @@ func (a *app) nodeClient(c *cli.Command, p profiles.Profile, r *profiles.Registr
 		o.DisplayName, _ = os.Hostname() // without one it goes by its id
 	}
 	dir := filepath.Join(p.StateDir, "node", fileSafe(at))
+	if o.Token == "" && o.Password == "" {
+		if known, err := client.PeekIdentity(dir); err != nil || known.Token(protocol.RoleNode) == "" {
+			return none, exitcode.With(exitcode.Auth, fmt.Errorf("no credential for the gateway at %s\nFix: set %s, or gateway.remote.url and gateway.remote.token in %s", at, config.EnvToken, p.ConfigPath))
+		}
+	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return none, err
 	}
 	o.Identity, err = client.LoadIdentity(dir)
-	if err == nil && o.Token == "" && o.Password == "" && o.Identity.Token(protocol.RoleNode) == "" {
-		err = exitcode.With(exitcode.Auth, fmt.Errorf("no credential for the gateway at %s\nFix: set %s, or gateway.remote.url and gateway.remote.token in %s", at, config.EnvToken, p.ConfigPath))
-	}
 	return o, err
 }
 

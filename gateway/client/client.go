@@ -50,6 +50,7 @@ type Options struct {
 type Client struct {
 	conn  *websocket.Conn
 	hello protocol.Hello
+	as    string        // the device
 	done  chan struct{} // closed when the connection has ended and err is set
 
 	mu      sync.Mutex // guards what follows
@@ -125,6 +126,9 @@ func Dial(ctx context.Context, o Options) (*Client, error) {
 	return c, nil
 }
 
+// DeviceID is the device as which the client is connected, "" without one.
+func (c *Client) DeviceID() string { return c.as }
+
 // shown is the URL without a password that it may hold.
 func (o *Options) shown() string {
 	if u, err := url.Parse(o.URL); err == nil {
@@ -152,6 +156,10 @@ func (c *Client) handshake(ctx context.Context, o *Options) error {
 	}
 	if ev.Event != "connect.challenge" || json.Unmarshal(ev.Payload, &challenge) != nil {
 		return fmt.Errorf("%s is no gateway: it did not begin with connect.challenge", o.shown())
+	}
+	if o.Identity != nil {
+		o.Identity.keep()
+		c.as = o.Identity.ID()
 	}
 	params := connectParams(o, challenge.Nonce, time.Now())
 	raw, err := json.Marshal(params)

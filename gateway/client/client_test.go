@@ -48,10 +48,33 @@ func serve(t *testing.T, after func(context.Context, *websocket.Conn)) string {
 func TestIdentityIsKept(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
+	url := serve(t, func(context.Context, *websocket.Conn) {})
+	introduce := func(id *client.Identity) {
+		t.Helper()
+		conn, err := client.Dial(t.Context(), client.Options{URL: url, Identity: id})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = conn.Close() // the other end may be gone
+		if conn.DeviceID() != id.ID() {
+			t.Errorf("connected as %s, not %s", conn.DeviceID(), id.ID())
+		}
+	}
 	a, err := client.LoadIdentity(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
+	late, err := client.LoadIdentity(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := client.Dial(t.Context(), client.Options{URL: "ws://127.0.0.1:1", Identity: a}); err == nil {
+		t.Error("somebody answers on port 1")
+	}
+	if files, _ := os.ReadDir(dir); len(files) > 0 {
+		t.Errorf("kept before anybody was told of it: %v", files)
+	}
+	introduce(a)
 	file := filepath.Join(dir, "identity", "device.json")
 	if info, err := os.Stat(file); err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("%v, %v", info, err)
@@ -73,8 +96,61 @@ func TestIdentityIsKept(t *testing.T) {
 	if err := os.WriteFile(file, []byte("garbage"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if d, err := client.LoadIdentity(dir); err != nil || d.ID() == a.ID() {
+	d, err := client.LoadIdentity(dir)
+	if err != nil || d.ID() == a.ID() {
 		t.Errorf("a lost key: %v", err)
+	}
+	introduce(d)
+	if e, err := client.LoadIdentity(dir); err != nil || e.ID() != d.ID() {
+		t.Errorf("not kept in the place of nonsense: %v", err)
+	}
+	if introduce(late); late.ID() != d.ID() {
+		t.Error("two that began at once are two devices")
+	}
+	if files, err := os.ReadDir(filepath.Dir(file)); err != nil || len(files) != 1 {
+		t.Errorf("left behind: %v, %v", files, err)
+	}
+}
+
+// TestIdentityOfAnother: root leaves nothing in the state dir of a user, who could not
+// read it, and is the user's device while it acts there.
+func TestIdentityOfAnother(t *testing.T) {
+	t.Parallel()
+	if os.Geteuid() != 0 {
+		return // nobody else can write there in any case
+	}
+	dir := t.TempDir()
+	url := serve(t, func(context.Context, *websocket.Conn) {})
+	first, err := client.LoadIdentity(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	introduceAs := func(id *client.Identity) {
+		conn, err := client.Dial(t.Context(), client.Options{URL: url, Identity: id})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = conn.Close() // the other end may be gone
+	}
+	introduceAs(first)
+	if err := os.Chown(dir, 65533, 65533); err != nil {
+		t.Fatal(err)
+	}
+	again, err := client.LoadIdentity(dir)
+	if err != nil || again.ID() != first.ID() {
+		t.Errorf("not the user's device: %v", err)
+	}
+	other := t.TempDir()
+	if err := os.Chown(other, 65533, 65533); err != nil {
+		t.Fatal(err)
+	}
+	short, err := client.LoadIdentity(other)
+	if err != nil {
+		t.Fatal(err)
+	}
+	introduceAs(short)
+	if files, err := os.ReadDir(other); err != nil || len(files) > 0 {
+		t.Errorf("left in another's state dir: %v, %v", files, err)
 	}
 }
 

@@ -20,6 +20,7 @@ import (
 // that it was given. It is not safe for concurrent use.
 type Identity struct {
 	dir    string // "" when nothing can be kept
+	fresh  []byte // the file of one that was made and is not kept yet
 	id     string
 	key    ed25519.PrivateKey
 	tokens map[string]deviceToken // by role
@@ -52,24 +53,35 @@ const (
 )
 
 // LoadIdentity reads the identity below a state dir, and makes one where there
-// is none or it cannot be read: a device that lost its key is a new device. Where
-// there is no state dir, or it cannot be written, the identity lasts as long as the
-// process.
+// is none or it makes no sense: a device that lost its key is a new device. It is kept
+// when a gateway is first told of it, and not before. Where there is no state dir, or
+// it cannot be written, the identity lasts as long as the process; so it does in the
+// state dir of another user, who could not read what root leaves there.
 func LoadIdentity(stateDir string) (*Identity, error) {
 	i := &Identity{dir: filepath.Join(stateDir, "identity"), tokens: map[string]deviceToken{}}
 	raw, err := os.ReadFile(filepath.Join(i.dir, deviceName))
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	switch {
+	case errors.Is(err, fs.ErrPermission):
+		return nil, fmt.Errorf("device identity: %w; it was made by another user: give %s to yourself, or remove it", err, i.dir)
+	case err != nil && !errors.Is(err, fs.ErrNotExist):
 		return nil, fmt.Errorf("device identity: %w", err)
 	}
+	info, gone := os.Stat(stateDir)
+	keep := gone == nil && ours(info)
 	file, key, err := parseDevice(raw)
 	if err != nil {
-		if _, err := os.Stat(stateDir); err != nil {
+		if !keep {
 			i.dir = ""
 		}
 		return i, i.create()
 	}
+	defer func() {
+		if !keep {
+			i.dir = ""
+		}
+	}()
 	i.key, i.id = key, protocol.DeviceID(key.Public().(ed25519.PublicKey))
-	if file.DeviceID != i.id {
+	if file.DeviceID != i.id && keep {
 		file.DeviceID = i.id
 		i.write(deviceName, file)
 	}
@@ -131,12 +143,53 @@ func (i *Identity) create() error {
 		return fmt.Errorf("device identity: %w", err)
 	}
 	i.key, i.id = key, protocol.DeviceID(pub)
-	i.write(deviceName, deviceFile{
+	i.fresh, err = json.MarshalIndent(deviceFile{
 		Version: 1, DeviceID: i.id, CreatedAtMs: time.Now().UnixMilli(),
 		PublicKeyPem:  string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: public})),
 		PrivateKeyPem: string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private})),
-	})
-	return nil
+	}, "", "  ")
+	return err
+}
+
+// keep puts an identity that was made into its file. When another process has been
+// quicker, its identity is taken, so that two who begin at once are one device.
+func (i *Identity) keep() {
+	text := i.fresh
+	i.fresh = nil
+	if i.dir == "" || text == nil {
+		return
+	}
+	if err := i.place(append(text, '\n')); err != nil {
+		i.dir = "" // what cannot be kept is made anew the next time
+	}
+}
+
+func (i *Identity) place(text []byte) error {
+	if err := os.MkdirAll(i.dir, 0o700); err != nil {
+		return err
+	}
+	path := filepath.Join(i.dir, deviceName)
+	temp, err := os.CreateTemp(i.dir, "."+deviceName+".*.tmp") // mode 0600
+	if err != nil {
+		return err
+	}
+	defer func() { _ = os.Remove(temp.Name()) }() // the link, if any, stays
+	_, err = temp.Write(text)
+	if err = errors.Join(err, temp.Close()); err != nil {
+		return err
+	}
+	err = os.Link(temp.Name(), path)
+	if err == nil {
+		return nil
+	}
+	if raw, readErr := os.ReadFile(path); readErr == nil {
+		if _, key, err := parseDevice(raw); err == nil {
+			i.key, i.id = key, protocol.DeviceID(key.Public().(ed25519.PublicKey))
+			i.loadTokens()
+			return nil
+		}
+	}
+	return atomicfile.WriteFile(path, text, 0o600) // over nonsense, or where there are no links
 }
 
 // write keeps v in a file. What cannot be kept is made anew the next time, so a
