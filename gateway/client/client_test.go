@@ -112,48 +112,6 @@ func TestIdentityIsKept(t *testing.T) {
 	}
 }
 
-// TestIdentityOfAnother: root leaves nothing in the state dir of a user, who could not
-// read it, and is the user's device while it acts there.
-func TestIdentityOfAnother(t *testing.T) {
-	t.Parallel()
-	if os.Geteuid() != 0 {
-		return // nobody else can write there in any case
-	}
-	dir := t.TempDir()
-	url := serve(t, func(context.Context, *websocket.Conn) {})
-	first, err := client.LoadIdentity(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	introduceAs := func(id *client.Identity) {
-		conn, err := client.Dial(t.Context(), client.Options{URL: url, Identity: id})
-		if err != nil {
-			t.Fatal(err)
-		}
-		_ = conn.Close() // the other end may be gone
-	}
-	introduceAs(first)
-	if err := os.Chown(dir, 65533, 65533); err != nil {
-		t.Fatal(err)
-	}
-	again, err := client.LoadIdentity(dir)
-	if err != nil || again.ID() != first.ID() {
-		t.Errorf("not the user's device: %v", err)
-	}
-	other := t.TempDir()
-	if err := os.Chown(other, 65533, 65533); err != nil {
-		t.Fatal(err)
-	}
-	short, err := client.LoadIdentity(other)
-	if err != nil {
-		t.Fatal(err)
-	}
-	introduceAs(short)
-	if files, err := os.ReadDir(other); err != nil || len(files) > 0 {
-		t.Errorf("left in another's state dir: %v, %v", files, err)
-	}
-}
-
 // TestCallGivesUpAlone: a caller that gives up leaves the connection as it is.
 func TestCallGivesUpAlone(t *testing.T) {
 	t.Parallel()

@@ -20,6 +20,7 @@ import (
 // that it was given. It is not safe for concurrent use.
 type Identity struct {
 	dir    string // "" when nothing can be kept
+	owner  *owner // of the files, nil for this process's user
 	fresh  []byte // the file of one that was made and is not kept yet
 	id     string
 	key    ed25519.PrivateKey
@@ -55,8 +56,8 @@ const (
 // LoadIdentity reads the identity below a state dir, and makes one where there
 // is none or it makes no sense: a device that lost its key is a new device. It is kept
 // when a gateway is first told of it, and not before. Where there is no state dir, or
-// it cannot be written, the identity lasts as long as the process; so it does in the
-// state dir of another user, who could not read what root leaves there.
+// it cannot be written, the identity lasts as long as the process. What root keeps in
+// the state dir of a user belongs to that user.
 func LoadIdentity(stateDir string) (*Identity, error) {
 	i := &Identity{dir: filepath.Join(stateDir, "identity"), tokens: map[string]deviceToken{}}
 	raw, err := os.ReadFile(filepath.Join(i.dir, deviceName))
@@ -67,21 +68,18 @@ func LoadIdentity(stateDir string) (*Identity, error) {
 		return nil, fmt.Errorf("device identity: %w", err)
 	}
 	info, gone := os.Stat(stateDir)
-	keep := gone == nil && ours(info)
+	if gone == nil {
+		i.owner = ownerOf(info)
+	}
 	file, key, err := parseDevice(raw)
 	if err != nil {
-		if !keep {
+		if gone != nil {
 			i.dir = ""
 		}
 		return i, i.create()
 	}
-	defer func() {
-		if !keep {
-			i.dir = ""
-		}
-	}()
 	i.key, i.id = key, protocol.DeviceID(key.Public().(ed25519.PublicKey))
-	if file.DeviceID != i.id && keep {
+	if file.DeviceID != i.id {
 		file.DeviceID = i.id
 		i.write(deviceName, file)
 	}
@@ -165,6 +163,9 @@ func (i *Identity) keep() {
 }
 
 func (i *Identity) place(text []byte) error {
+	if i.owner != nil {
+		return i.put(deviceName, text)
+	}
 	if err := os.MkdirAll(i.dir, 0o700); err != nil {
 		return err
 	}
@@ -189,7 +190,18 @@ func (i *Identity) place(text []byte) error {
 			return nil
 		}
 	}
-	return atomicfile.WriteFile(path, text, 0o600) // over nonsense, or where there are no links
+	return i.put(deviceName, text) // over nonsense, or where there are no links
+}
+
+// put replaces a file of the identity.
+func (i *Identity) put(name string, text []byte) error {
+	if i.owner != nil {
+		return i.owner.write(filepath.Dir(i.dir), filepath.Join(filepath.Base(i.dir), name), text)
+	}
+	if err := os.MkdirAll(i.dir, 0o700); err != nil {
+		return err
+	}
+	return atomicfile.WriteFile(filepath.Join(i.dir, name), text, 0o600)
 }
 
 // write keeps v in a file. What cannot be kept is made anew the next time, so a
@@ -200,10 +212,7 @@ func (i *Identity) write(name string, v any) {
 	}
 	text, err := json.MarshalIndent(v, "", "  ")
 	if err == nil {
-		err = os.MkdirAll(i.dir, 0o700)
-	}
-	if err == nil {
-		err = atomicfile.WriteFile(filepath.Join(i.dir, name), append(text, '\n'), 0o600)
+		err = i.put(name, append(text, '\n'))
 	}
 	if err != nil {
 		i.dir = ""
