@@ -82,7 +82,7 @@ func (a *app) gatewayStatus(ctx context.Context, t target, probe, deep bool) (ga
 	st.Gateway = addressOf(t)
 	a.instanceFacts(ctx, t, &st)
 	if t.local() {
-		st.Port = portFacts(st.Gateway.Port, &st)
+		st.Port = portFacts(st.Gateway.Port, a.held, &st)
 	} else {
 		st.Port = portStatus{Port: st.Gateway.Port, Status: unknown, Listeners: []portListener{}, Hints: []string{"the gateway is not looked for on this machine: " + t.source}}
 	}
@@ -251,9 +251,9 @@ func (a *app) instanceFacts(ctx context.Context, t target, st *gatewayStatus) {
 }
 
 // portFacts looks who listens on the port.
-func portFacts(port int, st *gatewayStatus) portStatus {
+func portFacts(port int, held *holders, st *gatewayStatus) portStatus {
 	p := portStatus{Port: port, Status: "free", Listeners: []portListener{}, Hints: []string{}}
-	ls, err := proctable.Listeners(port)
+	ls, err := held.listeners(port)
 	if err != nil {
 		p.Status = unknown
 		p.Hints = append(p.Hints, err.Error())

@@ -31,7 +31,8 @@ type app struct {
 	devFlag     bool   // --dev
 
 	known registryCache
-	site  site // of the service that a verb acts on
+	held  *holders // who listens, where that was looked up for several profiles at once; else nil
+	site  site     // of the service that a verb acts on
 }
 
 // run executes one command line and returns the exit code. It prints the error

@@ -59,13 +59,24 @@ func (a *app) statusAll(ctx context.Context, c *cli.Command) error {
 	}
 	report := allReport{Version: buildinfo.Version(), OS: osJSON{runtime.GOOS, runtime.GOARCH}, TS: time.Now().UnixMilli(), Registry: r.Path(), Profiles: make([]profileReport, len(list))}
 	hidden := &secrets{home: r.Home()}
+	targets := make([]target, len(list))
+	var ports []int
+	for i, p := range list {
+		targets[i], report.Profiles[i] = a.apart().reportTarget(p, r, timeout, hidden)
+		if report.Profiles[i].Error == "" && targets[i].local() {
+			ports = append(ports, addressOf(targets[i]).Port)
+		}
+	}
+	held := holdersOf(ports)
 	slots := make(chan struct{}, atOnce)
 	var all sync.WaitGroup
-	for i, p := range list {
+	for i := range list {
 		all.Go(func() {
 			slots <- struct{}{}
 			defer func() { <-slots }()
-			report.Profiles[i] = a.apart().reportOn(ctx, p, r, timeout, hidden)
+			to := a.apart()
+			to.held = held
+			to.reportOn(ctx, targets[i], &report.Profiles[i])
 		})
 	}
 	all.Wait()
@@ -96,38 +107,44 @@ func (a *app) apart() *app {
 	}}
 }
 
-// reportOn looks at one profile.
-func (a *app) reportOn(ctx context.Context, p profiles.Profile, r *profiles.Registry, timeout time.Duration, hidden *secrets) profileReport {
+// reportTarget is the gateway of one profile, and the beginning of the report on it.
+func (a *app) reportTarget(p profiles.Profile, r *profiles.Registry, timeout time.Duration, hidden *secrets) (target, profileReport) {
 	out := profileReport{Name: p.Name, Log: []string{}}
 	if _, err := os.Stat(p.ConfigPath); err == nil {
 		out.SetUp = true
 	}
+	t := target{profile: p, timeout: timeout}
 	lookup, handed, err := config.Environment(p, a.env)
 	hidden.addAll(handed)
 	if err != nil {
 		out.Error = err.Error()
-		return out
+		return t, out
 	}
-	t := target{profile: p, timeout: timeout}
 	if t.config, err = config.LoadProfile(p, lookup); err != nil {
 		out.Error = err.Error()
-		return out
+		return t, out
 	}
 	hidden.addConfig(t.config.Config.Gateway)
 	hidden.addConfig(effectiveGateway(t.config, p, lookup))
 	hidden.addTokens(p)
 	if t, err = a.configTarget(t, r, lookup); err != nil {
 		out.Error = err.Error()
-		return out
+	}
+	return t, out
+}
+
+// reportOn looks at the profile of t, unless that has failed already.
+func (a *app) reportOn(ctx context.Context, t target, out *profileReport) {
+	if out.Error != "" {
+		return
 	}
 	st, err := a.gatewayStatus(ctx, t, out.SetUp, false)
 	if err != nil {
 		out.Error = err.Error()
-		return out
+		return
 	}
 	out.State = &st
-	if text, err := logfile.Tail(p.LogDir(), troubleBytes); err == nil { // there may be no log yet
+	if text, err := logfile.Tail(t.profile.LogDir(), troubleBytes); err == nil { // there may be no log yet
 		out.Log = troubles(text, troubleLines)
 	}
-	return out
 }
