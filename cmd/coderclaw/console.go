@@ -24,14 +24,14 @@ func (a *app) colour() bool {
 
 // isTerminal tells whether stream is a terminal.
 func isTerminal(stream any) bool {
-	f, ok := stream.(*os.File)
+	f, ok := streamOf(stream).(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 
 // terminalSize is how many characters fit into a line of the terminal and how many
 // lines it has, 80 and 24 when it does not say.
 func terminalSize(stream any) (width, height int) {
-	if f, ok := stream.(*os.File); ok {
+	if f, ok := streamOf(stream).(*os.File); ok {
 		if w, h, err := term.GetSize(int(f.Fd())); err == nil && w > 0 && h > 0 {
 			return w, h
 		}

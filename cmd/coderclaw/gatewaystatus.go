@@ -115,10 +115,11 @@ func addressOf(t target) gatewayAddress {
 		g.BindHost = u.Hostname()
 		g.Port, _ = strconv.Atoi(u.Port()) // 0 for a URL without a port
 	}
-	switch g.BindMode {
-	case "loopback", "auto":
+	switch {
+	case !t.local(): // the bind is that of another gateway, if of any
+	case g.BindMode == "loopback", g.BindMode == "auto":
 		g.ProbeNote = "Loopback-only gateway; only local clients can connect."
-	case "lan":
+	case g.BindMode == "lan":
 		g.BindHost = "0.0.0.0"
 		g.ProbeNote = "Listens on all interfaces; probing via " + net.JoinHostPort("127.0.0.1", strconv.Itoa(g.Port)) + "."
 	}

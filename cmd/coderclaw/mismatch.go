@@ -1,6 +1,7 @@
 package main
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"strings"
@@ -44,4 +45,20 @@ func (t target) mismatch(err error) string {
 		text += fmt.Sprintf("\nThe config has changed since that gateway started; let it read it: %s", hint(t.profile, "gateway restart"))
 	}
 	return text
+}
+
+// encryption adds what to do when the two sides do not agree on TLS, or on whom to trust.
+func (t target) encryption(err error) string {
+	_, unverified := errors.AsType[*tls.CertificateVerificationError](err)
+	switch {
+	case unverified && t.source == "cli --url":
+		return "\nFix: pass --tls-fingerprint with what `coderclaw gateway status` prints on the machine of the gateway"
+	case unverified:
+		return "\nFix: set gateway.remote.tlsFingerprint to what `coderclaw gateway status` prints on the machine of the gateway"
+	case strings.HasPrefix(t.url, "wss:") && strings.Contains(err.Error(), "server gave HTTP response to HTTPS client"):
+		return "\nFix: what answers there is not encrypted; if it is the gateway that is meant, write ws:// in place of wss://"
+	case strings.HasPrefix(t.url, "ws:") && strings.Contains(err.Error(), "status code 101 but got 400"):
+		return "\nFix: what answers there may be encrypted; if it is the gateway that is meant, write wss:// in place of ws://"
+	}
+	return ""
 }

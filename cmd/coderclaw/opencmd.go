@@ -124,7 +124,7 @@ func (a *app) remoteGateway(p profiles.Profile) string {
 	if err != nil || snap.Config.Gateway.Mode != "remote" {
 		return ""
 	}
-	return firstOf(snap.Config.Gateway.Remote.URL, "one without an address")
+	return firstOf(target{url: snap.Config.Gateway.Remote.URL}.shown(), "one without an address")
 }
 
 func nameForPeople(p profiles.Profile) string {

@@ -38,10 +38,14 @@ type app struct {
 // run executes one command line and returns the exit code. It prints the error
 // that ends the command, once, and never ends the process itself.
 func run(ctx context.Context, args []string, env lookupEnv, stdin io.Reader, stdout, stderr io.Writer) exitcode.Code {
-	a := &app{argv0: args[0], args: args, env: env, stdin: stdin, stdout: stdout, stderr: stderr}
+	out := &output{to: stdout}
+	a := &app{argv0: args[0], args: args, env: env, stdin: stdin, stdout: out, stderr: stderr}
 	root := a.root()
 	prune(root, args)
 	err := root.Run(ctx, args)
+	if err == nil {
+		err = out.failed()
+	}
 	if unknown, ok := errors.AsType[cli.ExitCoder](err); ok { // the library makes one for help on what is not there, and nobody else does
 		err = usageError("%w (see: coderclaw --help)", unknown)
 	}

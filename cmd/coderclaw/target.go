@@ -266,7 +266,7 @@ func (a *app) unreachable(t target, err error) error {
 	if errors.Is(err, context.DeadlineExceeded) {
 		err = fmt.Errorf("gateway timeout after %dms", t.timeout.Milliseconds())
 	}
-	told := fmt.Errorf("%w\n%s%s", err, t.block(), t.mismatch(err))
+	told := fmt.Errorf("%w\n%s%s%s", err, t.block(), t.mismatch(err), t.encryption(err))
 	if r, ok := errors.AsType[*client.RefusedError](err); ok && strings.HasPrefix(r.Err.Message, "unauthorized") {
 		return exitcode.With(exitcode.Auth, told)
 	}
