@@ -113,7 +113,7 @@ func cliReference() string {
 | 0 | done |
 | 1 | failed, or doctor left an error or a warning |
 | 2 | bad command line or environment |
-| 3 | nothing is running (` + "`ps`, `supervisor status`, `down`, `gateway status --require-rpc`" + `) |
+| 3 | nothing is running (` + "`ps`, `supervisor status`, `down`, `open`, `dashboard`; `status` and `gateway status` with `--require-rpc`" + `) |
 | 75 | a port or a lock is held by somebody else |
 | 77 | no usable credential, or a bind that needs one |
 | 78 | config or registry invalid |
