@@ -18,22 +18,21 @@ func didYouMean(c *cli.Command, word string) string {
 	if name := nearest(names, word); name != "" {
 		return "; did you mean: " + c.FullName() + " " + name
 	}
-	if elsewhere := namedAnywhere(c.Root(), word); len(elsewhere) == 1 {
+	whole := new(app).root() // that of c may be pruned
+	if elsewhere := namedAnywhere(whole, whole.Name, word); len(elsewhere) == 1 {
 		return "; did you mean: " + elsewhere[0]
 	}
 	return ""
 }
 
-// namedAnywhere lists the commands of that name below c, whole.
-func namedAnywhere(c *cli.Command, word string) []string {
+// namedAnywhere lists the commands of that name below c, which is called path, whole.
+func namedAnywhere(c *cli.Command, path, word string) []string {
 	var found []string
 	for _, sub := range c.Commands {
 		if sub.HasName(word) {
-			found = append(found, c.FullName()+" "+sub.Name)
+			found = append(found, path+" "+sub.Name)
 		}
-		for _, deeper := range namedAnywhere(sub, word) {
-			found = append(found, c.FullName()+strings.TrimPrefix(deeper, c.Name))
-		}
+		found = append(found, namedAnywhere(sub, path+" "+sub.Name, word)...)
 	}
 	return found
 }

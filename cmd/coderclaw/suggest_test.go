@@ -21,6 +21,7 @@ func TestDidYouMean(t *testing.T) {
 		{"system heartbeat enabel", "; did you mean: coderclaw system heartbeat enable ("},
 		{"probe", "; did you mean: coderclaw gateway probe ("},
 		{"discover", "; did you mean: coderclaw gateway discover ("},
+		{"gateway presence", "; did you mean: coderclaw system presence ("},
 		{"presence", "; did you mean: coderclaw system presence ("},
 		{"allowlist", "; did you mean: coderclaw approvals allowlist ("},
 		{"dash", "; did you mean: coderclaw dashboard ("},
