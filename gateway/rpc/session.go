@@ -37,12 +37,13 @@ type Session struct {
 	Offer    protocol.NodeOffer // of a node, with the commands that it may carry out
 	Ends     time.Time          // when the connection must end, the zero time for never
 
-	hub  *Hub
-	conn *websocket.Conn
-	line Line
-	in   *Intake
-	turn *turn        // of the goroutine that reads; nil but for a large message
-	held atomic.Int64 // bytes that the gateway holds for this client
+	hub    *Hub
+	conn   *websocket.Conn
+	line   Line
+	in     *Intake
+	turn   *turn        // of the goroutine that reads, as is warned; nil but for a large message
+	warned bool         // of frames that are not JSON
+	held   atomic.Int64 // bytes that the gateway holds for this client
 
 	mu       sync.Mutex // guards what follows
 	out      queue
@@ -172,49 +173,54 @@ func (s *Session) Serve(ctx context.Context) {
 	defer cancel()
 	defer s.hub.leave(s) // before its requests end: nothing more is sent to it
 	room := make(places, maxInFlight)
-	warned := false
 	for s.caughtUp(ctx) {
 		raw, err := s.Read()
-		if err != nil {
+		if err != nil || !s.serveOne(ctx, raw, room, &requests) {
 			return
 		}
-		req, id, wrong := ParseRequest(raw)
-		if wrong != nil {
-			s.Done(raw)
-			if !errors.Is(wrong, ErrNotJSON) {
-				s.Fail(id, protocol.Invalid("invalid request frame: "+wrong.Error()))
-			} else if !warned {
-				warned = true
-				s.hub.log.Warn("frames that are not JSON are ignored", "conn", s.ID)
-			}
-			continue
-		}
-		t := s.hub.mux.look(s, req)
-		if !t.waits {
-			if s.begin() {
-				s.answer(t.do(ctx, s))
-			}
-			s.Done(raw)
-			continue
-		}
-		s.endTurn()
-		n := weight(len(raw))
-		if !room.take(ctx, n) {
-			s.Done(raw)
-			return
-		}
-		if !s.begin() {
-			room.give(n)
-			s.Done(raw)
-			continue
-		}
-		size := cap(raw)
-		requests.Go(func() {
-			s.answer(t.do(ctx, s))
-			s.hold(-size)
-			room.give(n)
-		})
 	}
+}
+
+// serveOne answers one request, or has it answered by one of requests; false when ctx ended
+// first. What it needs of the stack is not there while an idle client is waited for.
+func (s *Session) serveOne(ctx context.Context, raw []byte, room places, requests *sync.WaitGroup) bool {
+	req, id, wrong := ParseRequest(raw)
+	if wrong != nil {
+		s.Done(raw)
+		if !errors.Is(wrong, ErrNotJSON) {
+			s.Fail(id, protocol.Invalid("invalid request frame: "+wrong.Error()))
+		} else if !s.warned {
+			s.warned = true
+			s.hub.log.Warn("frames that are not JSON are ignored", "conn", s.ID)
+		}
+		return true
+	}
+	t := s.hub.mux.look(s, req)
+	if !t.waits {
+		if s.begin() {
+			s.answer(t.do(ctx, s))
+		}
+		s.Done(raw)
+		return true
+	}
+	s.endTurn()
+	n := weight(len(raw))
+	if !room.take(ctx, n) {
+		s.Done(raw)
+		return false
+	}
+	if !s.begin() {
+		room.give(n)
+		s.Done(raw)
+		return true
+	}
+	size := cap(raw)
+	requests.Go(func() {
+		s.answer(t.do(ctx, s))
+		s.hold(-size)
+		room.give(n)
+	})
+	return true
 }
 
 // logSlow notes why the connection has ended if the client did not read. Where it is
