@@ -63,14 +63,14 @@ func (p removalPlan) actions() []removal {
 func (a *app) perform(ctx context.Context, c *cli.Command, plan removalPlan) error {
 	dry, asJSON := c.Bool("dry-run"), c.Bool("json")
 	all := plan.actions()
-	todo := slices.ContainsFunc(all, func(m removal) bool { return m.do != nil })
+	some := slices.ContainsFunc(all, func(m removal) bool { return m.do != nil })
 	if !asJSON {
 		if err := a.printRemovals(all, dry); err != nil {
 			return err
 		}
 	}
 	var err error
-	if todo && !dry {
+	if some && !dry {
 		err = a.agreed(c)
 		if err == nil {
 			err = a.carryOut(ctx, plan, !asJSON)
@@ -96,7 +96,7 @@ func (a *app) perform(ctx context.Context, c *cli.Command, plan removalPlan) err
 	if err != nil {
 		return err
 	}
-	if !todo {
+	if !some {
 		fmt.Fprintln(a.stdout, "Nothing to remove.")
 	}
 	for _, n := range plan.notes {

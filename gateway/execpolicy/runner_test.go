@@ -3,6 +3,7 @@ package execpolicy
 import (
 	"os"
 	"path/filepath"
+	"runtime"
 	"testing"
 )
 
@@ -22,7 +23,10 @@ func TestRunsAnything(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := os.Symlink(target, link); err != nil {
-		t.Skip("no links here: ", err)
+		if runtime.GOOS != "windows" {
+			t.Fatal(err)
+		}
+		t.Skip("links take rights there: ", err)
 	}
 	if !RunsAnything(link) {
 		t.Error("a link to a shell")
