@@ -2,12 +2,9 @@ package proctable
 
 import (
 	"bufio"
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"net/netip"
-	"os"
 	"strconv"
 	"strings"
 )
@@ -15,24 +12,16 @@ import (
 // ConnectedUser is the user id of the process at the client's end of an established TCP
 // connection of this machine with itself; -1 when that end is not here to be seen.
 func ConnectedUser(client, server netip.AddrPort) (int, error) {
-	for _, file := range []string{"/proc/net/tcp", "/proc/net/tcp6"} {
-		f, err := os.Open(file)
-		if errors.Is(err, fs.ErrNotExist) {
-			continue // no IPv6 in this kernel
+	found := -1
+	err := eachTable(func(table io.Reader) error {
+		if found >= 0 {
+			return nil
 		}
-		if err != nil {
-			return -1, err
-		}
-		uid, err := connectedUser(f, unmapped(client), unmapped(server))
-		f.Close()
-		if err != nil {
-			return -1, fmt.Errorf("%s: %w", file, err)
-		}
-		if uid >= 0 {
-			return uid, nil
-		}
-	}
-	return -1, nil
+		uid, err := connectedUser(table, unmapped(client), unmapped(server))
+		found = uid
+		return err
+	})
+	return found, err
 }
 
 func unmapped(a netip.AddrPort) netip.AddrPort {

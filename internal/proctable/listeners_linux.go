@@ -2,12 +2,9 @@ package proctable
 
 import (
 	"bufio"
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"net/netip"
-	"os"
 	"strconv"
 	"strings"
 )
@@ -22,20 +19,13 @@ func Listeners(port int) ([]Listener, error) {
 // ListenersOn is Listeners for many ports, for which the tables are read once.
 func ListenersOn(ports []int) (map[int][]Listener, error) {
 	var socks []socket
-	for _, file := range []string{"/proc/net/tcp", "/proc/net/tcp6"} {
-		f, err := os.Open(file)
-		if errors.Is(err, fs.ErrNotExist) {
-			continue // no IPv6 in this kernel
-		}
-		if err != nil {
-			return nil, err
-		}
-		got, err := listening(f, ports)
-		f.Close()
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", file, err)
-		}
+	err := eachTable(func(table io.Reader) error {
+		got, err := listening(table, ports)
 		socks = append(socks, got...)
+		return err
+	})
+	if err != nil {
+		return nil, err
 	}
 	if len(socks) == 0 {
 		return nil, nil

@@ -118,19 +118,8 @@ func Established(ports []int) (map[int]int, error) {
 	for _, p := range ports {
 		counts[p] = 0
 	}
-	for _, file := range []string{"/proc/net/tcp", "/proc/net/tcp6"} {
-		f, err := os.Open(file)
-		if errors.Is(err, fs.ErrNotExist) {
-			continue // no IPv6 in this kernel
-		}
-		if err != nil {
-			return nil, err
-		}
-		err = countEstablished(f, counts)
-		f.Close()
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", file, err)
-		}
+	if err := eachTable(func(table io.Reader) error { return countEstablished(table, counts) }); err != nil {
+		return nil, err
 	}
 	return counts, nil
 }
