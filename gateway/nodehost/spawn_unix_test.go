@@ -123,6 +123,47 @@ func TestSpawnLeavesNothing(t *testing.T) {
 	}
 }
 
+// TestSpawnWaitsForTheEnd: what was killed has ended, and not only been told to, when
+// the command is answered. The much memory that this one holds lengthens its end.
+func TestSpawnWaitsForTheEnd(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS != "linux" {
+		t.Skip("other systems end the process group")
+	}
+	for _, rest := range []string{"sleep 600", "exit 0"} {
+		t.Run(rest, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			const slow = "mkfifo f; exec 3<>f; env -i dd bs=256M count=1 if=/dev/zero of=f 2>/dev/null & echo $! >pid; head -c 1 <&3 >first; echo >begun; "
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			go func() {
+				for waited := time.NewTicker(time.Millisecond); ; <-waited.C {
+					if _, err := os.Stat(filepath.Join(dir, "begun")); rest != "exit 0" && err == nil || t.Context().Err() != nil {
+						waited.Stop()
+						cancel()
+						return
+					}
+				}
+			}()
+			in := sh(slow + rest)
+			in.Cwd = &dir
+			res := newToolbox(os.Environ()).spawn(ctx, "/bin/sh", in, time.Minute)
+			raw, err := os.ReadFile(filepath.Join(dir, "pid"))
+			if err != nil {
+				t.Fatal(err, res)
+			}
+			pid, err := strconv.Atoi(strings.TrimSpace(string(raw)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if alive(pid) {
+				t.Errorf("pid %d runs on: %+v", pid, res)
+			}
+		})
+	}
+}
+
 // begun tells whether all processes have said who they are.
 func begun(pids string) bool {
 	for _, file := range []string{pids, pids + "2", pids + "3"} {

@@ -28,8 +28,10 @@ func killTree(pid int, mark string) {
 	for _, h := range held {
 		_ = h.KillGroup() // it may have ended
 		_ = h.Kill()
-		_ = h.Close()
 	}
+	ctx, cancel := context.WithTimeout(context.Background(), killWait)
+	defer cancel()
+	awaitAll(ctx, held)
 	killRest(mark)
 }
 
@@ -43,6 +45,26 @@ func killGroup(pid int) {
 		}
 	}
 	_ = syscall.Kill(-pid, syscall.SIGKILL) // there may be nobody left
+	left, err := proctable.InGroup(pid)
+	if err != nil {
+		return
+	}
+	var held []*prochandle.Handle
+	for one, start := range left {
+		held = hold(held, one, start)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), killWait)
+	defer cancel()
+	awaitAll(ctx, held)
+}
+
+// awaitAll waits until those that were killed have ended, and lets go of them. A
+// signal only begins an end: a process may run on for a moment.
+func awaitAll(ctx context.Context, held []*prochandle.Handle) {
+	for _, h := range held {
+		_ = h.Wait(ctx) // what does not end in time is given up
+		_ = h.Close()
+	}
 }
 
 // hold adds a process to those that are held, if it is still there.
@@ -71,9 +93,6 @@ func killRest(mark string) {
 		for _, h := range held {
 			_ = h.Kill() // it may have ended
 		}
-		for _, h := range held {
-			_ = h.Wait(ctx) // what does not end is looked at again
-			_ = h.Close()
-		}
+		awaitAll(ctx, held) // what does not end is looked at again
 	}
 }
