@@ -3,6 +3,7 @@ package auth_test
 import (
 	"encoding/json"
 	"errors"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -90,6 +91,37 @@ func lets(t *testing.T, g *auth.Gate, token string) bool {
 const before = `// mine
 { gateway: { mode: "local", auth: { mode: 'token', token: 'first' /* keep */ }, }, }
 `
+
+// TestRotationOfTheLastGoodConfig: a token that was rotated away does not come back
+// with the config on which a gateway is started whose own has become invalid.
+func TestRotationOfTheLastGoodConfig(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct{ good, want string }{
+		"the same token": {before, strings.Replace(before, "'first'", `"NEW"`, 1)},
+		"another token":  {strings.Replace(before, "first", "other", 1), strings.Replace(before, "first", "other", 1)},
+		"a variable":     {strings.Replace(before, "first", "${A}", 1), strings.Replace(before, "first", "${A}", 1)},
+		"damaged":        {"{ gateway", "{ gateway"},
+		"none":           {"", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newRotating(t, before)
+			path := r.profile.LastGoodFile()
+			if tc.good != "" {
+				if err := os.WriteFile(path, []byte(tc.good), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if _, err := r.rotate(time.Minute); err != nil {
+				t.Fatal(err)
+			}
+			text, err := os.ReadFile(path)
+			if want := strings.Replace(tc.want, "NEW", r.token(), 1); string(text) != want || err != nil && !(tc.good == "" && errors.Is(err, fs.ErrNotExist)) {
+				t.Errorf("%q %v, want %q", text, err, want)
+			}
+		})
+	}
+}
 
 func TestRotation(t *testing.T) {
 	t.Parallel()

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/coderclaw/coderclaw/internal/atomicfile"
 	"github.com/coderclaw/coderclaw/internal/exitcode"
 	"github.com/coderclaw/coderclaw/internal/json5"
 	"github.com/coderclaw/coderclaw/internal/lockfile"
@@ -16,8 +17,8 @@ import (
 // ErrTokenElsewhere is for a token that the config file itself does not hold.
 var ErrTokenElsewhere = errors.New("the token is not written in the config")
 
-// RenewToken replaces the value of gateway.auth.token in the file of p, and nothing
-// else of it, by a random one. prepare is called just before with the old token and
+// RenewToken replaces the value of gateway.auth.token in the file of p and in the last
+// good one, and nothing else of them, by a random one. prepare is called just before with the old token and
 // the new; undo takes back what it did when the file cannot be written.
 //
 // It fails with ErrTokenElsewhere, marked exitcode.Auth, where the token comes from
@@ -54,10 +55,44 @@ func renewLocked(p profiles.Profile, lookup func(string) (string, bool), prepare
 	if err != nil {
 		return err
 	}
-	if err := replaceConfig(p.ConfigPath, s.Raw, after); err != nil {
+	undoGood, err := renewGood(p.LastGoodFile(), old, token)
+	if err != nil {
 		return errors.Join(err, undo())
 	}
+	if err := replaceConfig(p.ConfigPath, s.Raw, after); err != nil {
+		return errors.Join(err, undoGood(), undo())
+	}
 	return nil
+}
+
+// renewGood replaces the token in the last good config too, so that one which was
+// rotated away does not come back with it. It leaves a file alone that is not there
+// or holds another token.
+func renewGood(path, old, token string) (undo func() error, err error) {
+	nothing := func() error { return nil }
+	raw, err := readBounded(path)
+	if missing(err) {
+		return nothing, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("last good config: %w", err)
+	}
+	key := []string{"gateway", "auth", "token"}
+	tree, err := json5.Parse(raw)
+	if err != nil {
+		return nothing, nil // no gateway starts with it
+	}
+	if have := tree.Get(key[0]).Get(key[1]).Get(key[2]); have == nil || have.Kind != json5.String || have.Text != old {
+		return nothing, nil
+	}
+	after, err := json5.Set(raw, key, json5.Quote(token))
+	if err == nil {
+		err = atomicfile.WriteFile(path, after, 0o600)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("last good config %s: %w", path, err)
+	}
+	return func() error { return atomicfile.WriteFile(path, raw, 0o600) }, nil
 }
 
 // tokenElsewhere says where the token comes from when the root file does not hold
