@@ -4,18 +4,17 @@ import (
 	"os"
 
 	"github.com/coderclaw/coderclaw/gateway/config"
-	"github.com/coderclaw/coderclaw/instance"
 )
 
-// observeApplied finds out with which credential the gateway runs: once it is
-// ready, its config is kept as the last good one, unless the registry says
-// otherwise. It stays unknown for one that is degraded.
+// observeApplied finds out with which credential the gateway runs: soon after it has
+// become ready its config is kept as the last good one, unless the registry says
+// otherwise. It stays unknown until then, and for one that is degraded.
 func observeApplied(t Target, o *Observation) {
 	if o.Supervisor == nil || t.Profiles == nil || !t.Profiles.LastGood() {
 		return
 	}
 	for _, i := range o.Supervisor.Instances {
-		if i.Profile != t.Profile.Name || i.State != instance.Ready || i.Degraded != "" {
+		if i.Profile != t.Profile.Name || !i.Kept {
 			continue
 		}
 		good := t.Profile

@@ -120,6 +120,10 @@ func (s *Supervisor) adoptUnit(ctx context.Context, u *unit, held *heldUnit) err
 // killed for not answering where it does not listen.
 func (s *Supervisor) adoptProbes(ctx context.Context, u *unit, held *heldUnit) {
 	c := held.Instance.Child
+	start := u.kept.began()
+	if c.Ready && c.Degraded == "" && s.o.LastGood {
+		u.kept.done(start) // by the predecessor, which ended no such work halfway
+	}
 	config, _, _ := strings.Cut(c.Hash, "+")
 	good := u.profile
 	good.ConfigPath = good.LastGoodFile()
@@ -130,7 +134,7 @@ func (s *Supervisor) adoptProbes(ctx context.Context, u *unit, held *heldUnit) {
 		}
 		u.adopted.Live, u.adopted.Serving = checked.Live, checked.Serving
 		if checked.Hash == config {
-			u.adopted.OnReady = s.onReady(u.profile, chosen{Checked: checked, degraded: c.Degraded})
+			u.adopted.OnReady = s.onReady(u, chosen{Checked: checked, degraded: c.Degraded}, start)
 			return
 		}
 	}

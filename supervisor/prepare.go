@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"os"
 	"strings"
+	"sync/atomic"
 
 	"github.com/coderclaw/coderclaw/instance"
 	"github.com/coderclaw/coderclaw/internal/atomicfile"
@@ -99,21 +100,37 @@ func (s *Supervisor) prepare(ctx context.Context, u *unit) (instance.Launch, err
 		Handoff: handoff.Message{Profile: p.Name, StateDir: p.StateDir, ConfigPath: c.path, Workspace: p.Workspace,
 			Port: c.Port, Drain: p.Drain, Degraded: c.degraded, Env: c.Env, Isolation: s.isolation(p), ControlSocket: s.socket},
 		Hash: s.hash(c), Degraded: c.degraded, Live: u.tally.timed(c.Live), Serving: c.Serving,
-		OnReady: s.onReady(p, c),
+		OnReady: s.onReady(u, c, u.kept.began()),
 	}, nil
 }
 
-// onReady is what happens when the gateway of p that runs c is ready for the first time.
-func (s *Supervisor) onReady(p profiles.Profile, c chosen) func() {
+// onReady is what happens when the gateway of u that runs c is ready for the first
+// time; start is the number that kept gave to this start.
+func (s *Supervisor) onReady(u *unit, c chosen, start int64) func() {
 	return func() {
 		if c.degraded != "" || !s.o.LastGood {
 			return
 		}
-		if err := keepGood(p, c.Whole); err != nil {
-			s.o.Log.Warn("the config is good, but cannot be kept for the time when it is not", "profile", p.Name, "err", err)
+		if err := keepGood(u.profile, c.Whole); err != nil {
+			s.o.Log.Warn("the config is good, but cannot be kept for the time when it is not", "profile", u.profile.Name, "err", err)
+			return
 		}
+		u.kept.done(start)
 	}
 }
+
+// kept tells whether the last good config is the one with which the present child
+// was started: that becomes so a moment after the child is ready. It is safe for
+// concurrent use.
+type kept struct{ starts, last atomic.Int64 }
+
+// began notes a start, and gives its number.
+func (k *kept) began() int64 { return k.starts.Add(1) }
+
+// done notes that the config of a start is kept.
+func (k *kept) done(start int64) { k.last.Store(start) }
+
+func (k *kept) holds() bool { return k.last.Load() == k.starts.Load() }
 
 // childEnv is the environment of the gateway of p. One that is walled off gets a
 // temporary directory of its own, for the machine's is outside of its walls.

@@ -35,6 +35,7 @@ type unit struct {
 	ledger  *ledger.Ledger
 	crashes *crashes.Store
 	tally   *tally
+	kept    kept
 
 	stop context.CancelFunc // ends the child and the instance; set by run
 	done chan struct{}      // closed when they have ended
@@ -220,6 +221,7 @@ func (u *unit) status() control.Instance {
 	i.State, i.Reason, i.PID, i.ID, i.Since = snap.State, snap.Reason, snap.PID, snap.ID, snap.Since
 	i.Restarts, i.LastExit, i.Tries, i.Degraded = snap.Restarts, snap.LastExit, snap.Tries, snap.Degraded
 	i.Deaths, i.Isolation = deaths, u.profile.Isolation
+	i.Kept = snap.State == instance.Ready && snap.Degraded == "" && u.kept.holds()
 	if leaf != nil {
 		i.Group = leaf.Dir()
 	}

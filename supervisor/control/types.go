@@ -26,6 +26,9 @@ type Instance struct {
 
 	Degraded string `json:"degraded,omitempty"` // why it runs on its last good config, "" if it does not
 
+	// Kept tells that the last good config is the one with which the child that is ready was started.
+	Kept bool `json:"lastGoodKept,omitempty"`
+
 	ID      string     `json:"instance,omitempty"` // random id of this start
 	NextTry *time.Time `json:"nextTry,omitempty"`  // set while backing off
 	Tries   int        `json:"tries,omitempty"`    // deaths in a row before ready
