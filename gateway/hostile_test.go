@@ -15,14 +15,6 @@ import (
 
 var soak = flag.Bool("soak", false, "hostile load in its full lengths")
 
-// most is full with -soak, else short.
-func most[T any](short, full T) T {
-	if *soak {
-		return full
-	}
-	return short
-}
-
 // heapSlack is what the heap may have more of after an attack than before it: caches of
 // the libraries, presence, and what other goroutines hold for the moment.
 const heapSlack = 8 << 20
@@ -32,8 +24,11 @@ const heapSlack = 8 << 20
 func TestHostile(t *testing.T) {
 	r := start(t)
 	b := r.bystander(t)
-	t.Logf("without an attack: %s", b.watch(func() { time.Sleep(most(50*time.Millisecond, 5*time.Second)) }))
-	for _, a := range attacks() {
+	of := short
+	if *soak {
+		of = full
+	}
+	for _, a := range attacks(of) {
 		t.Run(a.name, func(t *testing.T) {
 			before := heap()
 			f := &foes{t: t, r: r}
@@ -115,8 +110,12 @@ func (b *bystander) watch(do func()) (l latencies) {
 
 type latencies []time.Duration
 
-func (l latencies) String() string {
+// at is the latency that this share of the calls did not exceed.
+func (l latencies) at(share float64) time.Duration {
 	slices.Sort(l)
-	at := func(share float64) time.Duration { return l[int(share*float64(len(l)-1))].Round(time.Microsecond) }
-	return fmt.Sprintf("%d calls, p50 %s, p99 %s, longest %s", len(l), at(.5), at(.99), at(1))
+	return l[int(share*float64(len(l)-1))].Round(time.Microsecond)
+}
+
+func (l latencies) String() string {
+	return fmt.Sprintf("%d calls, p50 %s, p99 %s, longest %s", len(l), l.at(.5), l.at(.99), l.at(1))
 }

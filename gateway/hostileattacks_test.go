@@ -34,10 +34,24 @@ type attack struct {
 	run  func(*foes)
 }
 
-func attacks() []attack {
-	// The sockets of both sides are in this process.
-	crowd := min(most(1500, 10_000), door.Files()/4)
-	length := most(200*time.Millisecond, 10*time.Second)
+// scale is how much of everything the foes do.
+type scale struct {
+	crowd        int // connections at once
+	large        int // messages of 26 MiB
+	requests     int
+	length, deaf time.Duration // how long they go on, and where nobody reads
+	stay         time.Duration // how long they are there when they have done what they do once
+}
+
+var (
+	short   = scale{crowd: 1500, large: 2, requests: 5_000, length: 200 * time.Millisecond, deaf: 200 * time.Millisecond}
+	figures = scale{crowd: 10_000, large: 80, requests: 100_000, length: 3 * time.Second, deaf: 3 * time.Second, stay: 3 * time.Second}
+	full    = scale{crowd: 10_000, large: 20, requests: 100_000, length: 10 * time.Second, deaf: time.Minute}
+)
+
+func attacks(of scale) []attack {
+	crowd := min(of.crowd, door.Files()/4) // the sockets of both sides may be in this process
+	length := of.length
 	return []attack{
 		{"half-open: nothing is sent", func(f *foes) { f.each(crowd, func() { f.connect() }) }},
 		{"half-open: half a head", func(f *foes) {
@@ -64,12 +78,13 @@ func attacks() []attack {
 		}},
 		{"slow in the middle of a frame", func(f *foes) {
 			f.each(20, func() { f.say(f.enter(), string(head(opText|fin, 20<<20))+strings.Repeat("x", 1<<20)) })
+			time.Sleep(of.stay)
 		}},
 		{"frames of 26 MiB", func(f *foes) {
-			f.each(most(2, 20), func() { f.wantClose(f.enterDeaf(), 1009, head(opText|fin, 26<<20), make([]byte, 26<<20)) })
+			f.each(of.large, func() { f.wantClose(f.enterDeaf(), 1009, head(opText|fin, 26<<20), make([]byte, 26<<20)) })
 		}},
 		{"fragments that add up to 26 MiB", func(f *foes) {
-			f.each(most(2, 20), func() {
+			f.each(of.large, func() {
 				var parts [][]byte
 				for i := range 27 {
 					kind := byte(0)
@@ -83,7 +98,7 @@ func attacks() []attack {
 		}},
 		{"a reader that never reads", func(f *foes) {
 			ask := frame(`{"type":"req","id":"1","method":"health"}`)
-			f.flood(2, most(200*time.Millisecond, time.Minute), f.enterDeaf, bytes.Repeat(ask, 100))
+			f.flood(2, of.deaf, f.enterDeaf, bytes.Repeat(ask, 100))
 		}},
 		{"pings", func(f *foes) { f.flood(8, length, f.enter, bytes.Repeat(head(opPing|fin, 0), 500)) }},
 		{"pings of strangers", func(f *foes) { f.flood(8, length, f.upgrade, bytes.Repeat(head(opPing|fin, 0), 500)) }},
@@ -98,7 +113,7 @@ func attacks() []attack {
 		{"methods that do not exist", func(f *foes) {
 			f.each(2, func() {
 				c := f.enterDeaf()
-				for i := range most(5_000, 100_000) {
+				for i := range of.requests {
 					f.say(c, string(frame(fmt.Sprintf(`{"type":"req","id":"%d","method":"no.such.%d"}`, i, i))))
 				}
 				f.wantClose(c, 1000, head(opClose|fin, 2), binary.BigEndian.AppendUint16(nil, 1000))
@@ -231,9 +246,12 @@ func (f *foes) enterWith(first []byte) func() net.Conn {
 	}
 }
 
-// wantClose sends parts and reads on until the gateway closes with the code.
+// wantClose sends parts and reads on until the gateway closes with the code. It returns
+// when everything was sent, or can not be.
 func (f *foes) wantClose(c net.Conn, code uint16, parts ...[]byte) {
-	f.tasks.Go(func() {
+	var sending sync.WaitGroup
+	defer sending.Wait()
+	sending.Go(func() {
 		for _, p := range parts {
 			if _, err := c.Write(p); err != nil {
 				return // it may close before it has read everything
