@@ -88,7 +88,10 @@ func (c *Conn) enter(s stage) {
 func (c *Conn) Answering() { c.enter(answering) }
 
 // Known notes that the client was let in: it is no stranger any more.
-func (c *Conn) Known() { c.enter(known) }
+func (c *Conn) Known() {
+	c.enter(known)
+	c.pace.limit.CompareAndSwap(maxStrange, maxPadding)
+}
 
 // Refused notes that the client was not let in: nothing more is owed to it.
 func (c *Conn) Refused() { c.enter(spent) }

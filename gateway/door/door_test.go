@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -229,6 +230,7 @@ func TestPace(t *testing.T) {
 		content int           // of each piece
 		every   time.Duration // between two pieces
 		took    time.Duration // in all
+		strange bool
 		cut     bool
 	}{
 		"pings":                     {content: 0, took: maxRests * restTime, cut: true},
@@ -236,18 +238,28 @@ func TestPace(t *testing.T) {
 		"small requests":            {content: 80},
 		"close to nothing to spare": {content: 50},
 		"pings, now and then":       {content: 0, every: 10 * time.Millisecond, took: pieces * 10 * time.Millisecond},
+		"of a stranger":             {content: 0, every: 200 * time.Millisecond, took: pieces * 200 * time.Millisecond, strange: true},
+		// Five times 1 KiB, and four rests, in each of which the next piece comes.
+		"of a stranger, faster": {content: 0, every: 50 * time.Millisecond, took: 5*11*50*time.Millisecond + 4*(restTime-50*time.Millisecond), strange: true, cut: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				c, far := quiet(LimitsFor(1024)).admitted(t)
 				c.Pace()
-				go func() {
+				if !tc.strange {
+					c.Known()
+				}
+				var sending sync.WaitGroup
+				defer sending.Wait()
+				sending.Go(func() {
 					for range pieces {
 						time.Sleep(tc.every)
-						_, _ = far.Write(make([]byte, piece))
+						if _, err := far.Write(make([]byte, piece)); err != nil {
+							return
+						}
 					}
-				}()
+				})
 				begin := time.Now()
 				var err error
 				for i := 0; i < pieces && err == nil; i++ {
@@ -265,6 +277,7 @@ func TestPace(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			c, far := quiet(LimitsFor(1024)).admitted(t)
 			c.Pace()
+			c.Known()
 			go func() { _, _ = far.Write(make([]byte, maxPadding+1)) }()
 			begin := time.Now()
 			time.AfterFunc(time.Millisecond, func() { c.Close() })

@@ -7,9 +7,11 @@ import (
 
 // What a client may send that is no content, heads of frames, pings, empty fragments,
 // without being slowed down. As much again as there is content is free. Two thousand pings
-// a second are more than anybody needs, and each costs an answer.
+// a second are more than anybody needs, and each costs an answer. Who has not said yet who
+// it is needs none.
 const (
 	maxPadding = 12 << 10 // bytes in a second
+	maxStrange = 1 << 10  // the same of one that was not let in
 	restTime   = 250 * time.Millisecond
 	maxRests   = 4 // in a row; a client that has not stopped by then is cut off
 )
@@ -17,25 +19,26 @@ const (
 // pace slows down a connection whose client sends next to no content. One goroutine at a
 // time reads, which may change; atomics hand over what it knows.
 type pace struct {
-	on      atomic.Bool
+	limit   atomic.Int64 // bytes in a second; 0 for none
 	padding atomic.Int64 // since began
 	began   atomic.Int64 // Unix nanoseconds
 	rests   atomic.Int32
 }
 
-// Pace begins to hold the client to maxPadding. Carried is to be told of what comes from then on.
+// Pace begins to hold the client to maxStrange, and to maxPadding from Known on. Carried
+// is to be told of what comes from then on.
 func (c *Conn) Pace() {
 	c.pace.began.Store(time.Now().UnixNano())
-	c.pace.on.Store(true)
+	c.pace.limit.Store(maxStrange)
 }
 
 // Carried notes what came: so many bytes of padding, and of content. It waits if too much has
 // come that is no content.
 func (c *Conn) Carried(padding, content int) {
-	switch total := c.pace.padding.Add(int64(padding - content)); {
+	switch total, limit := c.pace.padding.Add(int64(padding-content)), c.pace.limit.Load(); {
 	case total < 0:
 		c.pace.padding.Store(0) // content is no credit for later
-	case total > maxPadding && c.pace.on.Load():
+	case total > limit && limit > 0:
 		c.rest()
 	}
 }
