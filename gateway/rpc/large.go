@@ -2,6 +2,7 @@ package rpc
 
 import (
 	"log/slog"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -21,13 +22,19 @@ const (
 	largePatience = time.Second
 )
 
+// largeQuiet is how long after the last large message the memory of those goes back to the
+// system: the runtime would keep it for minutes.
+const largeQuiet = time.Second
+
 // large is the places for large messages.
 type large struct {
 	log    *slog.Logger
 	places chan struct{}
+	trim   func() // gives memory back
 
-	mu    sync.Mutex // guards turns
+	mu    sync.Mutex // guards what follows
 	turns map[*turn]struct{}
+	quiet *time.Timer // set once there has been a turn
 }
 
 // turn is a large message that is coming in, or being looked at.
@@ -38,7 +45,7 @@ type turn struct {
 }
 
 func newLarge(log *slog.Logger) *large {
-	return &large{log: log, places: make(chan struct{}, maxLarge), turns: map[*turn]struct{}{}}
+	return &large{log: log, places: make(chan struct{}, maxLarge), trim: debug.FreeOSMemory, turns: map[*turn]struct{}{}}
 }
 
 // enter waits for a place; nil when the connection ends first. Who has one that is
@@ -52,6 +59,9 @@ func (l *large) enter(s *Session) *turn {
 			t := &turn{s: s, since: time.Now()}
 			l.mu.Lock()
 			l.turns[t] = struct{}{}
+			if l.quiet != nil {
+				l.quiet.Stop()
+			}
 			l.mu.Unlock()
 			return t
 		case <-again.C:
@@ -65,6 +75,13 @@ func (l *large) enter(s *Session) *turn {
 func (l *large) leave(t *turn) {
 	l.mu.Lock()
 	delete(l.turns, t)
+	if len(l.turns) == 0 {
+		if l.quiet == nil {
+			l.quiet = time.AfterFunc(largeQuiet, l.trim)
+		} else {
+			l.quiet.Reset(largeQuiet)
+		}
+	}
 	l.mu.Unlock()
 	<-l.places
 }

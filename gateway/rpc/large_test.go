@@ -55,3 +55,35 @@ func TestLargeInTurns(t *testing.T) {
 		}
 	})
 }
+
+// TestLargeIsGivenBack: what large messages took goes back to the system once no more
+// come, and not before.
+func TestLargeIsGivenBack(t *testing.T) {
+	t.Parallel()
+	s, _ := session(t, quiet(&Mux{}))
+	synctest.Test(t, func(t *testing.T) {
+		s.finished = make(chan struct{}) // of the bubble
+		l := newLarge(slog.New(slog.DiscardHandler))
+		trims := 0
+		l.trim = func() { trims++ }
+		wait := func(d time.Duration, want int) {
+			t.Helper()
+			time.Sleep(d)
+			synctest.Wait()
+			if trims != want {
+				t.Errorf("given back %d times, want %d", trims, want)
+			}
+		}
+		one := l.enter(s)
+		other := l.enter(s)
+		l.leave(one)
+		wait(time.Hour, 0)
+		l.leave(other)
+		wait(largeQuiet-1, 0)
+		next := l.enter(s)
+		wait(time.Hour, 0)
+		l.leave(next)
+		wait(largeQuiet, 1)
+		wait(time.Hour, 1)
+	})
+}
