@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"sync"
 	"sync/atomic"
 
 	"github.com/coderclaw/coderclaw/gateway/protocol"
@@ -77,10 +78,14 @@ func (i *Intake) Read(p []byte) (int, error) {
 	return 0, errTooLong
 }
 
+// bulk is how much room is made, in bytes, for what is large: of that more is on its way
+// even when there is less than that for the moment.
+const bulk = 16 << 10
+
 // read reads, and lets others go first when more may be there.
 func (i *Intake) read(p []byte) (int, error) {
 	n, err := i.Conn.Read(p)
-	if n == len(p) {
+	if n == len(p) || len(p) >= bulk {
 		i.stride.step()
 	} else {
 		i.stride.waits()
@@ -91,9 +96,14 @@ func (i *Intake) read(p []byte) (int, error) {
 // maxSkip is how much is read at once of what is dropped.
 const maxSkip = 64 << 10
 
+// skipped is what reads of all clients are dropped into; nobody reads it.
+var skipped = sync.Pool{New: func() any { return new([maxSkip]byte) }}
+
 // skip reads something that is dropped.
 func (i *Intake) skip() error {
-	n, err := i.read(make([]byte, min(i.drop, maxSkip)))
+	into := skipped.Get().(*[maxSkip]byte)
+	defer skipped.Put(into)
+	n, err := i.read(into[:min(i.drop, maxSkip)])
 	if n == 0 {
 		return err
 	}
