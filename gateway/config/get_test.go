@@ -118,10 +118,12 @@ func TestRedacted(t *testing.T) {
 	in := map[string]any{
 		"botToken": "x", "maxTokens": "8", "passwordFile": "/p", "clientSecretName": "x", "api_key": "x", "apiKeys": []any{"x", 1.0},
 		"apiMonkey": "fine", "empty": "", "token": "${TOKEN}", "mixedToken": "a${TOKEN}", "port": 1.0,
+		"urls": []any{"https://me:pw@host/x", "socks5://:p@w@host", "https://me@host", "https://me:@host", "https://host/a:b@c", "http://host:80", "a:b@c", "https://me:${PW}@host", "https://me:a${PW}@host"},
 	}
 	want := map[string]any{
 		"botToken": Sentinel, "maxTokens": "8", "passwordFile": "/p", "clientSecretName": Sentinel, "api_key": Sentinel, "apiKeys": []any{Sentinel, 1.0},
 		"apiMonkey": "fine", "empty": "", "token": "${TOKEN}", "mixedToken": Sentinel, "port": 1.0,
+		"urls": []any{Sentinel, Sentinel, "https://me@host", "https://me:@host", "https://host/a:b@c", "http://host:80", "a:b@c", "https://me:${PW}@host", Sentinel},
 	}
 	if diff := cmp.Diff(any(want), Redacted(in)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

@@ -8,7 +8,8 @@ import (
 const Sentinel = "__CODERCLAW_REDACTED__"
 
 // Redacted returns a copy of v, in the types of encoding/json, in which every text
-// at a sensitive key is the Sentinel. A text that is nothing but ${NAME} stays.
+// at a sensitive key, and every URL with a password, is the Sentinel. A text that is
+// nothing but ${NAME} stays.
 func Redacted(v any) any { return RedactedAt("", v) }
 
 // RedactedAt is Redacted for a value that was taken from the dotted path.
@@ -27,12 +28,36 @@ func RedactedAt(path string, v any) any {
 		}
 		return out
 	case string:
-		if _, size := varAt(v); v == "" || size == len(v) || !sensitive(path) {
-			return v
+		if secretAt(path, v) {
+			return Sentinel
 		}
-		return Sentinel
+		return v
 	}
 	return v
+}
+
+// secretAt tells whether the text at the dotted path must not be shown.
+func secretAt(path, text string) bool {
+	_, size := varAt(text)
+	return text != "" && size != len(text) && (sensitive(path) || hasPassword(text))
+}
+
+// hasPassword tells whether the text is a URL whose user part holds a password.
+func hasPassword(text string) bool {
+	_, rest, ok := strings.Cut(text, "://")
+	if !ok {
+		return false
+	}
+	if i := strings.IndexAny(rest, "/?#"); i >= 0 {
+		rest = rest[:i]
+	}
+	i := strings.LastIndexByte(rest, '@')
+	if i < 0 {
+		return false
+	}
+	_, password, _ := strings.Cut(rest[:i], ":")
+	_, size := varAt(password)
+	return password != "" && size != len(password)
 }
 
 // sensitive tells whether the value at the dotted path is a secret: by the name

@@ -97,10 +97,7 @@ func (b *Bundle) Redacted() []string {
 func (b *Bundle) Secrets() []string { return b.places(isSecret) }
 
 // isSecret tells whether text at that place must not be shown.
-func isSecret(at spot, text string) bool {
-	_, size := varAt(text)
-	return text != "" && text != Sentinel && (size == 0 || size != len(text)) && sensitive(at.rule)
-}
+func isSecret(at spot, text string) bool { return text != Sentinel && secretAt(at.rule, text) }
 
 // Remove takes the key, which names object keys from the root down, out of every
 // file that sets it, and tells whether there was one.
