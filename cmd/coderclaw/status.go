@@ -53,7 +53,7 @@ func (a *app) statusCommand() *cli.Command {
 		Usage: "an overview of the gateway and what it holds",
 		Flags: append(clientFlags(false),
 			&cli.BoolFlag{Name: "deep", Usage: "have the gateway look at its health anew, and show it"},
-			&cli.BoolFlag{Name: "all", Usage: "a report on every profile to paste somewhere: it changes nothing, and shows no secret"},
+			&cli.BoolFlag{Name: "all", Usage: "a report on every profile to paste somewhere: it mends nothing, and shows no secret"},
 			&cli.BoolFlag{Name: "require-rpc", Usage: "exit 3 unless the gateway answers its RPC"}),
 		Action: a.status,
 	}

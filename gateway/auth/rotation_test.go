@@ -248,6 +248,7 @@ func TestRotationRefused(t *testing.T) {
 		"an included file":     {`{$include: "more.json5"}`, nil, "an included file holds it", exitcode.Auth},
 		"a password":           {`{gateway: {mode: "local", auth: {password: "p"}}}`, nil, "asks for a password", exitcode.Auth},
 		"none":                 {`{gateway: {mode: "local"}}`, nil, "coderclaw --profile dev setup", exitcode.Auth},
+		"elsewhere":            {`{gateway: {mode: "remote", remote: {url: "wss://far:1"}}}`, nil, "the gateway of this profile runs elsewhere", exitcode.Auth},
 		"an invalid config":    {`{gateway: {mode: "local", auth: {token: "t"}, prt: 1}}`, nil, "gateway.prt: unknown key", exitcode.Config},
 	} {
 		r := newRotating(t, tc.text)

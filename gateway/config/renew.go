@@ -116,5 +116,8 @@ func (s *Snapshot) tokenElsewhere(token string, lookup func(string) (string, boo
 	if s.Config.Gateway.Auth.Password != "" {
 		return "the gateway asks for a password, gateway.auth.password"
 	}
+	if s.Config.Gateway.Mode == "remote" {
+		return "the gateway of this profile runs elsewhere, for gateway.mode is remote; change it there"
+	}
 	return "there is none; make one with: coderclaw " + s.flag + "setup"
 }
