@@ -128,12 +128,6 @@ func Usable(p profiles.Profile) error {
 	return nil
 }
 
-// Preview is the report of a Setup that is not made.
-func Preview(p profiles.Profile, o SetupOptions) (SetupReport, error) {
-	plan, err := planSetup(p, o, thisHost())
-	return plan.report(), err
-}
-
 // step is one thing that is there or has to be made.
 type step struct {
 	SetupEntry
