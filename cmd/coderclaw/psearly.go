@@ -20,25 +20,14 @@ func askNow(ctx context.Context, client *control.Client, _ control.LockInfo) (co
 // all: its answer takes about as long as reading the registry, and the two need not wait for each
 // other. What it returns has that answer where that supervisor is found, and asks all others.
 func askEarly(ctx context.Context, home string) asker {
-	type found struct {
-		client *control.Client
-		info   control.LockInfo
+	client, early, err := control.Find(profiles.ByRule(home))
+	if err != nil {
+		return askNow
 	}
-	find := sync.OnceValue(func() (f found) {
-		if client, info, err := control.Find(profiles.ByRule(home)); err == nil {
-			f = found{client, info}
-		}
-		return f
-	})
-	ask := sync.OnceValues(func() (control.Status, error) { return find().client.Status(ctx) })
-	go func() {
-		if find().client != nil {
-			_, _ = ask() // kept for whoever finds this supervisor
-		}
-	}()
+	answer := sync.OnceValues(client.AskStatus(ctx))
 	return func(ctx context.Context, client *control.Client, info control.LockInfo) (control.Status, error) {
-		if f := find(); f.client != nil && f.info.PID == info.PID && f.info.StartTime == info.StartTime && f.info.Socket == info.Socket {
-			return ask()
+		if info.PID == early.PID && info.StartTime == early.StartTime && info.Socket == early.Socket {
+			return answer()
 		}
 		return client.Status(ctx)
 	}

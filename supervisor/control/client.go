@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"net"
 	"net/http"
 	"net/url"
 	"time"
@@ -24,10 +23,7 @@ var ErrNone = errors.New("no supervisor runs this profile")
 
 // Client speaks to one supervisor. It keeps no connection open between calls
 // and is safe for concurrent use.
-type Client struct {
-	socket string
-	http   *http.Client
-}
+type Client struct{ socket string }
 
 // Find returns the supervisor that holds the profile, ErrNone if there is none.
 // What the lock file says counts only while its process lives.
@@ -47,22 +43,31 @@ func Find(p profiles.Profile) (*Client, LockInfo, error) {
 }
 
 // New returns a client of the supervisor that listens at socket.
-func New(socket string) *Client {
-	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
-		return new(net.Dialer).DialContext(ctx, "unix", socket)
-	}
-	return &Client{socket: socket, http: &http.Client{Transport: &http.Transport{DialContext: dial, DisableKeepAlives: true}}}
-}
+func New(socket string) *Client { return &Client{socket} }
 
 // answerTime bounds the requests that a supervisor answers at once.
 const answerTime = 5 * time.Second
 
 // Status asks what the supervisor runs.
-func (c *Client) Status(ctx context.Context) (Status, error) {
+func (c *Client) Status(ctx context.Context) (Status, error) { return c.AskStatus(ctx)() }
+
+// AskStatus is Status in two steps: it returns when the question is on its way, and what
+// it returns waits for the answer. That is to be called once, by any goroutine;
+// the end of ctx gives the answer up, and so does the time that Status takes at most.
+func (c *Client) AskStatus(ctx context.Context) (wait func() (Status, error)) {
 	ctx, cancel := context.WithTimeout(ctx, answerTime)
-	defer cancel()
-	var s Status
-	res, err := c.send(ctx, http.MethodGet, "/v1/status")
+	x, err := c.begin(ctx, http.MethodGet, "/v1/status")
+	return func() (s Status, _ error) {
+		defer cancel()
+		if err != nil {
+			return s, err
+		}
+		return c.readStatus(x)
+	}
+}
+
+func (c *Client) readStatus(x *exchange) (s Status, err error) {
+	res, err := accepted(x)
 	if err != nil {
 		return s, err
 	}
@@ -283,24 +288,23 @@ func (c *Client) act(ctx context.Context, profile, verb string) error {
 // send makes a request; an answer other than success becomes an error that
 // carries the supervisor's words and exit code.
 func (c *Client) send(ctx context.Context, method, path string) (*http.Response, error) {
-	req, err := http.NewRequestWithContext(ctx, method, "http://supervisor"+path, nil)
+	x, err := c.begin(ctx, method, path)
 	if err != nil {
 		return nil, err
 	}
-	res, err := c.http.Do(req)
-	if err != nil {
-		if e, ok := errors.AsType[*url.Error](err); ok {
-			err = e.Err // its URL means nothing to people
-		}
-		return nil, fmt.Errorf("the supervisor does not answer on %s: %w", c.socket, err)
-	}
-	if res.StatusCode < 300 {
-		return res, nil
+	return accepted(x)
+}
+
+// accepted is the answer, or the error that it carries.
+func accepted(x *exchange) (*http.Response, error) {
+	res, err := x.answer()
+	if err != nil || res.StatusCode < 300 {
+		return res, err
 	}
 	defer res.Body.Close()
 	raw, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer))
 	if err != nil {
-		return nil, fmt.Errorf("control socket %s: %w", c.socket, err)
+		return nil, fmt.Errorf("control socket %s: %w", x.socket, err)
 	}
 	var r Result
 	if json.Unmarshal(raw, &r) != nil || r.Error == "" { // what answers is no supervisor of this version
