@@ -49,7 +49,11 @@ const answerTime = 10 * time.Second
 
 func (s *Supervisor) routes(watching context.Context) http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /v1/status", func(w http.ResponseWriter, _ *http.Request) { reply(w, http.StatusOK, s.status()) })
+	mux.HandleFunc("GET /v1/status", func(w http.ResponseWriter, _ *http.Request) {
+		st := s.status()
+		text, err := st.Encode()
+		replyText(w, http.StatusOK, text, err)
+	})
 	mux.HandleFunc("GET /metrics", s.metrics)
 	mux.HandleFunc("GET /v1/watch", func(w http.ResponseWriter, r *http.Request) { s.watch(watching, w, r) })
 	mux.HandleFunc("POST /v1/shutdown", func(w http.ResponseWriter, r *http.Request) {
@@ -88,9 +92,13 @@ func refuse(w http.ResponseWriter, status int, code exitcode.Code, err error) {
 }
 
 func reply(w http.ResponseWriter, code int, v any) {
+	text, err := json.Marshal(v)
+	replyText(w, code, text, err)
+}
+
+func replyText(w http.ResponseWriter, code int, text []byte, err error) {
 	w.Header().Set("Content-Type", "application/json")
 	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(answerTime)) // our own server can
-	text, err := json.Marshal(v)
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return

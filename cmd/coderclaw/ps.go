@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"runtime/debug"
 	"slices"
 	"time"
 
@@ -14,6 +13,7 @@ import (
 	"github.com/coderclaw/coderclaw/gateway/statelock"
 	"github.com/coderclaw/coderclaw/instance"
 	"github.com/coderclaw/coderclaw/internal/exitcode"
+	"github.com/coderclaw/coderclaw/internal/jsonwriter"
 	"github.com/coderclaw/coderclaw/internal/proctable"
 	"github.com/coderclaw/coderclaw/profiles"
 	"github.com/coderclaw/coderclaw/supervisor/control"
@@ -23,6 +23,19 @@ import (
 type psReport struct {
 	Supervisors []control.Supervisor `json:"supervisors"`
 	Instances   []control.Instance   `json:"instances"`
+}
+
+// encode is what printJSON prints.
+func (r *psReport) encode() ([]byte, error) {
+	w := jsonwriter.Indented(2 * control.JSONSize(r.Supervisors, r.Instances))
+	w.Open('{')
+	w.Key("supervisors")
+	jsonwriter.Array(w, r.Supervisors, func(s *control.Supervisor) { s.WriteJSON(w) })
+	w.Key("instances")
+	jsonwriter.Array(w, r.Instances, func(i *control.Instance) { i.WriteJSON(w) })
+	w.Close('}')
+	text, err := w.Bytes()
+	return append(text, '\n'), err
 }
 
 func (a *app) psCommand() *cli.Command {
@@ -38,7 +51,6 @@ func (a *app) psCommand() *cli.Command {
 			if c.Bool("watch") {
 				return a.psWatch(ctx, c.Bool("json"))
 			}
-			defer debug.SetGCPercent(debug.SetGCPercent(psGCPercent))
 			ctx, cancel := context.WithCancel(ctx)
 			defer cancel()
 			ask := asker(askNow)
@@ -58,10 +70,6 @@ func (a *app) psCommand() *cli.Command {
 	}
 }
 
-// psGCPercent puts the collector off: what ps reads of 300 gateways lives until its end, and to
-// look for garbage in it took an eighth of its time.
-const psGCPercent = 800
-
 // ps prints the instances of ps, which are some of all; profiles that were never set up
 // and that no supervisor runs are left out.
 func (a *app) ps(ctx context.Context, ask asker, all, ps []profiles.Profile, asJSON bool) error {
@@ -70,7 +78,11 @@ func (a *app) ps(ctx context.Context, ask asker, all, ps []profiles.Profile, asJ
 		return err
 	}
 	if asJSON {
-		if err := a.printJSON(report); err != nil {
+		text, err := report.encode()
+		if err == nil {
+			_, err = a.stdout.Write(text)
+		}
+		if err != nil {
 			return err
 		}
 	} else {

@@ -74,7 +74,7 @@ func (c *Client) readStatus(x *exchange) (s Status, err error) {
 	defer res.Body.Close()
 	text := bytes.NewBuffer(make([]byte, 0, min(max(res.ContentLength, 0), maxAnswer)+bytes.MinRead)) // grows only if no length was said
 	if _, err = text.ReadFrom(io.LimitReader(res.Body, maxAnswer)); err == nil {
-		err = json.Unmarshal(text.Bytes(), &s)
+		s, err = decodeStatus(text.String())
 	}
 	if err != nil {
 		return s, fmt.Errorf("control socket %s: %w", c.socket, err)
