@@ -120,7 +120,7 @@ func parse(path, home string, raw []byte) (*Registry, error) {
 
 // read is parse without what the profiles may share.
 func read(path, home string, raw []byte) (*Registry, error) {
-	var doc document
+	doc := document{Profiles: make(map[string]entry, bytes.Count(raw, []byte("[profiles.")))} // else it is made anew and anew while it grows
 	dec := toml.NewDecoder(bytes.NewReader(raw)).DisallowUnknownFields()
 	if err := dec.Decode(&doc); err != nil {
 		return nil, tomlError(path, err)
@@ -221,8 +221,9 @@ func (r *Registry) resolve(name string, e entry) (Profile, error) {
 		return full
 	}
 	p.StateDir = place("state_dir", e.StateDir, ruleStateDir(r.home, name))
-	p.ConfigPath = place("config", e.Config, filepath.Join(p.StateDir, configName))
-	p.Workspace = place("workspace", e.Workspace, filepath.Join(p.StateDir, workspaceName))
+	dir := strings.TrimSuffix(p.StateDir, string(filepath.Separator)) // it is clean, and filepath.Join would clean it again
+	p.ConfigPath = place("config", e.Config, dir+string(filepath.Separator)+configName)
+	p.Workspace = place("workspace", e.Workspace, dir+string(filepath.Separator)+workspaceName)
 	if err != nil {
 		return p, err
 	}
