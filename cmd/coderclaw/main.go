@@ -26,8 +26,6 @@ func begin() {
 	if !signal.Ignored(syscall.SIGHUP) { // by nohup
 		signals = append(signals, syscall.SIGHUP)
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), signals...)
-	code := run(ctx, os.Args, os.LookupEnv, os.Stdin, os.Stdout, os.Stderr)
-	stop()
-	os.Exit(int(code))
+	ctx, _ := signal.NotifyContext(context.Background(), signals...) // to the end, which comes no sooner by letting go of them
+	os.Exit(int(run(ctx, os.Args, os.LookupEnv, os.Stdin, os.Stdout, os.Stderr)))
 }
