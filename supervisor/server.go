@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/coderclaw/coderclaw/internal/exitcode"
@@ -49,11 +50,7 @@ const answerTime = 10 * time.Second
 
 func (s *Supervisor) routes(watching context.Context) http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /v1/status", func(w http.ResponseWriter, _ *http.Request) {
-		st := s.status()
-		text, err := st.Encode()
-		replyText(w, http.StatusOK, text, err)
-	})
+	mux.HandleFunc("GET /v1/status", s.answerStatus())
 	mux.HandleFunc("GET /metrics", s.metrics)
 	mux.HandleFunc("GET /v1/watch", func(w http.ResponseWriter, r *http.Request) { s.watch(watching, w, r) })
 	mux.HandleFunc("POST /v1/shutdown", func(w http.ResponseWriter, r *http.Request) {
@@ -85,6 +82,24 @@ func (s *Supervisor) routes(watching context.Context) http.Handler {
 		}
 		mux.ServeHTTP(w, r)
 	})
+}
+
+// answerStatus makes its answers in the room of earlier ones: one of hundreds of instances takes
+// so much that every few would be a reason to collect, and would wait for that.
+func (s *Supervisor) answerStatus() http.HandlerFunc {
+	type room struct {
+		list []control.Instance
+		text []byte
+	}
+	rooms := sync.Pool{New: func() any { return new(room) }}
+	return func(w http.ResponseWriter, _ *http.Request) {
+		in := rooms.Get().(*room)
+		defer rooms.Put(in)
+		st := s.statusIn(in.list)
+		text, err := st.Append(in.text[:0])
+		in.list, in.text = st.Instances, text
+		replyText(w, http.StatusOK, text, err)
+	}
 }
 
 func refuse(w http.ResponseWriter, status int, code exitcode.Code, err error) {

@@ -27,7 +27,7 @@ type psReport struct {
 
 // encode is what printJSON prints.
 func (r *psReport) encode() ([]byte, error) {
-	w := jsonwriter.Indented(2 * control.JSONSize(r.Supervisors, r.Instances))
+	w := jsonwriter.Indented(make([]byte, 0, 2*control.JSONSize(r.Supervisors, r.Instances)))
 	w.Open('{')
 	w.Key("supervisors")
 	jsonwriter.Array(w, r.Supervisors, func(s *control.Supervisor) { s.WriteJSON(w) })

@@ -22,12 +22,12 @@ type Writer struct {
 	err    error
 }
 
-// Compact returns a writer of what json.Marshal makes, for a text of about size bytes.
-func Compact(size int) *Writer { return &Writer{text: make([]byte, 0, size), html: true} }
+// Compact returns a writer of what json.Marshal makes, behind what text holds.
+func Compact(text []byte) *Writer { return &Writer{text: text, html: true} }
 
 // Indented returns a writer of what a json.Encoder makes that indents by two spaces and
-// escapes no HTML, without the newline at the end, for a text of about size bytes.
-func Indented(size int) *Writer { return &Writer{text: make([]byte, 0, size), indent: "  "} }
+// escapes no HTML, without the newline at the end, behind what text holds.
+func Indented(text []byte) *Writer { return &Writer{text: text, indent: "  "} }
 
 // Bytes is the text so far, or what could not be written; encoding/json cannot write that
 // either.

@@ -58,8 +58,8 @@ func check(t *testing.T, s sample) {
 		want []byte
 		err  error
 	}{
-		{jsonwriter.Compact(0), compact, errCompact},
-		{jsonwriter.Indented(0), bytes.TrimSuffix(indented.Bytes(), []byte("\n")), errIndented},
+		{jsonwriter.Compact(nil), compact, errCompact},
+		{jsonwriter.Indented(nil), bytes.TrimSuffix(indented.Bytes(), []byte("\n")), errIndented},
 	} {
 		s.write(form.w)
 		got, err := form.w.Bytes()

@@ -33,7 +33,7 @@ func TestStatusIsWrittenAndReadAsByEncodingJSON(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, err := st.Encode()
+		got, err := st.Append(nil)
 		if err != nil || string(got) != string(want) {
 			t.Fatalf("got  %s, %v\nwant %s", got, err, want)
 		}
@@ -76,7 +76,7 @@ func TestInstancesAreIndentedAsByEncodingJSON(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		list := statuses().Draw(t, "status").Instances
-		w := jsonwriter.Indented(0)
+		w := jsonwriter.Indented(nil)
 		jsonwriter.Array(w, list, func(i *Instance) { i.WriteJSON(w) })
 		got, err := w.Bytes()
 		var want strings.Builder
@@ -96,7 +96,7 @@ func TestStatusThatCannotBeWritten(t *testing.T) {
 	t.Parallel()
 	st := Status{Instances: []Instance{{Since: time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC)}}}
 	_, want := json.Marshal(st)
-	if _, err := st.Encode(); err == nil || err.Error() != want.Error() {
+	if _, err := st.Append(nil); err == nil || err.Error() != want.Error() {
 		t.Errorf("got %v; want %v", err, want)
 	}
 }
@@ -104,7 +104,7 @@ func TestStatusThatCannotBeWritten(t *testing.T) {
 func FuzzDecodeStatus(f *testing.F) {
 	whole := Status{Supervisor: Supervisor{PID: 1, Profiles: []string{"default"}}, Instances: []Instance{{Profile: "default", Reason: "a < \"b\" \u2028é",
 		Deaths: map[string]int{"crash": 1}, Tries: 2, Kept: true}}}
-	text, err := whole.Encode()
+	text, err := whole.Append(nil)
 	if err != nil {
 		f.Fatal(err)
 	}

@@ -10,7 +10,7 @@ import (
 	"github.com/coderclaw/coderclaw/instance"
 )
 
-// decodeStatus is json.Unmarshal, only faster for what Encode of this version has made. The
+// decodeStatus is json.Unmarshal, only faster for what Append of this version has made. The
 // status keeps the whole text.
 func decodeStatus(text string) (Status, error) {
 	var s Status

@@ -18,10 +18,10 @@ func JSONSize(supervisors []Supervisor, instances []Instance) int {
 	return size
 }
 
-// Encode is what json.Marshal makes of the status, only faster: a machine may run
+// Append appends what json.Marshal makes of the status, only faster: a machine may run
 // hundreds of instances, and a command that looks at them is waited for.
-func (s *Status) Encode() ([]byte, error) {
-	w := jsonwriter.Compact(JSONSize([]Supervisor{s.Supervisor}, s.Instances))
+func (s *Status) Append(text []byte) ([]byte, error) {
+	w := jsonwriter.Compact(slices.Grow(text, JSONSize([]Supervisor{s.Supervisor}, s.Instances)))
 	w.Open('{')
 	w.Key("supervisor")
 	s.Supervisor.WriteJSON(w)
@@ -32,11 +32,13 @@ func (s *Status) Encode() ([]byte, error) {
 	w.Key("instances")
 	jsonwriter.Array(w, s.Instances, func(i *Instance) { i.WriteJSON(w) })
 	w.Close('}')
-	text, err := w.Bytes()
+	done, err := w.Bytes()
 	if err != nil {
-		return json.Marshal(s) // its error names the place
+		if _, better := json.Marshal(s); better != nil { // it names the place
+			err = better
+		}
 	}
-	return text, nil
+	return done, err
 }
 
 // WriteJSON writes what encoding/json makes of the supervisor.
