@@ -102,37 +102,59 @@ func (a *app) root() *cli.Command {
 	return root
 }
 
-// commands lists the verbs in the order of the help text, one file per verb.
-func (a *app) commands() []*cli.Command {
-	return []*cli.Command{
-		a.setupCommand(),
-		a.upCommand(),
-		a.downCommand(),
-		a.psCommand(),
-		a.topCommand(),
-		a.gatewayCommand(),
-		a.supervisorCommand(),
-		a.serviceCommand(),
-		a.openCommand(),
-		a.dashboardCommand(),
-		a.statusCommand(),
-		a.healthCommand(),
-		a.logsCommand(),
-		a.crashesCommand(),
-		a.channelsCommand(),
-		a.pairingCommand(),
-		a.devicesCommand(),
-		a.nodesCommand(),
-		a.nodeCommand(),
-		a.approvalsCommand(),
-		a.systemCommand(),
-		a.configCommand(),
-		a.doctorCommand(),
-		a.rescueCommand(),
-		a.profilesCommand(),
-		a.resetCommand(),
-		a.uninstallCommand(),
+// verb is a command by its name, made when it is needed.
+type verb struct {
+	name string
+	make func() *cli.Command
+}
+
+// verbs lists the verbs in the order of the help text, one file per verb.
+func (a *app) verbs() []verb {
+	return []verb{
+		{"setup", a.setupCommand},
+		{"up", a.upCommand},
+		{"down", a.downCommand},
+		{"ps", a.psCommand},
+		{"top", a.topCommand},
+		{"gateway", a.gatewayCommand},
+		{"supervisor", a.supervisorCommand},
+		{"service", a.serviceCommand},
+		{"open", a.openCommand},
+		{"dashboard", a.dashboardCommand},
+		{"status", a.statusCommand},
+		{"health", a.healthCommand},
+		{"logs", a.logsCommand},
+		{"crashes", a.crashesCommand},
+		{"channels", a.channelsCommand},
+		{"pairing", a.pairingCommand},
+		{"devices", a.devicesCommand},
+		{"nodes", a.nodesCommand},
+		{"node", a.nodeCommand},
+		{"approvals", a.approvalsCommand},
+		{"system", a.systemCommand},
+		{"config", a.configCommand},
+		{"doctor", a.doctorCommand},
+		{"rescue", a.rescueCommand},
+		{"profiles", a.profilesCommand},
+		{"reset", a.resetCommand},
+		{"uninstall", a.uninstallCommand},
 	}
+}
+
+// commands are the verbs, of which only one is there when the command line begins with its
+// name: the others can be neither meant nor shown, and to set them up takes time.
+func (a *app) commands() []*cli.Command {
+	verbs := a.verbs()
+	if len(a.args) > 1 {
+		if i := slices.IndexFunc(verbs, func(v verb) bool { return v.name == a.args[1] }); i >= 0 {
+			verbs = verbs[i : i+1]
+		}
+	}
+	all := make([]*cli.Command, len(verbs))
+	for i, v := range verbs {
+		all[i] = v.make()
+	}
+	return all
 }
 
 // strict makes every command of the tree answer a wrong flag, an unknown

@@ -37,3 +37,23 @@ func TestPruneKeepsWhatArgsName(t *testing.T) {
 		}
 	}
 }
+
+func TestVerbsAreMadeAlone(t *testing.T) {
+	t.Parallel()
+	whole := new(app).root()
+	for i, v := range new(app).verbs() {
+		if got := whole.Commands[i].Name; got != v.name {
+			t.Errorf("%s is listed as %s", got, v.name)
+		}
+		for _, args := range [][]string{{"coderclaw", v.name}, {"coderclaw", v.name, "status"}} {
+			if alone := (&app{args: args}).root(); len(alone.Commands) != 1 || !alone.Commands[0].HasName(v.name) {
+				t.Errorf("%q makes %d verbs", args, len(alone.Commands))
+			}
+		}
+		for _, args := range [][]string{nil, {"coderclaw"}, {"coderclaw", "help", v.name}, {"coderclaw", "--profile", v.name}, {"coderclaw", v.name + "x"}} {
+			if all := (&app{args: args}).root(); len(all.Commands) != len(whole.Commands) {
+				t.Errorf("%q makes %d verbs", args, len(all.Commands))
+			}
+		}
+	}
+}
