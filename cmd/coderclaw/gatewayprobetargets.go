@@ -78,10 +78,7 @@ func (a *app) probePlan(c *cli.Command) (probePlan, error) {
 	if c.IsSet("url") {
 		t := given
 		t.url, t.source, t.token, t.password = c.String("url"), "cli --url", c.String("token"), c.String("password")
-		if u, err := url.Parse(t.url); err != nil || u.Host == "" || u.Scheme != "ws" && u.Scheme != "wss" {
-			return plan, usageError("--url %q is no address of a gateway; write it like ws://host:18789 or wss://host", t.url)
-		}
-		if t.fingerprint, err = parseFingerprint(c.String("tls-fingerprint")); err != nil {
+		if t.fingerprint, err = givenURL(t.url, c.String("tls-fingerprint")); err != nil {
 			return plan, err
 		}
 		plan.add(probeTarget{t, kindExplicit, true, budgetOf(t.url)})

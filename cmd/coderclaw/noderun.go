@@ -121,6 +121,9 @@ func (a *app) nodeClient(c *cli.Command, p profiles.Profile, r *profiles.Registr
 				return none, err
 			}
 		}
+		if fingerprint != "" || strings.HasPrefix(gw.Remote.URL, "wss:") {
+			scheme = "wss"
+		}
 	}
 	at := net.JoinHostPort(host, strconv.Itoa(port))
 	o.URL, o.Fingerprint = scheme+"://"+at, fingerprint

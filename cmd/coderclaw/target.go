@@ -102,7 +102,7 @@ func (a *app) target(c *cli.Command) (target, error) {
 		if t.token == "" && t.password == "" {
 			return target{}, usageError("gateway url override requires explicit credentials\nFix: pass --token or --password.\nConfig: %s", p.ConfigPath)
 		}
-		t.fingerprint, err = parseFingerprint(c.String("tls-fingerprint"))
+		t.fingerprint, err = givenURL(t.url, c.String("tls-fingerprint"))
 		return t, err
 	}
 	if c.IsSet("tls-fingerprint") {
@@ -122,8 +122,13 @@ func (a *app) configTarget(t target, r *profiles.Registry, lookup func(string) (
 		t.url, t.source = gw.Remote.URL, "config gateway.remote.url"
 		t.token = firstOf(t.token, gw.Remote.Token)
 		t.password = firstOf(t.password, gw.Remote.Password)
-		t.fingerprint, err = parseFingerprint(gw.Remote.TLSFingerprint)
-		return t, err
+		if t.fingerprint, err = parseFingerprint(gw.Remote.TLSFingerprint); err != nil {
+			return t, err
+		}
+		if fault := urlFault(t.url, t.fingerprint); fault != "" {
+			return target{}, exitcode.With(exitcode.Config, fmt.Errorf("gateway.remote.url %q of %s %s", t.shown(), p.ConfigPath, fault))
+		}
+		return t, nil
 	}
 	return a.localTarget(t, r, gw)
 }

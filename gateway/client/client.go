@@ -28,7 +28,7 @@ import (
 type Options struct {
 	URL             string // ws:// or wss://
 	Token, Password string
-	Fingerprint     string    // of the certificate to insist on, see package certificate; "": one that this machine trusts
+	Fingerprint     string    // of the certificate to insist on, for a wss:// URL only, see package certificate; "": one that this machine trusts
 	Identity        *Identity // nil: without a device
 	ClientID, Mode  string    // "" means "cli"
 	DisplayName     string
@@ -102,6 +102,9 @@ func Dial(ctx context.Context, o Options) (*Client, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, o.Timeout)
 	defer cancel()
+	if o.Fingerprint != "" && !strings.HasPrefix(o.URL, "wss:") {
+		return nil, fmt.Errorf("gateway at %s: a certificate is insisted on, and this address is not encrypted; write wss:// in place of ws://", o.shown())
+	}
 	dial := &websocket.DialOptions{CompressionMode: websocket.CompressionDisabled, HTTPHeader: http.Header{}}
 	if strings.HasPrefix(o.URL, "wss:") || o.Dial != nil {
 		transport := &http.Transport{Proxy: http.ProxyFromEnvironment, TLSClientConfig: certificate.Client(o.Fingerprint)}

@@ -162,6 +162,9 @@ func TestDialFailures(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer quiet.Close()
+	if _, err := client.Dial(t.Context(), client.Options{URL: "ws://" + quiet.Addr().String(), Fingerprint: strings.Repeat("0", 64)}); err == nil || !strings.Contains(err.Error(), "not encrypted") {
+		t.Errorf("a certificate is insisted on without encryption: %v", err)
+	}
 	if _, err := client.Dial(t.Context(), client.Options{URL: "ws://" + quiet.Addr().String(), Timeout: 50 * time.Millisecond}); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("got %v", err)
 	}
