@@ -155,6 +155,9 @@ func (a *app) showRun(c *cli.Command, res nodehost.RunResult) error {
 	} else {
 		fmt.Fprint(a.stdout, res.Stdout)
 		fmt.Fprint(a.stderr, res.Stderr)
+		if res.Truncated {
+			fmt.Fprintln(a.stderr, "coderclaw: the output is not whole: the node cut off what was too much")
+		}
 	}
 	switch {
 	case res.TimedOut:
