@@ -242,7 +242,7 @@ func (a *app) onConnection(ctx context.Context, c *cli.Command, do func(ctx cont
 	defer cancel()
 	conn, err := a.dial(dialCtx, t, "cli", nil)
 	if err != nil {
-		return a.unreachable(t, err)
+		return t.absent(a.unreachable(t, err))
 	}
 	return errors.Join(do(ctx, t, conn), conn.Close())
 }
