@@ -52,7 +52,7 @@ func siblingLines(s protocol.Siblings) []string {
 func (a *app) printHealth(h protocol.HealthSummary, took time.Duration, verbose bool) {
 	fmt.Fprintf(a.stdout, "Gateway Health\nOK (%dms)\n", took.Milliseconds())
 	if own := h.Coderclaw; own != nil {
-		fmt.Fprintf(a.stdout, "Profile: %s, pid %d, build %s\n", own.Profile, own.PID, own.Build)
+		fmt.Fprintf(a.stdout, "Profile: %s, pid %d, build %s\n", firstOf(own.Profile, "(none)"), own.PID, own.Build)
 		if own.Degraded != "" {
 			fmt.Fprintf(a.stdout, "%s\n", own.Degraded)
 		}

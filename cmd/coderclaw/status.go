@@ -163,8 +163,20 @@ func (a *app) printStatus(t target, st gatewayStatus, out statusJSON) error {
 		fmt.Fprintf(a.stderr, "\n%s\n", out.Gateway.Error)
 	}
 	if !out.Gateway.Reachable {
-		fmt.Fprintf(a.stdout, "\nNext steps:\n  start it: %s\n  see why:  %s\n  mend it:  %s\n",
-			startHint(t.profile), hint(t.profile, "gateway status"), hint(t.profile, "doctor"))
+		fmt.Fprintln(a.stdout, nextSteps(t, st))
 	}
 	return nil
+}
+
+// nextSteps are the commands that help with a gateway that does not answer. One that
+// runs and lets nobody in is not to be started, nor is one elsewhere.
+func nextSteps(t target, st gatewayStatus) string {
+	text := "\nNext steps:"
+	if !t.local() {
+		return text + "\n  see which gateways answer: " + hint(t.profile, "gateway probe")
+	}
+	if st.Coderclaw.Alive != yes {
+		text += "\n  start it: " + startHint(t.profile)
+	}
+	return text + "\n  see why:  " + hint(t.profile, "gateway status") + "\n  mend it:  " + hint(t.profile, "doctor")
 }
