@@ -86,31 +86,50 @@ func (a *app) printDevices(l protocol.DevicePairListResult) error {
 	}
 	for _, p := range l.Pending {
 		fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", p.RequestID, shown(deviceName(p.DisplayName, p.ClientID, p.DeviceID)), shown(p.Role), shown(shortScopes(p.Scopes)),
-			firstOf(p.RemoteIP, "-"), age(time.Since(time.UnixMilli(p.TS))), map[bool]string{true: "repair"}[p.IsRepair])
+			shown(firstOf(p.RemoteIP, "-")), age(time.Since(time.UnixMilli(p.TS))), map[bool]string{true: "repair"}[p.IsRepair])
 	}
 	if len(l.Paired) > 0 {
 		fmt.Fprintf(tw, "Paired (%d)\nDEVICE\tROLES\tSCOPES\tTOKENS\tIP\tID\n", len(l.Paired))
 	}
 	for _, d := range l.Paired {
 		fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%s\t%s\n", shown(deviceName(d.DisplayName, d.ClientID, "")), shown(strings.Join(d.Roles, ",")), shown(shortScopes(d.Scopes)),
-			tokenWords(d.Tokens), firstOf(d.RemoteIP, "-"), d.DeviceID)
+			tokenWords(d.Tokens), shown(firstOf(d.RemoteIP, "-")), d.DeviceID)
 	}
 	return tw.Flush()
 }
 
+// whence is where a request comes from. Without an address that is not known: it came
+// through a proxy that the config does not name, for a client on this machine has no need to ask.
+func whence(ip string) string {
+	if ip == "" {
+		return ", from an address that is not known,"
+	}
+	return " at " + shown(ip)
+}
+
 // deviceName is what a person knows a device by, and the beginning of its id.
 func deviceName(display, client, id string) string {
-	name := firstOf(display, client, "device")
+	name := brief(firstOf(display, client, "device"))
 	if id != "" {
 		name += " " + id[:min(len(id), 12)]
 	}
 	return name
 }
 
+// brief cuts what somebody says of himself to what a table has room for: what stands
+// behind it is not to be pushed out of sight.
+func brief(text string) string {
+	const most = 40
+	if r := []rune(text); len(r) > most {
+		return string(r[:most-1]) + "…"
+	}
+	return text
+}
+
 func shortScopes(scopes []string) string {
 	var short []string
 	for _, s := range scopes {
-		short = append(short, strings.TrimPrefix(s, "operator."))
+		short = append(short, brief(strings.TrimPrefix(s, "operator.")))
 	}
 	return firstOf(strings.Join(short, ","), "-")
 }
@@ -149,7 +168,7 @@ func (a *app) devicesApprove(ctx context.Context, c *cli.Command) error {
 		id = l.Pending[0].RequestID
 		if !c.Bool("latest") {
 			p := l.Pending[0]
-			return usageError("%s at %s asks for %s with %s; if that is yours, run: %s", shown(deviceName(p.DisplayName, p.ClientID, p.DeviceID)), firstOf(p.RemoteIP, "this machine"),
+			return usageError("%s%s asks for %s with %s; if that is yours, run: %s", shown(deviceName(p.DisplayName, p.ClientID, p.DeviceID)), whence(p.RemoteIP),
 				shown(p.Role), shown(firstOf(shortScopes(p.Scopes), "no scope")), hint(t.profile, "devices approve "+id))
 		}
 	}

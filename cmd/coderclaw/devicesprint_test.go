@@ -26,6 +26,28 @@ func TestDevicesCannotPassForOthers(t *testing.T) {
 	}
 }
 
+// TestDevicesKeepTheTableNarrow: what a device says of itself pushes nothing out of sight.
+func TestDevicesKeepTheTableNarrow(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	a := &app{stdout: &out}
+	long := strings.Repeat("é", 5000)
+	if err := a.printDevices(protocol.DevicePairListResult{
+		Pending: []protocol.PairRequest{{RequestID: "r1", DeviceID: "d1", DisplayName: long, Role: "node", Scopes: []string{long, "operator.admin"}, RemoteIP: "fe80::1%\u202e"}},
+		Paired:  []protocol.PairedDevice{{DeviceID: "d2", DisplayName: long, Scopes: []string{"operator." + long}}},
+	}); err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(out.String()) {
+		if len([]rune(line)) > 200 || strings.Contains(line, "\u202e") {
+			t.Errorf("%q", line)
+		}
+	}
+	if !strings.Contains(out.String(), "…,admin ") {
+		t.Errorf("a scope is not shown:\n%s", &out)
+	}
+}
+
 func TestLogLinesObeyNobody(t *testing.T) {
 	t.Parallel()
 	got := shortLine([]byte(`{"time":"2026-11-29T10:00:00Z","level":"INFO","msg":"node exec.started","command":"\u001b]52;c;aWQ=\u0007","run":"ok","dir":"\u202e"}`))

@@ -64,7 +64,7 @@ func (a *app) nodesList(ctx context.Context, c *cli.Command) error {
 			if !n.Connected {
 				state = "away"
 			}
-			fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%s\t%s\n", shown(firstOf(n.DisplayName, "node")), state, shown(firstOf(n.Platform, "-")), firstOf(n.RemoteIP, "-"), shown(firstOf(strings.Join(n.Commands, ","), "-")), shown(n.NodeID))
+			fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%s\t%s\n", shown(brief(firstOf(n.DisplayName, "node"))), state, shown(brief(firstOf(n.Platform, "-"))), shown(firstOf(n.RemoteIP, "-")), shown(firstOf(strings.Join(n.Commands, ","), "-")), shown(n.NodeID))
 		}
 		return tw.Flush()
 	})
@@ -175,7 +175,7 @@ func (a *app) nodesPending(ctx context.Context, c *cli.Command) error {
 		tw := tabwriter.NewWriter(a.stdout, 0, 8, 2, ' ', 0)
 		fmt.Fprintln(tw, "REQUEST\tNODE\tPLATFORM\tIP\tAGE\tFLAGS")
 		for _, n := range list {
-			fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%s\t%s\n", n.RequestID, shown(deviceName(n.DisplayName, "node", n.NodeID)), shown(firstOf(n.Platform, "-")), firstOf(n.RemoteIP, "-"),
+			fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%s\t%s\n", n.RequestID, shown(deviceName(n.DisplayName, "node", n.NodeID)), shown(brief(firstOf(n.Platform, "-"))), shown(firstOf(n.RemoteIP, "-")),
 				age(time.Since(time.UnixMilli(n.TS))), map[bool]string{true: "repair"}[n.IsRepair])
 		}
 		return tw.Flush()

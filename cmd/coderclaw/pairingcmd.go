@@ -123,7 +123,7 @@ func (a *app) pairingList(ctx context.Context, c *cli.Command) error {
 		for _, p := range list {
 			when, _ := time.Parse(time.RFC3339, p.CreatedAt) // it was written so above
 			fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%s\t%s ago\t%s\n", shown(p.Code), p.Kind, shown(deviceName(p.DisplayName, p.Kind, p.ID)), shown(firstOf(p.wants(), "-")),
-				firstOf(p.RemoteIP, "this machine"), age(time.Since(when)), map[bool]string{true: "repair"}[p.IsRepair])
+				shown(firstOf(p.RemoteIP, "-")), age(time.Since(when)), map[bool]string{true: "repair"}[p.IsRepair])
 		}
 		return tw.Flush()
 	})
