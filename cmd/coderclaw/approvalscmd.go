@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"slices"
+	"strings"
 
 	"github.com/google/uuid"
 	"github.com/urfave/cli/v3"
@@ -39,7 +40,8 @@ func (a *app) approvalsCommand() *cli.Command {
 	}
 }
 
-// withApprovals hands do the rules that the flags mean, and how to replace them.
+// withApprovals hands do the rules that the flags mean, and how to replace them. It hands
+// them anew, within --timeout, for as long as somebody else replaces them meanwhile.
 func (a *app) withApprovals(ctx context.Context, c *cli.Command, do func(now protocol.ExecApprovalsSnapshot, set func(protocol.ExecApprovalsFile) error) error) error {
 	return a.withGateway(ctx, c, func(ctx context.Context, t target, conn *client.Client) error {
 		node := ""
@@ -49,31 +51,38 @@ func (a *app) withApprovals(ctx context.Context, c *cli.Command, do func(now pro
 				return err
 			}
 		}
-		var now protocol.ExecApprovalsSnapshot
 		get, params := "exec.approvals.get", any(nil)
 		if node != "" {
 			get, params = "exec.approvals.node.get", protocol.NodeParams{NodeID: node}
 		}
-		if err := conn.Call(ctx, get, params, &now); err != nil {
-			return err
-		}
-		return do(now, func(next protocol.ExecApprovalsFile) error {
-			var res json.RawMessage
-			var err error
-			if node != "" {
-				err = conn.Call(ctx, "exec.approvals.node.set", protocol.ExecApprovalsNodeSetParams{NodeID: node, File: next, BaseHash: now.Hash}, &res)
-			} else {
-				err = conn.Call(ctx, "exec.approvals.set", protocol.ExecApprovalsSetParams{File: next, BaseHash: now.Hash}, &res)
-			}
-			if err != nil {
+		try := func() error {
+			var now protocol.ExecApprovalsSnapshot
+			if err := conn.Call(ctx, get, params, &now); err != nil {
 				return err
 			}
-			if c.Bool("json") {
-				return a.printJSON(res)
-			}
-			fmt.Fprintln(a.stdout, "Changed "+now.Path+".")
-			return nil
-		})
+			return do(now, func(next protocol.ExecApprovalsFile) error {
+				var res json.RawMessage
+				var err error
+				if node != "" {
+					err = conn.Call(ctx, "exec.approvals.node.set", protocol.ExecApprovalsNodeSetParams{NodeID: node, File: next, BaseHash: now.Hash}, &res)
+				} else {
+					err = conn.Call(ctx, "exec.approvals.set", protocol.ExecApprovalsSetParams{File: next, BaseHash: now.Hash}, &res)
+				}
+				if err != nil {
+					return err
+				}
+				if c.Bool("json") {
+					return a.printJSON(res)
+				}
+				fmt.Fprintln(a.stdout, "Changed "+now.Path+".")
+				return nil
+			})
+		}
+		err := try()
+		for err != nil && ctx.Err() == nil && strings.Contains(err.Error(), execpolicy.ErrChanged.Error()) {
+			err = try() // somebody else was faster, which nobody can be for ever
+		}
+		return err
 	})
 }
 
