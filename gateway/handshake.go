@@ -296,6 +296,9 @@ func (a *attempt) pair() *refusal {
 	if err != nil {
 		return a.broken(err)
 	}
+	if out.Unsaved != nil {
+		g.o.Log.Warn("the description of a paired device was not saved", "device", p.Device.ID, "err", out.Unsaved)
+	}
 	if out.Silent {
 		g.pairResolved(protocol.PairResolvedEvent{RequestID: out.RequestID, DeviceID: p.Device.ID, Decision: protocol.Approved, TS: time.Now().UnixMilli()})
 	}

@@ -358,6 +358,12 @@ func TestWhatFailedHasNotHappened(t *testing.T) {
 			t.Errorf("%s: %s; want %s", name, got, before)
 		}
 	}
+	// What a device says of itself gives it nothing, and is no reason to turn it away.
+	other := connect("old", false)
+	other.ClientMode = "probe"
+	if out, err := d.Pair(other); err != nil || !out.Paired || out.Unsaved == nil {
+		t.Errorf("a paired device with another description: %+v, %v", out, err)
+	}
 }
 
 // TestOverdue: a request does not wait for years because the clock was wrong when it came.

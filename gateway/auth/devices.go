@@ -196,6 +196,7 @@ type Outcome struct {
 	Created   bool   // the request is new
 	Silent    bool   // it was approved at once
 	Request   *Pending
+	Unsaved   error // the device is let in, and what is new in its description is on no disk
 }
 
 // Pair lets a device in, or makes a request that somebody has to approve. A
@@ -212,7 +213,7 @@ func (d *Devices) Pair(c Connect) (Outcome, error) {
 		dev = nil
 	}
 	if dev != nil && covers(dev, c) {
-		return Outcome{Paired: true}, d.refreshLocked(dev, c)
+		return Outcome{Paired: true, Unsaved: d.refreshLocked(dev, c)}, nil
 	}
 	d.forgetLocked()
 	for id, p := range d.pending {
