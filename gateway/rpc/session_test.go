@@ -193,6 +193,7 @@ func TestExpelledMayDoNothing(t *testing.T) {
 		calls.Add(1)
 		return "done", nil
 	})
+	m.Waits("slow") // while it does, the client is read from
 	h := quiet(&m)
 	h.grace = 100 * time.Millisecond
 	s, far := session(t, h)
