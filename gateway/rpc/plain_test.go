@@ -1,6 +1,12 @@
 package rpc
 
-import "testing"
+import (
+	"errors"
+	"reflect"
+	"testing"
+
+	"github.com/coderclaw/coderclaw/gateway/protocol"
+)
 
 // TestPlainRequest: what clients write takes the quick way.
 func TestPlainRequest(t *testing.T) {
@@ -23,6 +29,28 @@ func TestPlainRequest(t *testing.T) {
 			t.Errorf("%s: %v", in, ok)
 		}
 	}
+}
+
+// FuzzParseRequest: the quick way and the long one read the same.
+func FuzzParseRequest(f *testing.F) {
+	f.Add([]byte(`{"type":"req","id":"1","method":"health","params":{}}`))
+	f.Add([]byte(`{"type":"res","id":7}`))
+	f.Add([]byte(` { "params" : [1, {"a":"}\\""}] , "method":"m","id":"\u00e4" ,"type":"req"}`))
+	f.Add([]byte(`{"type":"req","id":"1","method":"m","params":-1e3}`))
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		req, id, err := ParseRequest(raw)
+		if id == "" || err == nil && (req.ID == "" || req.Method == "" || req.Type != protocol.TypeRequest) {
+			t.Errorf("%s: %+v, %q, %v", raw, req, id, err)
+		}
+		if errors.Is(err, ErrNotJSON) {
+			return
+		}
+		if quick, ok := plainRequest(raw); ok {
+			if slow, _, err := anyRequest(raw); err != nil || !reflect.DeepEqual(quick, slow) {
+				t.Errorf("%s: read as %+v, the long way round as %+v, %v", raw, quick, slow, err)
+			}
+		}
+	})
 }
 
 // BenchmarkParseRequest is what reading one request costs.
