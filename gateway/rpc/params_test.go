@@ -106,6 +106,34 @@ func TestRequestText(t *testing.T) {
 	}
 }
 
+// TestTagsThatAreNone: a rule that is misspelt does not count as no rule.
+func TestTagsThatAreNone(t *testing.T) {
+	t.Parallel()
+	for name, of := range map[string]reflect.Type{
+		"a rule": reflect.TypeFor[struct {
+			A string `json:"a" rule:"requird"`
+		}](),
+		"an enum": reflect.TypeFor[struct {
+			A string `json:"a" rule:"enum=ClientMode"`
+		}](),
+		"a number": reflect.TypeFor[struct {
+			A int `json:"a" rule:"min=one"`
+		}](),
+		"a type": reflect.TypeFor[struct {
+			A chan int `json:"a"`
+		}](),
+	} {
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Errorf("%s that there is not was taken", name)
+				}
+			}()
+			shapeOf(of, rules{})
+		}()
+	}
+}
+
 // TestWholeNumbers: however a whole number is written, it is one.
 func TestWholeNumbers(t *testing.T) {
 	t.Parallel()

@@ -134,7 +134,9 @@ func parseRules(tag string) (r rules, required bool) {
 		case "const":
 			r.constant = value
 		case "enum":
-			r.enum = protocol.Enum(value)
+			if r.enum = protocol.Enum(value); r.enum == nil {
+				panic("rpc: there is no enum " + value)
+			}
 		case "min":
 			r.min = limit(value)
 		case "max":
