@@ -1,77 +1,23 @@
+// Package rpc owns the control plane's machinery: the table of methods with the scopes
+// that they need, the form of what they take and answer, the sessions of connected
+// clients with their bounded queues, and the fan-out of events. It knows no method and no
+// handshake.
+//
+// What a method takes and answers is said once, by Go types with `rule` tags, see rules.
+// A shape is made of each type: by it requests are validated, and the JSON Schema (see
+// Schemas) and the reference (see MethodDoc) are written.
+//
+// Clients share the processors evenly, however much each asks for. The goroutine that
+// reads a client's requests also carries them out, one after the other, so that a client
+// has one goroutine that may run and not one for each request that it has sent; and it
+// steps back whenever it has read as much as it has room for, see stride. Methods that may
+// wait for somebody, see Mux.Waits, get a goroutine for each call, and their answers may
+// come after those to later requests. What is refused is refused by the goroutine that reads.
+//
+// What clients make the gateway hold is bounded. One client may send messages up to a
+// length that the head of each frame is held against (Intake), and have maxInFlight requests
+// under way that wait; it is not read from while more than maxUnread waits to be written to
+// it, and is closed when more than protocol.MaxBufferedBytes does. Of all clients, maxLarge
+// large messages come in at a time (large); and when all together make the gateway hold more
+// than maxHeld, the one that does so the most is closed (Hub.relieve).
 package rpc
-
-import (
-	"fmt"
-	"strings"
-)
-
-// MethodDoc is the reference entry of a method.
-type MethodDoc struct {
-	Name   string
-	Need   Scope
-	Closed bool // parameters that are not listed are refused
-	Params []ParamDoc
-}
-
-// ParamDoc describes one parameter.
-type ParamDoc struct {
-	Name, Type, Rules string
-}
-
-// Docs describes every method, in the order in which they were added.
-func (m *Mux) Docs() []MethodDoc {
-	var out []MethodDoc
-	for _, name := range m.order {
-		known := m.methods[name]
-		d := MethodDoc{Name: name, Need: known.need, Closed: known.closed}
-		for _, f := range known.params.fields {
-			d.Params = append(d.Params, ParamDoc{f.name, f.shape.words(), f.words()})
-		}
-		out = append(out, d)
-	}
-	return out
-}
-
-// words is the type in words.
-func (s *shape) words() string {
-	switch s.kind {
-	case anything:
-		return "anything"
-	case boolean:
-		return "boolean"
-	case integer:
-		return "integer"
-	case number:
-		return "number"
-	case list:
-		return "array of " + s.item.words()
-	case record, object:
-		return "object"
-	}
-	return "string"
-}
-
-// words are the rules of the field in words, "" for none.
-func (f field) words() string {
-	var out []string
-	add := func(on bool, format string, args ...any) {
-		if on {
-			out = append(out, fmt.Sprintf(format, args...))
-		}
-	}
-	r := f.shape.rules
-	add(f.required, "required")
-	add(r.nonempty, "not empty")
-	add(r.minItems > 0, "%d or more", r.minItems)
-	add(r.maxLength > 0, "at most %d characters", r.maxLength)
-	if r.min != nil {
-		add(true, "from %.0f", *r.min)
-	}
-	if r.max != nil {
-		add(true, "to %.0f", *r.max)
-	}
-	add(r.constant != "", "always %s", r.constant)
-	add(r.enum != nil, "one of %s", strings.Join(r.enum, " "))
-	add(r.nullable || r.dropped, "or null")
-	return strings.Join(out, ", ")
-}

@@ -1,13 +1,3 @@
-// Package rpc owns the control plane's machinery: the table of methods with the
-// scopes they need, the sessions of connected clients with their bounded
-// queues, and the fan-out of events. It knows no method and no handshake.
-//
-// Clients share the processors evenly, however much each asks for. The goroutine that
-// reads a client's requests also carries them out, one after the other, so that a client
-// has one goroutine that may run and not one for each request that it has sent; and it
-// steps back whenever it has read as much as it has room for, see stride. Methods that may wait for
-// somebody, see Mux.Waits, get a goroutine for each call, and their answers may
-// come after those to later requests. What is refused is refused by the goroutine that reads.
 package rpc
 
 import (
