@@ -7,9 +7,12 @@ import (
 	"github.com/coderclaw/coderclaw/gateway/protocol"
 )
 
-// responseFrame is a protocol.Response with a payload that is valid JSON already, and
-// eventFrame a protocol.Event: json.Marshal would read the payload through again, and again for
-// what holds it.
+// Frames are put together by hand around a payload that is valid JSON already:
+// json.Marshal would read it through again, and again for what holds it.
+
+const payloadKey = `,"payload":`
+
+// responseFrame is a protocol.Response that brings a result; without a payload it has none.
 func responseFrame(id string, payload json.RawMessage) []byte {
 	b := AppendSuccess(make([]byte, 0, len(payload)+len(id)+64), id)
 	if len(payload) == 0 {
@@ -18,8 +21,6 @@ func responseFrame(id string, payload json.RawMessage) []byte {
 	return append(append(b, payload...), '}')
 }
 
-const payloadKey = `,"payload":`
-
 // AppendSuccess appends the beginning of the frame that answers request id. A JSON
 // text, the result, and a closing brace are to follow.
 func AppendSuccess(b []byte, id string) []byte {
@@ -27,11 +28,12 @@ func AppendSuccess(b []byte, id string) []byte {
 	return append(b, `,"ok":true`+payloadKey...)
 }
 
+// eventFrame is a protocol.Event; a seq of 0 is no number.
 func eventFrame(event string, payload json.RawMessage, seq int64, version *protocol.StateVersion) []byte {
 	b := make([]byte, 0, len(payload)+len(event)+128)
 	b = appendString(append(b, `{"type":"event","event":`...), event)
 	if len(payload) > 0 {
-		b = append(append(b, `,"payload":`...), payload...)
+		b = append(append(b, payloadKey...), payload...)
 	}
 	if seq > 0 {
 		b = strconv.AppendInt(append(b, `,"seq":`...), seq, 10)

@@ -1,7 +1,6 @@
 package rpc
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -181,7 +180,7 @@ func (m *Mux) find(req protocol.Request) (run action, waits bool, _ *protocol.Er
 		return nil, false, protocol.Invalid("unknown method: " + clip(req.Method))
 	}
 	params := req.Params
-	if len(params) == 0 || bytes.Equal(bytes.TrimSpace(params), []byte("null")) {
+	if len(params) == 0 || isNull(params) {
 		params = json.RawMessage("{}")
 	}
 	run, wrong := known.ready(params)
@@ -198,7 +197,7 @@ func (t task) do(ctx context.Context, s *Session) (frame []byte) {
 	}
 	defer s.survive(t.req, &frame)
 	result, err := t.run(ctx, s, func(result any) error {
-		early, err := Success(t.req.ID, result)
+		early, err := success(t.req.ID, result)
 		if err == nil {
 			s.offer(early)
 		}
@@ -207,7 +206,7 @@ func (t task) do(ctx context.Context, s *Session) (frame []byte) {
 	if err != nil {
 		return failure(t.req.ID, wireError(err))
 	}
-	frame, err = Success(t.req.ID, result)
+	frame, err = success(t.req.ID, result)
 	if err != nil {
 		return failure(t.req.ID, wireError(err))
 	}
@@ -222,9 +221,9 @@ func (s *Session) survive(req protocol.Request, frame *[]byte) {
 	}
 }
 
-// Success is the frame that answers request id with result. A json.RawMessage has
+// success is the frame that answers request id with result. A json.RawMessage has
 // to be valid.
-func Success(id string, result any) ([]byte, error) {
+func success(id string, result any) ([]byte, error) {
 	payload, err := encode(result)
 	if err != nil {
 		return nil, fmt.Errorf("result: %w", err)

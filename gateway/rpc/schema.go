@@ -27,7 +27,7 @@ func NewSchemas(m *Mux) *Schemas {
 	b := &Schemas{Defs: Node{}, Methods: Node{}, taken: map[string]bool{}}
 	params := map[string]Node{}
 	for name, known := range m.methods { // before any result, so that what is taken has the plain names
-		n := b.keys(known.params, b.takes, func(f field) bool { return f.required })
+		n := b.takenKeys(known.params)
 		if known.closed {
 			n["additionalProperties"] = false
 		} else {
@@ -54,8 +54,9 @@ func (b *Schemas) Sent(t reflect.Type) Node { return b.sends(shapeOf(t, rules{})
 // Frames describes the frames themselves. They are closed: clients of the family drop
 // one with a key that they do not know.
 func (b *Schemas) Frames() Node {
-	request := b.keys(requestShape().shape, b.takes, func(f field) bool { return f.required })
-	response, event, failed := b.sentKeys(reflect.TypeFor[protocol.Response]()), b.sentKeys(reflect.TypeFor[protocol.Event]()), b.sentKeys(reflect.TypeFor[protocol.Error]())
+	sent := func(t reflect.Type) Node { return b.sentKeys(shapeOf(t, rules{})) }
+	request, response, event := b.takenKeys(requestShape().shape), sent(reflect.TypeFor[protocol.Response]()), sent(reflect.TypeFor[protocol.Event]())
+	failed := sent(reflect.TypeFor[protocol.Error]())
 	response["properties"].(Node)["error"] = failed
 	for _, n := range []Node{request, response, event, failed} {
 		n["additionalProperties"] = false
@@ -63,11 +64,16 @@ func (b *Schemas) Frames() Node {
 	return Node{protocol.TypeRequest: request, protocol.TypeResponse: response, protocol.TypeEvent: event}
 }
 
-func (b *Schemas) sentKeys(t reflect.Type) Node {
-	return b.keys(shapeOf(t, rules{}), b.sends, func(f field) bool { return f.sent })
+// takenKeys describes an object that is taken, where it stands.
+func (b *Schemas) takenKeys(s *shape) Node {
+	return b.keys(s, b.takes, func(f field) bool { return f.required })
 }
 
-// keys describes an object without a name of its own.
+// sentKeys describes an object that is sent, where it stands.
+func (b *Schemas) sentKeys(s *shape) Node {
+	return b.keys(s, b.sends, func(f field) bool { return f.sent })
+}
+
 func (b *Schemas) keys(s *shape, write func(*shape) Node, required func(field) bool) Node {
 	properties, needed := Node{}, []string{}
 	for _, f := range s.fields {
@@ -91,7 +97,7 @@ func orNull(n Node) Node { return Node{"anyOf": []Node{n, {"type": "null"}}} }
 func (b *Schemas) takes(s *shape) Node {
 	n, r := Node{}, s.rules
 	switch s.kind {
-	case text, moment:
+	case text:
 		n["type"] = "string"
 		if r.nonempty {
 			n["minLength"] = 1
@@ -118,7 +124,7 @@ func (b *Schemas) takes(s *shape) Node {
 		n["type"], n["additionalProperties"] = "object", b.takes(s.item)
 	case object:
 		if b.Defs[s.name] == nil {
-			def := b.keys(s, b.takes, func(f field) bool { return f.required })
+			def := b.takenKeys(s)
 			def["additionalProperties"] = false
 			b.Defs[s.name] = def
 		}
@@ -172,7 +178,7 @@ func (b *Schemas) sends(s *shape) Node {
 			name += ".sent"
 		}
 		if b.Defs[name] == nil {
-			b.Defs[name] = b.keys(s, func(of *shape) Node { return b.sends(of) }, func(f field) bool { return f.sent })
+			b.Defs[name] = b.sentKeys(s)
 		}
 		n = ref(name)
 	}
