@@ -43,7 +43,7 @@ func (e *Events) event(_ context.Context, _ *rpc.Session, p protocol.SystemEvent
 	return protocol.OK{OK: true}, nil
 }
 
-// Bounds of what is kept of an event.
+// Bounds of what is kept of a program, whoever tells of it.
 const (
 	maxText  = 512 // characters of its line
 	maxField = 256 // characters of any other text
@@ -102,6 +102,9 @@ func either(texts ...string) string {
 }
 
 func short(text string, most int) string {
+	if len(text) <= most { // in bytes, so in characters as well
+		return text
+	}
 	if runes := []rune(text); len(runes) > most {
 		return string(runes[:most])
 	}

@@ -61,7 +61,7 @@ func (p *Store) Version() int64 {
 func Tracked(c protocol.ClientInfo) bool { return c.Mode != "cli" }
 
 func key(s *rpc.Session) string {
-	return strings.ToLower(cmp.Or(s.DeviceID, s.Client.InstanceID, s.ID))
+	return strings.ToLower(cmp.Or(s.DeviceID, short(s.Client.InstanceID, maxField), s.ID))
 }
 
 // Connected notes a client that has been let in.
@@ -74,16 +74,20 @@ func (p *Store) note(s *rpc.Session, reason string) {
 	if !Tracked(s.Client) {
 		return
 	}
-	host, k := cmp.Or(s.Client.DisplayName, s.Client.ID), key(s)
+	c, k := s.Client, key(s)
+	for _, text := range []*string{&c.DisplayName, &c.Version, &c.Platform, &c.DeviceFamily, &c.ModelIdentifier, &c.InstanceID} {
+		*text = short(*text, maxField)
+	}
+	host := cmp.Or(c.DisplayName, c.ID)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	old := p.entries[k]
 	p.putLocked(k, protocol.PresenceEntry{
-		Host: host, IP: s.RemoteIP, Version: s.Client.Version, Platform: s.Client.Platform,
-		DeviceFamily: s.Client.DeviceFamily, ModelIdentifier: s.Client.ModelIdentifier, Mode: s.Client.Mode,
-		DeviceID: s.DeviceID, InstanceID: cmp.Or(s.DeviceID, s.Client.InstanceID), Reason: reason,
-		Roles: union(old.Roles, []string{s.Role}), Scopes: union(old.Scopes, s.Scopes),
-		Text: fmt.Sprintf("Node: %s · mode %s", host, s.Client.Mode), TS: p.now().UnixMilli(), LastInputSeconds: old.LastInputSeconds, Tags: old.Tags,
+		Host: host, IP: s.RemoteIP, Version: c.Version, Platform: c.Platform,
+		DeviceFamily: c.DeviceFamily, ModelIdentifier: c.ModelIdentifier, Mode: c.Mode,
+		DeviceID: s.DeviceID, InstanceID: cmp.Or(s.DeviceID, c.InstanceID), Reason: reason,
+		Roles: union(old.Roles, []string{s.Role}), Scopes: union(old.Scopes, few(s.Scopes)),
+		Text: fmt.Sprintf("Node: %s · mode %s", host, c.Mode), TS: p.now().UnixMilli(), LastInputSeconds: old.LastInputSeconds, Tags: old.Tags,
 	})
 }
 
@@ -110,10 +114,12 @@ func (p *Store) dropLocked(n int) {
 	p.order = slices.Delete(p.order, 0, n)
 }
 
+// union is the texts of both lists in their order, each once, and maxList at most.
 func union(a, b []string) []string {
 	out := slices.Concat(a, b)
 	slices.Sort(out)
-	return slices.Compact(out)
+	out = slices.Compact(out)
+	return out[:min(len(out), maxList)]
 }
 
 // List returns the entries, the newest first, the gateway's own with the time of now.
