@@ -3,30 +3,18 @@ package gateway
 import (
 	"bytes"
 	"encoding/json"
-	"time"
 
-	"github.com/coderclaw/coderclaw/gateway/approvals"
-	"github.com/coderclaw/coderclaw/gateway/channels"
-	"github.com/coderclaw/coderclaw/gateway/configview"
-	"github.com/coderclaw/coderclaw/gateway/devices"
-	"github.com/coderclaw/coderclaw/gateway/health"
-	"github.com/coderclaw/coderclaw/gateway/heartbeat"
-	"github.com/coderclaw/coderclaw/gateway/logs"
-	"github.com/coderclaw/coderclaw/gateway/nodes"
-	"github.com/coderclaw/coderclaw/gateway/presence"
-	"github.com/coderclaw/coderclaw/gateway/protocol"
+	"github.com/coderclaw/coderclaw/gateway/config"
 	"github.com/coderclaw/coderclaw/gateway/rescue"
 	"github.com/coderclaw/coderclaw/gateway/rpc"
 )
 
-// reference has all the methods, for what describes them; none is to be called.
+// reference has all the methods, those of a rescue gateway among them, for what describes
+// them; none is to be called.
 func reference() *rpc.Mux {
-	m, chans := &rpc.Mux{}, channels.New(nil, time.Now)
-	register(m, health.New(protocol.Identity{}, "", health.Sources{}, nil, time.Now), logs.New(""), chans, configview.New(nil),
-		approvals.NewLists("", nil), approvals.NewDecisions(nil, nil), nodes.New(nodes.Options{}, time.Now),
-		devices.New(nil, nil, nil, nil), presence.New(presence.Self{}, time.Now), presence.NewEvents(nil, nil, nil),
-		heartbeat.New(heartbeat.Schedule{}, nil, nil), rescue.New(nil, time.Now))
-	return m
+	g := &Gateway{mux: &rpc.Mux{}, o: Options{Config: &config.Snapshot{}, Rescue: struct{ rescue.Supervisor }{}}}
+	g.plugIn("")
+	return g.mux
 }
 
 // Reference describes what a gateway answers and sends, for the documentation.

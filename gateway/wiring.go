@@ -33,7 +33,7 @@ func register(m *rpc.Mux, features ...feature) {
 }
 
 // plugIn makes the features, shows those to each other that need it, and adds their
-// methods. What is added here is added to reference as well.
+// methods. It needs the options, and calls nothing of what they hold.
 func (g *Gateway) plugIn(host string) {
 	o, cfg := &g.o, g.o.Config.Config
 	now := time.Now
