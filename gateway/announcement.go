@@ -35,8 +35,7 @@ const sshPort = 22
 
 // announcement is what the network is told of the gateway.
 func (g *Gateway) announcement() discovery.Options {
-	o := discovery.Options{Profile: g.o.Profile, TLS: g.o.TLS != nil, Log: g.o.Log, Full: g.o.Config.Config.Discovery.MDNS == config.MDNSFull}
-	o.Host, _ = os.Hostname() // New had it
+	o := discovery.Options{Host: g.presence.Host(), Profile: g.o.Profile, TLS: g.o.TLS != nil, Log: g.o.Log, Full: g.o.Config.Config.Discovery.MDNS == config.MDNSFull}
 	for _, l := range g.o.Listeners {
 		if at, ok := l.Addr().(*net.TCPAddr); ok {
 			o.Listening = append(o.Listening, at.AddrPort())
