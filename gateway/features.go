@@ -93,8 +93,8 @@ func (g *Gateway) features() protocol.Features {
 // broadcast sends an event to everybody who may have it.
 func (g *Gateway) broadcast(event string, payload any) { g.broadcastOf(event, payload, nil) }
 
-// broadcastOf is broadcast of a payload that tells of a state, whose version of is: the
-// state may have changed since it was read.
+// broadcastOf is broadcast of a payload that tells of a state: of is the version that the
+// payload tells of, as the state may have changed since. It is nil for other payloads.
 func (g *Gateway) broadcastOf(event string, payload any, of *protocol.StateVersion) {
 	k, known := g.kinds[event]
 	if !known {
@@ -103,7 +103,7 @@ func (g *Gateway) broadcastOf(event string, payload any, of *protocol.StateVersi
 	}
 	d := rpc.Delivery{Drop: k.drop, Need: k.need, Version: of}
 	if k.versioned != (of != nil) {
-		g.o.Log.Error("an event with the version of a state that it is not of, or without one, was not sent", "event", event)
+		g.o.Log.Error("an event was not sent: those of presence and health need the version of the state, others have none", "event", event)
 		return
 	}
 	if err := g.hub.Broadcast(event, payload, d); err != nil {

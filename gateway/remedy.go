@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -14,53 +15,45 @@ import (
 // request has the words that the protocol fixes, whole.
 type remedies struct{ profile string } // "" for a gateway that no registry knows
 
-// fixes are the commands, below coderclaw, by the beginning of what was wrong; the
-// first that fits counts. Holds is a word that has to follow as well, "" for none. A
-// command that ends with a blank takes what the close is about.
-var fixes = []struct{ begins, holds, command string }{
-	{"pairing required", "", "devices approve "},
-	{"device signature expired", "", "logs"}, // which says how far the clocks are apart
-	{"device ", "", "devices list"},
-	{"unauthorized: device token", "", "devices list"},
-	{"unauthorized: gateway ", "Control UI", "open"}, // which lets a browser in without a token
-	{"unauthorized: gateway ", "", "gateway status"},
-	{"unauthorized: too many", "", "gateway restart"},
-	{"origin not allowed", "", "config get gateway.controlUi.allowedOrigins"},
-	{"control ui requires", "", "open"},
-	{"Error: the store", "", "doctor"},
-	{signedOut, "", "open"},
-	{"", "", "logs"},
+// Remedy is one command that close reasons name.
+type Remedy struct {
+	Begins, Holds string // of what was wrong: its beginning, and a word in it; "" for any
+	Command       string // below coderclaw
+	takes         bool   // it takes what the close is about
+}
+
+// fixes are the remedies; the first that fits counts.
+var fixes = []Remedy{
+	{"pairing required", "", "devices approve", true},
+	{"device signature expired", "", "logs", false}, // which says how far the clocks are apart
+	{"device ", "", "devices list", false},
+	{"unauthorized: device token", "", "devices list", false},
+	{"unauthorized: gateway ", "Control UI", "open", false}, // which lets a browser in without a token
+	{"unauthorized: gateway ", "", "gateway status", false},
+	{"unauthorized: too many", "", "gateway restart", false},
+	{"origin not allowed", "", "config get gateway.controlUi.allowedOrigins", false},
+	{"control ui requires", "", "open", false},
+	{"Error: the store", "", "doctor", false},
+	{signedOut, "", "open", false},
+	{"", "", "logs", false},
 }
 
 // signedOut ends the connection of a browser whose ticket lets it in no longer.
 const signedOut = "signed out after a time"
 
-// Remedy is one command that a close reason names.
-type Remedy struct{ Begins, Holds, Command string } // Begins is "" for everything else
-
 // Remedies are the commands that close reasons name, for the documentation.
-func Remedies() []Remedy {
-	var all []Remedy
-	for _, f := range fixes {
-		all = append(all, Remedy{f.begins, f.holds, strings.TrimSpace(f.command)})
-	}
-	return all
-}
+func Remedies() []Remedy { return slices.Clone(fixes) }
 
 // reason is text with the remedy, in at most protocol.MaxReason bytes. What does not
 // fit goes in this order: what is in round brackets at the end of text, what the
 // close is about, the end of text.
 func (r remedies) reason(text, about string) string {
-	command := ""
-	for _, f := range fixes {
-		if strings.HasPrefix(text, f.begins) && strings.Contains(text, f.holds) {
-			command = f.command
-			break
-		}
-	}
-	short := strings.TrimSpace(command)
-	if strings.HasSuffix(command, " ") {
-		command += about
+	fix := fixes[slices.IndexFunc(fixes, func(f Remedy) bool { // the last fits everything
+		return strings.HasPrefix(text, f.Begins) && strings.Contains(text, f.Holds)
+	})]
+	short, command := fix.Command, fix.Command
+	if fix.takes {
+		command += " " + about
 	}
 	brief := text
 	if i := strings.LastIndex(text, " ("); i > 0 && strings.HasSuffix(text, ")") {
