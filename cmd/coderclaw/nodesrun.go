@@ -102,7 +102,7 @@ func runOn(ctx context.Context, t target, conn *client.Client, nodeID string, re
 	}
 	wait := req.Timeout + nodeAnswerMs
 	var res protocol.NodeInvokeResult
-	if err := conn.Call(ctx, "node.invoke", protocol.NodeInvokeParams{NodeID: nodeID, Command: "system.run", Params: params, TimeoutMs: &wait, IdempotencyKey: uuid.NewString()}, &res); err != nil {
+	if err := conn.Call(ctx, "node.invoke", protocol.NodeInvokeParams{NodeID: nodeID, Command: protocol.CommandRun, Params: params, TimeoutMs: &wait, IdempotencyKey: uuid.NewString()}, &res); err != nil {
 		return none, err
 	}
 	var out nodehost.RunResult

@@ -19,12 +19,6 @@ type Nodes interface {
 	Ask(ctx context.Context, nodeID, command string, params json.RawMessage) (json.RawMessage, error)
 }
 
-// Commands of a node that keeps such a list.
-const (
-	commandGet = "system.execApprovals.get"
-	commandSet = "system.execApprovals.set"
-)
-
 // Lists answers for the lists of what may run.
 type Lists struct {
 	file  execpolicy.File
@@ -60,7 +54,7 @@ func (l *Lists) set(ctx context.Context, _ *rpc.Session, p protocol.ExecApproval
 }
 
 func (l *Lists) nodeGet(ctx context.Context, _ *rpc.Session, p protocol.NodeParams) (json.RawMessage, error) {
-	return l.nodes.Ask(ctx, p.NodeID, commandGet, json.RawMessage("{}"))
+	return l.nodes.Ask(ctx, p.NodeID, protocol.CommandApprovalsGet, json.RawMessage("{}"))
 }
 
 func (l *Lists) nodeSet(ctx context.Context, _ *rpc.Session, p protocol.ExecApprovalsNodeSetParams) (json.RawMessage, error) {
@@ -68,5 +62,5 @@ func (l *Lists) nodeSet(ctx context.Context, _ *rpc.Session, p protocol.ExecAppr
 	if err != nil {
 		return nil, err
 	}
-	return l.nodes.Ask(ctx, p.NodeID, commandSet, params)
+	return l.nodes.Ask(ctx, p.NodeID, protocol.CommandApprovalsSet, params)
 }

@@ -49,7 +49,7 @@ func New(o Options) *Host {
 	tools := newToolbox(o.Environ)
 	o.Client.Role, o.Client.Mode, o.Client.Scopes = protocol.RoleNode, "node", nil
 	o.Client.Node = &protocol.NodeOffer{Caps: []string{"system"}, PathEnv: tools.path,
-		Commands: []string{"system.run", "system.which", "system.execApprovals.get", "system.execApprovals.set"}}
+		Commands: []string{protocol.CommandRun, protocol.CommandWhich, protocol.CommandApprovalsGet, protocol.CommandApprovalsSet}}
 	return &Host{o: o, tools: tools}
 }
 
@@ -186,22 +186,22 @@ func (h *Host) carryOut(ctx context.Context, c *client.Client, req protocol.Node
 		params = json.RawMessage(*req.ParamsJSON)
 	}
 	switch req.Command {
-	case "system.run":
+	case protocol.CommandRun:
 		p, err := decode[runParams](params)
 		if err != nil {
 			return nil, err
 		}
 		return h.run(ctx, c, req, p)
-	case "system.which":
+	case protocol.CommandWhich:
 		p, err := decode[whichParams](params)
 		if err != nil {
 			return nil, err
 		}
 		return h.tools.which(p), nil
-	case "system.execApprovals.get":
+	case protocol.CommandApprovalsGet:
 		s, err := h.o.Policy.Ensure(ctx)
 		return execpolicy.Shown(s), err
-	case "system.execApprovals.set":
+	case protocol.CommandApprovalsSet:
 		p, err := decode[protocol.ExecApprovalsSetParams](params)
 		if err != nil {
 			return nil, err

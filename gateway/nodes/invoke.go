@@ -22,14 +22,6 @@ const (
 	maxTimeout = (1<<31 - 1) * time.Millisecond
 )
 
-// Commands that read or write the list of what a node runs unasked; only
-// exec.approvals.node.* may send them.
-const (
-	CommandApprovalsGet = "system.execApprovals.get"
-	CommandApprovalsSet = "system.execApprovals.set"
-	commandRun          = "system.run"
-)
-
 // invokes are the requests that wait for an answer of a node.
 type invokes struct {
 	mu      sync.Mutex // guards what follows
@@ -67,7 +59,7 @@ func (f *Feature) invoke(ctx context.Context, s *rpc.Session, p protocol.NodeInv
 	if p.NodeID == "" || p.Command == "" {
 		return none, protocol.Invalid("nodeId and command required")
 	}
-	if p.Command == CommandApprovalsGet || p.Command == CommandApprovalsSet {
+	if p.Command == protocol.CommandApprovalsGet || p.Command == protocol.CommandApprovalsSet {
 		no := protocol.Invalid("node.invoke does not allow system.execApprovals.*; use exec.approvals.node.*")
 		no.Details = map[string]string{"command": p.Command}
 		return none, no
@@ -81,7 +73,7 @@ func (f *Feature) invoke(ctx context.Context, s *rpc.Session, p protocol.NodeInv
 		no.Details = map[string]string{"reason": why, "command": p.Command}
 		return none, no
 	}
-	if p.Command == commandRun {
+	if p.Command == protocol.CommandRun {
 		var no *protocol.Error
 		if p.Params, no = f.runParams(s, p.Params); no != nil {
 			return none, no

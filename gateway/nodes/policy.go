@@ -13,7 +13,7 @@ type Policy struct{ Allow, Deny []string }
 // Commands that a node of some kind may carry out without being named in the
 // config. What records or changes something of a person is in none of the lists.
 func systemSet() []string {
-	return []string{"system.run", "system.which", "system.notify", "browser.proxy"}
+	return []string{protocol.CommandRun, protocol.CommandWhich, "system.notify", "browser.proxy"}
 }
 
 func canvasSet() []string {

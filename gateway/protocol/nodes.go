@@ -142,6 +142,15 @@ type NodeOffer struct {
 	PathEnv     string
 }
 
+// Commands of nodes by which the gateway and its own node host know each other. Nodes may
+// have any others.
+const (
+	CommandRun          = "system.run"
+	CommandWhich        = "system.which"
+	CommandApprovalsGet = "system.execApprovals.get" // reads the list of what the node runs unasked
+	CommandApprovalsSet = "system.execApprovals.set"
+)
+
 // NodeInvokeParams are the parameters of node.invoke.
 type NodeInvokeParams struct {
 	NodeID         string          `json:"nodeId" rule:"required,nonempty"`
