@@ -7,7 +7,6 @@ package approvals
 import (
 	"context"
 	"encoding/json"
-	"errors"
 
 	"github.com/coderclaw/coderclaw/gateway/execpolicy"
 	"github.com/coderclaw/coderclaw/gateway/protocol"
@@ -47,9 +46,6 @@ func (l *Lists) get(ctx context.Context, _ *rpc.Session, _ protocol.Empty) (prot
 
 func (l *Lists) set(ctx context.Context, _ *rpc.Session, p protocol.ExecApprovalsSetParams) (protocol.ExecApprovalsSnapshot, error) {
 	s, err := l.file.Set(ctx, p.File, p.BaseHash)
-	if errors.Is(err, execpolicy.ErrBaseRequired) || errors.Is(err, execpolicy.ErrChanged) {
-		err = protocol.Invalid(err.Error())
-	}
 	return execpolicy.Shown(s), err
 }
 

@@ -130,7 +130,7 @@ func TestFile(t *testing.T) {
 		t.Fatalf("%+v %v", again, err)
 	}
 	next := protocol.ExecApprovalsFile{Version: 1, Socket: &protocol.ExecApprovalsSocket{Path: "/s", Token: "t"}}
-	if _, err := f.Set(t.Context(), next, ""); !errors.Is(err, ErrBaseRequired) {
+	if _, err := f.Set(t.Context(), next, ""); !errors.Is(err, errBaseRequired) {
 		t.Errorf("without a base: %v", err)
 	}
 	if _, err := f.Set(t.Context(), next, strings.Repeat("0", 64)); !errors.Is(err, ErrChanged) {

@@ -21,10 +21,10 @@ import (
 	"github.com/coderclaw/coderclaw/internal/lockfile"
 )
 
-// Names of the file and of the lock for changing it, in a state dir.
+// Names in a state dir: of the file, and of the lock for changing it.
 const (
 	FileName = "exec-approvals.json"
-	LockName = "exec-approvals.lock"
+	lockName = "exec-approvals.lock"
 )
 
 // maxFile bounds the file, in bytes.
@@ -39,10 +39,11 @@ func In(stateDir string) File { return File{stateDir} }
 
 func (f File) path() string { return filepath.Join(f.dir, FileName) }
 
-// Errors of Set that the caller can mend by reading anew.
+// Errors of Set that the caller can mend by reading anew, in the form in which a client
+// is told of them.
 var (
-	ErrBaseRequired = errors.New("exec approvals base hash required; re-run exec.approvals.get and retry")
-	ErrChanged      = errors.New("exec approvals changed since last load; re-run exec.approvals.get and retry")
+	errBaseRequired = protocol.Invalid("exec approvals base hash required; re-run exec.approvals.get and retry")
+	ErrChanged      = protocol.Invalid("exec approvals changed since last load; re-run exec.approvals.get and retry")
 )
 
 // Load reads the file; one that is not there is an empty one, by which nothing runs.
@@ -102,12 +103,12 @@ func (f File) Ensure(ctx context.Context) (protocol.ExecApprovalsSnapshot, error
 }
 
 // Set replaces the file, of which the caller must have seen the content with the hash
-// base. A socket that next does not name is kept. It fails with ErrBaseRequired and ErrChanged.
+// base, else the error is a *protocol.Error. A socket that next does not name is kept.
 func (f File) Set(ctx context.Context, next protocol.ExecApprovalsFile, base string) (protocol.ExecApprovalsSnapshot, error) {
 	return f.change(ctx, func(old protocol.ExecApprovalsSnapshot) (*protocol.ExecApprovalsFile, error) {
 		switch {
 		case old.Exists && base == "":
-			return nil, ErrBaseRequired
+			return nil, errBaseRequired
 		case base != "" && base != old.Hash:
 			return nil, ErrChanged
 		}
@@ -161,7 +162,7 @@ func (f File) Used(ctx context.Context, agent, path, command string, add bool, n
 
 // change replaces the file by what do makes of it, under its lock; nil leaves it.
 func (f File) change(ctx context.Context, do func(protocol.ExecApprovalsSnapshot) (*protocol.ExecApprovalsFile, error)) (protocol.ExecApprovalsSnapshot, error) {
-	lock, err := lockfile.Acquire(ctx, filepath.Join(f.dir, LockName))
+	lock, err := lockfile.Acquire(ctx, filepath.Join(f.dir, lockName))
 	if err != nil {
 		return protocol.ExecApprovalsSnapshot{}, err
 	}

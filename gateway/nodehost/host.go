@@ -207,9 +207,6 @@ func (h *Host) carryOut(ctx context.Context, c *client.Client, req protocol.Node
 			return nil, err
 		}
 		s, err := h.o.Policy.Set(ctx, p.File, p.BaseHash)
-		if errors.Is(err, execpolicy.ErrBaseRequired) || errors.Is(err, execpolicy.ErrChanged) {
-			err = protocol.Invalid(err.Error())
-		}
 		return execpolicy.Shown(s), err
 	}
 	return nil, protocol.Invalid("command not supported: " + req.Command)
