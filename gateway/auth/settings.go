@@ -67,14 +67,11 @@ func Resolve(gw config.Gateway, env func(string) (string, bool), flags Flags) (S
 		s.Mode = config.ResolveAuthMode(cfg, s.Token != "", s.Password != "")
 	}
 	s.AllowTailscale = gw.TailscaleAllowed(s.Mode)
-	refuse := func(text string) (Settings, error) {
-		return Settings{}, exitcode.With(exitcode.Auth, errors.New(text))
-	}
 	switch {
 	case s.Mode == config.AuthToken && s.Token == "" && !s.AllowTailscale:
-		return refuse(config.NoTokenConfigured + "\nSet gateway.auth.token (or " + config.EnvToken + "), or pass --token.")
+		return Settings{}, config.ErrNoToken("")
 	case s.Mode == config.AuthPassword && s.Password == "":
-		return refuse(config.NoPasswordSet + "\nSet gateway.auth.password (or " + config.EnvPassword + "), or pass --password.")
+		return Settings{}, config.ErrNoPassword("")
 	case s.Mode == "":
 		return Settings{}, exitcode.With(exitcode.Auth, fmt.Errorf("%w; make one with: %s, or pass --token or --password", ErrNoCredential, flags.Setup))
 	}

@@ -23,9 +23,9 @@ func (s *Snapshot) AuthGate(mode string, addrs []netip.AddrPort, haveToken, have
 			return err
 		}
 	case mode == AuthToken && !haveToken:
-		return errNoToken(hint)
+		return ErrNoToken(hint)
 	case mode == AuthPassword && !havePassword:
-		return errNoPassword(hint)
+		return ErrNoPassword(hint)
 	case mode == AuthToken, mode == AuthPassword:
 	case mode == AuthTrustedProxy:
 		if err := gw.proxyGate(addrs); err != nil {

@@ -15,8 +15,8 @@ import (
 const (
 	MissingConfig     = "Missing config."
 	StartBlocked      = "Gateway start blocked:"
-	NoTokenConfigured = "Gateway auth is set to token, but no token is configured."
-	NoPasswordSet     = "Gateway auth is set to password, but no password is configured."
+	noTokenConfigured = "Gateway auth is set to token, but no token is configured."
+	noPasswordSet     = "Gateway auth is set to password, but no password is configured."
 	RefusingToBind    = "refusing to bind gateway to"
 	AlreadyListening  = "another gateway instance is already listening on"
 	FailedToBind      = "failed to bind gateway socket on"
@@ -46,14 +46,14 @@ func errStartBlocked(mode string) error {
 	return exitcode.With(exitcode.Config, fmt.Errorf("%s set gateway.mode=local (current: %s) or pass --allow-unconfigured.", StartBlocked, mode))
 }
 
-// errNoToken is for auth mode token without a token.
-func errNoToken(hint string) error {
-	return exitcode.With(exitcode.Auth, errors.New(NoTokenConfigured+"\nSet gateway.auth.token (or "+EnvToken+"), or pass --token."+hint))
+// ErrNoToken is for auth mode token without a token; hint is put behind it.
+func ErrNoToken(hint string) error {
+	return exitcode.With(exitcode.Auth, errors.New(noTokenConfigured+"\nSet gateway.auth.token (or "+EnvToken+"), or pass --token."+hint))
 }
 
-// errNoPassword is for auth mode password without a password.
-func errNoPassword(hint string) error {
-	return exitcode.With(exitcode.Auth, errors.New(NoPasswordSet+"\nSet gateway.auth.password (or "+EnvPassword+"), or pass --password."+hint))
+// ErrNoPassword is for auth mode password without a password; hint is put behind it.
+func ErrNoPassword(hint string) error {
+	return exitcode.With(exitcode.Auth, errors.New(noPasswordSet+"\nSet gateway.auth.password (or "+EnvPassword+"), or pass --password."+hint))
 }
 
 // errNoCredential is for a gateway that has neither and whose auth mode nobody chose.
