@@ -58,6 +58,10 @@ func checkBase(base int) error {
 	return nil
 }
 
+// DefaultPort is the base port of the profile default, and so where a gateway is looked for
+// of which nothing else is known.
+const DefaultPort = 18789
+
 // IsBuiltin tells whether name is one of the profiles that always exist.
 func IsBuiltin(name string) bool { return builtinBase(name) != 0 }
 
@@ -65,7 +69,7 @@ func IsBuiltin(name string) bool { return builtinBase(name) != 0 }
 func builtinBase(name string) int {
 	switch name {
 	case Default:
-		return 18789
+		return DefaultPort
 	case Dev:
 		return 19001
 	case Rescue:

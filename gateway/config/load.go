@@ -70,12 +70,9 @@ func LoadProfile(p profiles.Profile, lookup func(string) (string, bool)) (*Snaps
 	return s, nil
 }
 
-// defaultPort is the base port of the profile default (design: "Names, paths, ports").
-const defaultPort = 18789
-
 func parse(path string, raw []byte, exists bool, lookup func(string) (string, bool)) (*Snapshot, error) {
 	sum := sha256.Sum256(raw)
-	s := &Snapshot{Path: path, Exists: exists, Raw: raw, Hash: hex.EncodeToString(sum[:]), port: defaultPort}
+	s := &Snapshot{Path: path, Exists: exists, Raw: raw, Hash: hex.EncodeToString(sum[:]), port: profiles.DefaultPort}
 	s.fullHash = s.Hash
 	if lookup == nil {
 		lookup = func(string) (string, bool) { return "", false }

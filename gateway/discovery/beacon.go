@@ -13,6 +13,7 @@ import (
 	"unicode"
 
 	"github.com/coderclaw/coderclaw/internal/mdns"
+	"github.com/coderclaw/coderclaw/profiles"
 )
 
 // serviceType is the kind of service that a gateway is.
@@ -20,9 +21,6 @@ const serviceType = "_coderclaw-gw._tcp"
 
 // Domain is the one in which gateways are looked for.
 const Domain = mdns.Domain + "."
-
-// defaultPort is that of a gateway that says none (spec/cli §4).
-const defaultPort = 18789
 
 // Beacon is a gateway that somebody announces. All of it was said by strangers: it
 // proves nothing, and no credential may go there because of it.
@@ -115,7 +113,7 @@ func (b Beacon) url() string {
 		port = b.GatewayPort
 	}
 	if port == 0 {
-		port = defaultPort
+		port = profiles.DefaultPort
 	}
 	return scheme + "://" + net.JoinHostPort(host, strconv.Itoa(port))
 }
