@@ -27,7 +27,7 @@ func RenewToken(ctx context.Context, p profiles.Profile, lookup func(string) (st
 	if _, err := os.Stat(p.ConfigPath); missing(err) {
 		return errMissingConfig(flagOf(p))
 	}
-	lock, err := lockfile.Acquire(ctx, filepath.Join(p.StateDir, "setup.lock"))
+	lock, err := lockfile.Acquire(ctx, filepath.Join(p.StateDir, setupLock))
 	if err != nil {
 		return fmt.Errorf("config %s: %w", p.ConfigPath, err)
 	}
@@ -47,7 +47,7 @@ func renewLocked(p profiles.Profile, lookup func(string) (string, bool), prepare
 		return exitcode.With(exitcode.Auth, fmt.Errorf("%w %s: %s", ErrTokenElsewhere, p.ConfigPath, why))
 	}
 	token := newToken()
-	after, err := json5.Set(s.Raw, []string{"gateway", "auth", "token"}, json5.Quote(token))
+	after, err := setToken(s.Raw, token)
 	if err != nil {
 		return exitcode.With(exitcode.Config, fmt.Errorf("config %s: %w", p.ConfigPath, err))
 	}
@@ -77,15 +77,14 @@ func renewGood(path, old, token string) (undo func() error, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("last good config: %w", err)
 	}
-	key := []string{"gateway", "auth", "token"}
 	tree, err := json5.Parse(raw)
 	if err != nil {
 		return nothing, nil // no gateway starts with it
 	}
-	if have := tree.Get(key[0]).Get(key[1]).Get(key[2]); have == nil || have.Kind != json5.String || have.Text != old {
+	if writtenToken(tree) != old {
 		return nothing, nil
 	}
-	after, err := json5.Set(raw, key, json5.Quote(token))
+	after, err := setToken(raw, token)
 	if err == nil {
 		err = atomicfile.WriteFile(path, after, 0o600)
 	}
@@ -95,13 +94,23 @@ func renewGood(path, old, token string) (undo func() error, err error) {
 	return func() error { return atomicfile.WriteFile(path, raw, 0o600) }, nil
 }
 
+// writtenToken is what stands at gateway.auth.token, "" when that is no text.
+func writtenToken(tree *json5.Value) string {
+	if v := tree.Get("gateway").Get("auth").Get("token"); v != nil && v.Kind == json5.String {
+		return v.Text
+	}
+	return ""
+}
+
+// setToken is text with that token at gateway.auth.token, and nothing else changed.
+func setToken(text []byte, token string) ([]byte, error) {
+	return json5.Set(text, []string{"gateway", "auth", "token"}, json5.Quote(token))
+}
+
 // tokenElsewhere says where the token comes from when the root file does not hold
 // it, "" when it does.
 func (s *Snapshot) tokenElsewhere(token string, lookup func(string) (string, bool)) string {
-	written := ""
-	if v := s.Tree.Get("gateway").Get("auth").Get("token"); v != nil && v.Kind == json5.String {
-		written = v.Text
-	}
+	written := writtenToken(s.Tree)
 	switch {
 	case written != "" && written == token:
 		return ""

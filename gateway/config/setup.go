@@ -66,6 +66,9 @@ func Setup(ctx context.Context, p profiles.Profile, o SetupOptions) (SetupReport
 	return setup(ctx, p, o, thisHost())
 }
 
+// setupLock is the name of the lock under which a config is written, in the state dir.
+const setupLock = "setup.lock"
+
 func setup(ctx context.Context, p profiles.Profile, o SetupOptions, h host) (SetupReport, error) {
 	if o.Port < 0 || o.Port > 65535 {
 		return SetupReport{}, exitcode.With(exitcode.Usage, fmt.Errorf("port: must be a whole number from 1 to 65535, is %d", o.Port))
@@ -88,7 +91,7 @@ func setup(ctx context.Context, p profiles.Profile, o SetupOptions, h host) (Set
 	if err := stateDir.apply(); err != nil {
 		return SetupReport{}, err
 	}
-	lock, err := lockfile.Acquire(ctx, filepath.Join(p.StateDir, "setup.lock"))
+	lock, err := lockfile.Acquire(ctx, filepath.Join(p.StateDir, setupLock))
 	if err != nil {
 		return SetupReport{}, fmt.Errorf("setup: %w", err)
 	}
