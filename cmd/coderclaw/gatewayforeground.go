@@ -71,7 +71,7 @@ func (a *app) gatewayForeground(ctx context.Context, c *cli.Command) error {
 	settings, err := a.gatewayAuth(c, cfg, p)
 	if errors.Is(err, auth.ErrNoCredential) {
 		for _, addr := range addrs {
-			if wide := config.BindGate(addr, false); wide != nil {
+			if wide := config.BindGate(addr); wide != nil {
 				return wide
 			}
 		}

@@ -15,7 +15,7 @@ func (s *Snapshot) AuthGate(mode string, addrs []netip.AddrPort, haveToken, have
 	gw := s.Config.Gateway
 	hint := ""
 	if gw.Remote.Token != "" && !haveToken {
-		hint = "\n" + RemoteTokenUse
+		hint = "\n" + remoteTokenUse
 	}
 	switch {
 	case mode == AuthToken && !haveToken && gw.TailscaleAllowed(mode):

@@ -41,7 +41,7 @@ type bundled struct {
 // spot is a place in the merged config.
 type spot struct {
 	rule string   // dotted, without indexes: what the rules about secrets look at
-	show string   // in the grammar of ParsePath
+	show string   // in the grammar of parsePath
 	keys []string // from the root down; meaningless below a list
 	list bool     // a list lies on the way
 }

@@ -155,7 +155,7 @@ func TestRenewCredentials(t *testing.T) {
 func TestLoadBundleErrors(t *testing.T) {
 	t.Parallel()
 	p := profiles.Profile{Name: "work", ConfigPath: filepath.Join(t.TempDir(), "c.json")}
-	if _, err := LoadBundle(p); exitcode.Of(err) != exitcode.Config || !strings.Contains(err.Error(), MissingConfig) {
+	if _, err := LoadBundle(p); exitcode.Of(err) != exitcode.Config || !strings.Contains(err.Error(), missingConfig) {
 		t.Errorf("no file: %v", err)
 	}
 	for text, want := range map[string]string{

@@ -78,20 +78,20 @@ func ModeGate(s *Snapshot) error {
 // bindGate is the reason why addrs may not be bound without a credential.
 func bindGate(addrs []netip.AddrPort) error {
 	for _, a := range addrs {
-		if err := BindGate(a, false); err != nil {
+		if err := BindGate(a); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// BindGate refuses an address that other machines can reach when there is no
-// credential; the error is marked exitcode.Auth.
-func BindGate(addr netip.AddrPort, haveCredential bool) error {
-	if haveCredential || addr.Addr().Unmap().IsLoopback() {
+// BindGate is the reason why addr may not be bound without a credential: other machines can
+// reach it. The error is marked exitcode.Auth.
+func BindGate(addr netip.AddrPort) error {
+	if addr.Addr().Unmap().IsLoopback() {
 		return nil
 	}
-	return ErrBindWithoutAuth(addr)
+	return errBindWithoutAuth(addr)
 }
 
 // ResolveAuthMode returns the auth mode of a gateway: what the file says, else

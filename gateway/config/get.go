@@ -9,10 +9,10 @@ import (
 	"github.com/coderclaw/coderclaw/internal/exitcode"
 )
 
-// ParsePath splits a path as people type it: dots between keys, [i] or [key] for an
+// parsePath splits a path as people type it: dots between keys, [i] or [key] for an
 // item or a key, and a backslash that takes the next character literally. Empty
 // segments are dropped. Errors are marked exitcode.Usage.
-func ParsePath(path string) ([]string, error) {
+func parsePath(path string) ([]string, error) {
 	var segments []string
 	var cur strings.Builder
 	flush := func() {
@@ -60,7 +60,7 @@ func pathError(format string, args ...any) error {
 // Get returns the value at path after includes, variables and defaults, with every
 // secret replaced by the Sentinel; false when there is none. Numbers are float64.
 func (s *Snapshot) Get(path string) (any, bool, error) {
-	segments, err := ParsePath(path)
+	segments, err := parsePath(path)
 	if err != nil {
 		return nil, false, err
 	}
@@ -68,12 +68,12 @@ func (s *Snapshot) Get(path string) (any, bool, error) {
 	if !ok {
 		return nil, false, nil
 	}
-	return RedactedAt(strings.Join(segments, "."), v), true, nil
+	return redactedAt(strings.Join(segments, "."), v), true, nil
 }
 
 // GetSecret is Get without redaction, for those that use the value instead of showing it.
 func (s *Snapshot) GetSecret(path string) (any, bool, error) {
-	segments, err := ParsePath(path)
+	segments, err := parsePath(path)
 	if err != nil {
 		return nil, false, err
 	}

@@ -27,7 +27,7 @@ func TestParsePath(t *testing.T) {
 		{"..", nil, "Path is empty."},
 		{`a\`, []string{"a"}, ""},
 	} {
-		got, err := ParsePath(tt.path)
+		got, err := parsePath(tt.path)
 		text := ""
 		if err != nil {
 			text = err.Error()
@@ -36,7 +36,7 @@ func TestParsePath(t *testing.T) {
 			}
 		}
 		if text != tt.err || !cmp.Equal(got, tt.want) {
-			t.Errorf("ParsePath(%q) = %q, %v", tt.path, got, err)
+			t.Errorf("parsePath(%q) = %q, %v", tt.path, got, err)
 		}
 	}
 }
@@ -44,7 +44,7 @@ func TestParsePath(t *testing.T) {
 func FuzzParsePath(f *testing.F) {
 	f.Add(`a\.b[0].c`)
 	f.Fuzz(func(t *testing.T, path string) {
-		got, err := ParsePath(path)
+		got, err := parsePath(path)
 		if err == nil && len(got) == 0 {
 			t.Errorf("%q: neither segments nor an error", path)
 		}

@@ -129,7 +129,7 @@ func memberIndex(members []member, key string) int {
 	return -1
 }
 
-// joinKey appends key to a dotted path in the grammar of ParsePath.
+// joinKey appends key to a dotted path in the grammar of parsePath.
 func joinKey(path, key string) string {
 	if strings.ContainsAny(key, `.[]\`) {
 		key = strings.NewReplacer(`\`, `\\`, `.`, `\.`, `[`, `\[`, `]`, `\]`).Replace(key)

@@ -10,21 +10,21 @@ const Sentinel = "__CODERCLAW_REDACTED__"
 // Redacted returns a copy of v, in the types of encoding/json, in which every text
 // at a sensitive key, and every URL with a password, is the Sentinel. A text that is
 // nothing but ${NAME} stays.
-func Redacted(v any) any { return RedactedAt("", v) }
+func Redacted(v any) any { return redactedAt("", v) }
 
-// RedactedAt is Redacted for a value that was taken from the dotted path.
-func RedactedAt(path string, v any) any {
+// redactedAt is Redacted for a value that was taken from the dotted path.
+func redactedAt(path string, v any) any {
 	switch v := v.(type) {
 	case map[string]any:
 		out := make(map[string]any, len(v))
 		for k, sub := range v {
-			out[k] = RedactedAt(joinKey(path, k), sub)
+			out[k] = redactedAt(joinKey(path, k), sub)
 		}
 		return out
 	case []any:
 		out := make([]any, len(v))
 		for i, sub := range v {
-			out[i] = RedactedAt(path, sub) // a list of secrets goes by its key
+			out[i] = redactedAt(path, sub) // a list of secrets goes by its key
 		}
 		return out
 	case string:

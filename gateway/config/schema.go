@@ -68,7 +68,7 @@ func movedKeys() map[string]string {
 // movedMessage is what a person reads about a former name.
 func movedMessage(path, to string) (message, fix string) {
 	if path == "gateway.token" {
-		return MisplacedToken, "Move its value there and remove the old key."
+		return misplacedToken, "Move its value there and remove the old key."
 	}
 	return "this key has moved", "use " + to + " instead"
 }

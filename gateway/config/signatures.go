@@ -13,16 +13,16 @@ import (
 // The texts by which people and scripts recognise why a gateway does not start
 // (spec/cli §22). They exist here and nowhere else.
 const (
-	MissingConfig     = "Missing config."
-	StartBlocked      = "Gateway start blocked:"
+	missingConfig     = "Missing config."
+	startBlocked      = "Gateway start blocked:"
 	noTokenConfigured = "Gateway auth is set to token, but no token is configured."
 	noPasswordSet     = "Gateway auth is set to password, but no password is configured."
-	RefusingToBind    = "refusing to bind gateway to"
-	AlreadyListening  = "another gateway instance is already listening on"
-	FailedToBind      = "failed to bind gateway socket on"
+	refusingToBind    = "refusing to bind gateway to"
+	alreadyListening  = "another gateway instance is already listening on"
+	failedToBind      = "failed to bind gateway socket on"
 
-	MisplacedToken = `Found "gateway.token" in config. Use "gateway.auth.token" instead.`
-	RemoteTokenUse = `"gateway.remote.token" is for remote CLI calls; it does not enable local gateway auth.`
+	misplacedToken = `Found "gateway.token" in config. Use "gateway.auth.token" instead.`
+	remoteTokenUse = `"gateway.remote.token" is for remote CLI calls; it does not enable local gateway auth.`
 )
 
 // Variables that hold the credential of a gateway outside its config.
@@ -34,7 +34,7 @@ const (
 // errMissingConfig is for a profile without a config file. flag is Profile.Flag.
 func errMissingConfig(flag string) error {
 	//lint:ignore ST1005 the text is fixed from outside; scripts match it
-	return exitcode.With(exitcode.Config, fmt.Errorf("%s Run `coderclaw %ssetup` or set gateway.mode=local (or pass --allow-unconfigured).", MissingConfig, flag))
+	return exitcode.With(exitcode.Config, fmt.Errorf("%s Run `coderclaw %ssetup` or set gateway.mode=local (or pass --allow-unconfigured).", missingConfig, flag))
 }
 
 // errStartBlocked is for a config whose gateway.mode is not local.
@@ -43,7 +43,7 @@ func errStartBlocked(mode string) error {
 		mode = "unset"
 	}
 	//lint:ignore ST1005 the text is fixed from outside; scripts match it
-	return exitcode.With(exitcode.Config, fmt.Errorf("%s set gateway.mode=local (current: %s) or pass --allow-unconfigured.", StartBlocked, mode))
+	return exitcode.With(exitcode.Config, fmt.Errorf("%s set gateway.mode=local (current: %s) or pass --allow-unconfigured.", startBlocked, mode))
 }
 
 // ErrNoToken is for auth mode token without a token; hint is put behind it.
@@ -61,20 +61,20 @@ func errNoCredential(flag, hint string) error {
 	return exitcode.With(exitcode.Auth, fmt.Errorf("the gateway has no token and no password; make one with: coderclaw %ssetup%s", flag, hint))
 }
 
-// ErrBindWithoutAuth is for an address that others can reach and no credential.
-func ErrBindWithoutAuth(addr netip.AddrPort) error {
+// errBindWithoutAuth is for an address that others can reach and no credential.
+func errBindWithoutAuth(addr netip.AddrPort) error {
 	return exitcode.With(exitcode.Auth, fmt.Errorf("%s %s without auth (set gateway.auth.token/password, or set %s/%s)",
-		RefusingToBind, addr, EnvToken, EnvPassword))
+		refusingToBind, addr, EnvToken, EnvPassword))
 }
 
 // ErrAlreadyListening is for a port at which another gateway answers.
 func ErrAlreadyListening(host string, port int) error {
-	return exitcode.With(exitcode.Busy, fmt.Errorf("%s ws://%s", AlreadyListening, joinHostPort(host, port)))
+	return exitcode.With(exitcode.Busy, fmt.Errorf("%s ws://%s", alreadyListening, joinHostPort(host, port)))
 }
 
 // ErrFailedToBind is for any other reason why the socket cannot be had.
 func ErrFailedToBind(host string, port int, err error) error {
-	return fmt.Errorf("%s ws://%s: %w", FailedToBind, joinHostPort(host, port), err)
+	return fmt.Errorf("%s ws://%s: %w", failedToBind, joinHostPort(host, port), err)
 }
 
 func joinHostPort(host string, port int) string {
