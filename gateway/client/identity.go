@@ -78,7 +78,7 @@ func LoadIdentity(stateDir string) (*Identity, error) {
 		}
 		return i, i.create()
 	}
-	i.key, i.id = key, protocol.DeviceID(key.Public().(ed25519.PublicKey))
+	i.take(key)
 	if file.DeviceID != i.id {
 		file.DeviceID = i.id
 		i.write(deviceName, file)
@@ -98,7 +98,8 @@ func PeekIdentity(stateDir string) (*Identity, error) {
 	if err != nil {
 		return nil, fmt.Errorf("device identity: %w", err)
 	}
-	i := &Identity{dir: dir, key: key, id: protocol.DeviceID(key.Public().(ed25519.PublicKey)), tokens: map[string]deviceToken{}}
+	i := &Identity{dir: dir, tokens: map[string]deviceToken{}}
+	i.take(key)
 	i.loadTokens()
 	i.dir = ""
 	return i, nil
@@ -128,7 +129,7 @@ func parseDevice(raw []byte) (deviceFile, ed25519.PrivateKey, error) {
 }
 
 func (i *Identity) create() error {
-	pub, key, err := ed25519.GenerateKey(nil)
+	_, key, err := ed25519.GenerateKey(nil)
 	if err != nil {
 		return fmt.Errorf("device identity: %w", err)
 	}
@@ -136,11 +137,11 @@ func (i *Identity) create() error {
 	if err != nil {
 		return fmt.Errorf("device identity: %w", err)
 	}
-	public, err := x509.MarshalPKIXPublicKey(pub)
+	i.take(key)
+	public, err := x509.MarshalPKIXPublicKey(i.public())
 	if err != nil {
 		return fmt.Errorf("device identity: %w", err)
 	}
-	i.key, i.id = key, protocol.DeviceID(pub)
 	i.fresh, err = json.MarshalIndent(deviceFile{
 		Version: 1, DeviceID: i.id, CreatedAtMs: time.Now().UnixMilli(),
 		PublicKeyPem:  string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: public})),
@@ -162,6 +163,7 @@ func (i *Identity) keep() {
 	}
 }
 
+// place writes the file of an identity that was made, unless another is there.
 func (i *Identity) place(text []byte) error {
 	if i.owner != nil {
 		return i.put(deviceName, text)
@@ -185,7 +187,7 @@ func (i *Identity) place(text []byte) error {
 	}
 	if raw, readErr := os.ReadFile(path); readErr == nil {
 		if _, key, err := parseDevice(raw); err == nil {
-			i.key, i.id = key, protocol.DeviceID(key.Public().(ed25519.PublicKey))
+			i.take(key)
 			i.loadTokens()
 			return nil
 		}
@@ -247,6 +249,12 @@ func (i *Identity) forget(role string) {
 	}
 	delete(i.tokens, role)
 	i.write(tokenName, tokenFile{Version: 1, DeviceID: i.id, Tokens: i.tokens})
+}
+
+// take makes key that of the identity, which is named by it.
+func (i *Identity) take(key ed25519.PrivateKey) {
+	i.key = key
+	i.id = protocol.DeviceID(i.public())
 }
 
 func (i *Identity) public() ed25519.PublicKey { return i.key.Public().(ed25519.PublicKey) }
