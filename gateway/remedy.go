@@ -3,7 +3,6 @@ package gateway
 import (
 	"slices"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/coderclaw/coderclaw/gateway/protocol"
 	"github.com/coderclaw/coderclaw/profiles"
@@ -65,7 +64,7 @@ func (r remedies) reason(text, about string) string {
 		}
 	}
 	end := r.brackets(short)
-	return cut(brief, protocol.MaxReason-len(end)) + end
+	return protocol.Cut(brief, protocol.MaxReason-len(end)) + end
 }
 
 // brackets names the profile once: the default one needs no flag.
@@ -76,15 +75,4 @@ func (r remedies) brackets(command string) string {
 		line = r.profile + ": " + line
 	}
 	return " [" + line + "]"
-}
-
-// cut shortens text to that many bytes, between characters.
-func cut(text string, size int) string {
-	if len(text) <= size {
-		return text
-	}
-	for size > 0 && !utf8.RuneStart(text[size]) {
-		size--
-	}
-	return text[:size]
 }

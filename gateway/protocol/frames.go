@@ -3,7 +3,10 @@
 // socket and decides nothing.
 package protocol
 
-import "encoding/json"
+import (
+	"encoding/json"
+	"unicode/utf8"
+)
 
 // Version is the protocol that we speak. Older and newer clients are refused.
 const Version = 3
@@ -103,14 +106,16 @@ func (e *Error) Error() string { return e.Message }
 // Invalid is an INVALID_REQUEST error.
 func Invalid(message string) *Error { return &Error{Code: CodeInvalidRequest, Message: message} }
 
-// Reason cuts a close reason to MaxReason bytes, between characters.
-func Reason(text string) string {
-	if len(text) <= MaxReason {
+// Reason cuts a close reason to MaxReason bytes, see Cut.
+func Reason(text string) string { return Cut(text, MaxReason) }
+
+// Cut shortens text to that many bytes, between characters.
+func Cut(text string, size int) string {
+	if len(text) <= size {
 		return text
 	}
-	cut := MaxReason
-	for cut > 0 && text[cut]&0xC0 == 0x80 { // inside a character
-		cut--
+	for size > 0 && !utf8.RuneStart(text[size]) {
+		size--
 	}
-	return text[:cut]
+	return text[:size]
 }
