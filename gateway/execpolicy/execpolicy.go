@@ -72,7 +72,7 @@ func (r Rules) Refusal(path string, approved bool) string {
 // Match returns the first pattern of the list that fits a program's path, "" if none does.
 func (r Rules) Match(path string) string {
 	for _, entry := range r.Allowlist {
-		if Matches(entry.Pattern, path) {
+		if matches(entry.Pattern, path) {
 			return entry.Pattern
 		}
 	}

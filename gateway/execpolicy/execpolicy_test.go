@@ -69,7 +69,7 @@ func TestMatches(t *testing.T) {
 		{"", "", false},
 		{`C:\Tools\*.exe`, `C:\Tools\rg.exe`, true},
 	} {
-		if got := Matches(tc.pattern, tc.path); got != tc.want {
+		if got := matches(tc.pattern, tc.path); got != tc.want {
 			t.Errorf("%q %q: %v", tc.pattern, tc.path, got)
 		}
 	}
@@ -91,7 +91,7 @@ func FuzzMatches(f *testing.F) {
 		if err != nil {
 			return // not UTF-8
 		}
-		if want := strings.Contains(pattern, "/") && re.MatchString(path); Matches(pattern, path) != want {
+		if want := strings.Contains(pattern, "/") && re.MatchString(path); matches(pattern, path) != want {
 			t.Errorf("%q %q: want %v", pattern, path, want)
 		}
 	})

@@ -142,7 +142,7 @@ func (f File) Used(ctx context.Context, agent, path, command string, add bool, n
 		next.Agents = agents
 		for _, id := range []string{"*", agent} {
 			for i, entry := range agents[id].Allowlist {
-				if Matches(entry.Pattern, path) {
+				if matches(entry.Pattern, path) {
 					entry.LastUsedAt, entry.LastUsedCommand, entry.LastResolvedPath = nowMs, command, path
 					agents[id].Allowlist[i] = entry
 					return &next, nil

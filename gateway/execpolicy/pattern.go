@@ -4,10 +4,10 @@ import (
 	"strings"
 )
 
-// Matches tells whether a pattern fits a program's path. A ? is one character, * any
+// matches tells whether a pattern fits a program's path. A ? is one character, * any
 // number, neither a separator; ** is any number of anything. A pattern that names no
 // directory fits nothing: programs of one name may lie anywhere.
-func Matches(pattern, path string) bool {
+func matches(pattern, path string) bool {
 	pattern, path = strings.ReplaceAll(strings.TrimSpace(pattern), `\`, "/"), strings.ReplaceAll(path, `\`, "/")
 	if !Matchable(pattern) {
 		return false

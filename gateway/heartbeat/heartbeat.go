@@ -16,8 +16,8 @@ import (
 
 // Why a heartbeat is skipped.
 const (
-	ReasonDisabled = "disabled" // by the config or by set-heartbeats
-	ReasonNoAgent  = "no-agent" // this version runs none
+	reasonDisabled = "disabled" // by the config or by set-heartbeats
+	reasonNoAgent  = "no-agent" // this version runs none
 )
 
 // gathering is for how long wishes to wake are gathered: those that come together
@@ -110,9 +110,9 @@ func (f *Feature) Run(ctx context.Context) {
 
 // beat is one heartbeat. It leaves what is queued for the agent where it is.
 func (f *Feature) beat() {
-	e := protocol.HeartbeatEvent{TS: time.Now().UnixMilli(), Status: protocol.HeartbeatSkipped, Reason: ReasonNoAgent}
+	e := protocol.HeartbeatEvent{TS: time.Now().UnixMilli(), Status: protocol.HeartbeatSkipped, Reason: reasonNoAgent}
 	if !f.Heartbeat().Enabled {
-		e.Reason = ReasonDisabled
+		e.Reason = reasonDisabled
 	}
 	f.mu.Lock()
 	f.last = &e

@@ -23,8 +23,8 @@ type CLI struct {
 	Program string // a path, or a name that is looked for in PATH; "" for tailscale where it usually is
 }
 
-// ErrNotInstalled says that there is no such program.
-var ErrNotInstalled = errors.New("tailscale is not installed: there is no program tailscale in PATH")
+// errNotInstalled says that there is no such program.
+var errNotInstalled = errors.New("tailscale is not installed: there is no program tailscale in PATH")
 
 // Bounds on what the program says: an answer of whois is 2 to 10 kB.
 const (
@@ -51,7 +51,7 @@ func (c CLI) run(ctx context.Context, args ...string) ([]byte, error) {
 		}
 	}
 	if err != nil {
-		return nil, ErrNotInstalled
+		return nil, errNotInstalled
 	}
 	var stdout, stderr capped
 	cmd := exec.CommandContext(ctx, path, args...)

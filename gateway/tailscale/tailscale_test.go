@@ -46,7 +46,7 @@ func TestWhois(t *testing.T) {
 	if _, err := (CLI{Program: tailscaletest.Program(t, tailscaletest.Slow)}).Whois(slow, netip.MustParseAddr("100.64.0.7")); err == nil || !strings.Contains(err.Error(), "no answer in time") {
 		t.Errorf("slow: %v", err)
 	}
-	if _, err := (CLI{Program: "/no/such/tailscale"}).Whois(t.Context(), netip.IPv6Loopback()); !errors.Is(err, ErrNotInstalled) {
+	if _, err := (CLI{Program: "/no/such/tailscale"}).Whois(t.Context(), netip.IPv6Loopback()); !errors.Is(err, errNotInstalled) {
 		t.Errorf("not installed: %v", err)
 	}
 }
@@ -118,7 +118,7 @@ func TestPublishTriesAgain(t *testing.T) {
 		began := time.Now()
 		time.AfterFunc(time.Hour, cancel)
 		(CLI{Program: "/no/such/tailscale"}).Publish(ctx, Plan{Mode: "serve", Port: 1, ResetOnExit: true}, func() bool { return false }, slog.New(slog.DiscardHandler), func(s protocol.Tailscale) { told = append(told, s) })
-		if len(told) != 2 || told[1].Detail != ErrNotInstalled.Error() || time.Since(began) != time.Hour {
+		if len(told) != 2 || told[1].Detail != errNotInstalled.Error() || time.Since(began) != time.Hour {
 			t.Errorf("told %+v in %v", told, time.Since(began))
 		}
 	})

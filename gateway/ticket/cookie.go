@@ -60,7 +60,7 @@ func (s *Sessions) New(r *http.Request) *http.Cookie {
 	binary.BigEndian.PutUint64(payload, uint64(ends.UnixMilli()))
 	binary.BigEndian.PutUint64(payload[8:], uint64(s.User(r)))
 	rand.Read(payload[16:]) // never fails
-	value := append(payload, s.seal(OriginOf(r), payload)...)
+	value := append(payload, s.seal(originOf(r), payload)...)
 	return &http.Cookie{
 		Name: cookieName(r.Host), Value: base64.RawURLEncoding.EncodeToString(value), Path: "/", MaxAge: int(sessionLife / time.Second),
 		HttpOnly: true, SameSite: http.SameSiteStrictMode, Secure: r.TLS != nil,
@@ -71,7 +71,7 @@ func (s *Sessions) New(r *http.Request) *http.Cookie {
 // zero time when it is none. The page that made the request must be of the gateway's own
 // origin: a browser sends cookies to a host whatever the port of the page.
 func (s *Sessions) Ends(r *http.Request) time.Time {
-	if r.Header.Get("Origin") == "" || !strings.EqualFold(r.Header.Get("Origin"), OriginOf(r)) {
+	if r.Header.Get("Origin") == "" || !strings.EqualFold(r.Header.Get("Origin"), originOf(r)) {
 		return time.Time{}
 	}
 	c, err := r.Cookie(cookieName(r.Host))
@@ -84,7 +84,7 @@ func (s *Sessions) Ends(r *http.Request) time.Time {
 	}
 	payload, seal := value[:payloadSize], value[payloadSize:]
 	ends := time.UnixMilli(int64(binary.BigEndian.Uint64(payload)))
-	if !hmac.Equal(seal, s.seal(OriginOf(r), payload)) || !s.Now().Before(ends) {
+	if !hmac.Equal(seal, s.seal(originOf(r), payload)) || !s.Now().Before(ends) {
 		return time.Time{}
 	}
 	if user := int64(binary.BigEndian.Uint64(payload[8:])); user != -1 && user != int64(s.User(r)) {
@@ -115,8 +115,8 @@ func UserOf(r *http.Request) int {
 	return uid
 }
 
-// OriginOf is the origin of the pages that the request's server answers with.
-func OriginOf(r *http.Request) string {
+// originOf is the origin of the pages that the request's server answers with.
+func originOf(r *http.Request) string {
 	scheme := "http"
 	if r.TLS != nil {
 		scheme = "https"

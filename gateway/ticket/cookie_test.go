@@ -133,19 +133,19 @@ func TestLoadKey(t *testing.T) {
 	if err != nil || len(first) != keySize {
 		t.Fatal(first, err)
 	}
-	if info, err := os.Stat(KeyFile(dir)); err != nil || info.Mode().Perm() != 0o600 {
+	if info, err := os.Stat(keyFile(dir)); err != nil || info.Mode().Perm() != 0o600 {
 		t.Error(info, err)
 	}
 	if again, err := LoadKey(dir); err != nil || !bytes.Equal(first, again) {
 		t.Errorf("another key: %v", err)
 	}
-	if err := os.WriteFile(KeyFile(dir), []byte("torn"), 0o600); err != nil {
+	if err := os.WriteFile(keyFile(dir), []byte("torn"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if other, err := LoadKey(dir); err != nil || len(other) != keySize || bytes.Equal(first, other) {
 		t.Errorf("after a torn file: %v", err)
 	}
-	if _, err := LoadKey(KeyFile(dir)); err == nil {
+	if _, err := LoadKey(keyFile(dir)); err == nil {
 		t.Error("a state dir that is a file has a key")
 	}
 }

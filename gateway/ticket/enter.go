@@ -24,7 +24,7 @@ type Entrance struct {
 // ServeHTTP answers with the cookie and the way to the UI, or with a page that says why not.
 func (e *Entrance) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Cache-Control", "no-store")
-	origin := OriginOf(r)
+	origin := originOf(r)
 	r.Body = http.MaxBytesReader(w, r.Body, 4<<10)
 	err := r.ParseForm()
 	switch {

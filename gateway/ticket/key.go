@@ -13,13 +13,13 @@ import (
 
 const keySize = 32
 
-// KeyFile is where the gateway with this state dir keeps the key of its browser sessions.
-func KeyFile(stateDir string) string { return filepath.Join(stateDir, "gateway", "browser.key") }
+// keyFile is where the gateway with this state dir keeps the key of its browser sessions.
+func keyFile(stateDir string) string { return filepath.Join(stateDir, "gateway", "browser.key") }
 
 // LoadKey reads the key of browser sessions, which is made when there is none. One that
 // cannot be one is replaced: it ends sessions, and nothing else is lost.
 func LoadKey(stateDir string) ([]byte, error) {
-	path := KeyFile(stateDir)
+	path := keyFile(stateDir)
 	key, err := os.ReadFile(path)
 	if err == nil && len(key) == keySize {
 		return key, nil

@@ -42,8 +42,8 @@ type UI struct {
 //go:embed assets
 var assets embed.FS
 
-// Base is the path that a base path stands for: "" or a slash and a name.
-func Base(text string) string {
+// prefixOf is the path that a base path stands for: "" or a slash and a name.
+func prefixOf(text string) string {
 	text = strings.Trim(strings.TrimSpace(text), "/")
 	if text == "" {
 		return ""
@@ -54,17 +54,17 @@ func Base(text string) string {
 // EntranceURL is the URL at which a browser shows a ticket; it stands behind a #, so that
 // it is in no request line and no log.
 func EntranceURL(origin, basePath, ticket string) string {
-	return origin + escaped(Base(basePath)) + entrancePath + "#" + ticket
+	return origin + escaped(prefixOf(basePath)) + entrancePath + "#" + ticket
 }
 
 // Home is the path of the UI in a URL.
-func Home(basePath string) string { return escaped(Base(basePath)) + "/" }
+func Home(basePath string) string { return escaped(prefixOf(basePath)) + "/" }
 
 func escaped(path string) string { return (&url.URL{Path: path}).EscapedPath() }
 
 // New returns the UI.
 func New(o Options) *UI {
-	u := &UI{o: o, base: Base(o.BasePath), mux: http.NewServeMux()}
+	u := &UI{o: o, base: prefixOf(o.BasePath), mux: http.NewServeMux()}
 	built, err := fs.Sub(assets, "assets")
 	if err != nil {
 		panic(err) // the name is valid
