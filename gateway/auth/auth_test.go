@@ -2,6 +2,7 @@ package auth_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -56,8 +57,18 @@ func TestResolve(t *testing.T) {
 		if exitcode.Of(err) != tc.code || s.Mode != tc.mode || tc.token != "" && s.Token != tc.token {
 			t.Errorf("%s: got %q token %q, %v", name, s.Mode, s.Token, err)
 		}
-		if text := s.String() + s.GoString() + s.LogValue().String(); tc.token != "" && strings.Contains(text, "token "+tc.token) {
-			t.Errorf("%s: the secret shows", name)
+	}
+}
+
+// TestSettingsHideTheirSecrets: however they are printed or logged.
+func TestSettingsHideTheirSecrets(t *testing.T) {
+	t.Parallel()
+	s := auth.Settings{Mode: "token", Token: "hush", Password: "quiet"}
+	var log strings.Builder
+	slog.New(slog.NewTextHandler(&log, nil)).Info("x", "settings", s)
+	for _, text := range []string{fmt.Sprint(s), fmt.Sprintf("%+v", s), fmt.Sprintf("%#v", s), fmt.Sprintf("%s", []any{&s}), log.String()} {
+		if !strings.Contains(text, "mode token") || strings.Contains(text, "hush") || strings.Contains(text, "quiet") {
+			t.Errorf("shows %s", text)
 		}
 	}
 }
