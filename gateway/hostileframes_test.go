@@ -130,7 +130,12 @@ func keys(n int) string {
 func TestNoConnect(t *testing.T) {
 	t.Parallel()
 	r := startWith(t, func(o *gateway.Options) { gateway.GreetFor(o, 10*time.Millisecond) })
-	w := r.open(t, nil)
+	conn, _, err := websocket.Dial(t.Context(), r.url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.CloseNow()
+	w := &wire{t: t, conn: conn} // it may be too late for the challenge
 	if code, reason, _ := w.closed(); code != websocket.StatusNormalClosure || reason != "" {
 		t.Errorf("closed with %d %q", code, reason)
 	}
