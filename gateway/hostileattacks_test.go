@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -190,14 +191,49 @@ type heard struct {
 	in *bufio.Reader
 }
 
-func (f *foes) upgradeDeaf() *heard {
-	c := f.connect()
-	f.say(c, upgradeHead)
-	in := bufio.NewReader(c)
-	if res, err := http.ReadResponse(in, nil); err != nil || res.StatusCode != http.StatusSwitchingProtocols {
-		f.t.Errorf("upgrade: %v, %v", res, err)
+// upgradeOn makes a WebSocket of a connection.
+func upgradeOn(c net.Conn) (*heard, error) {
+	h := &heard{c, bufio.NewReader(c)}
+	if _, err := io.WriteString(c, upgradeHead); err != nil {
+		return h, err
 	}
-	return &heard{c, in}
+	res, err := http.ReadResponse(h.in, nil)
+	if err == nil && res.StatusCode != http.StatusSwitchingProtocols {
+		err = errors.New(res.Status)
+	}
+	return h, err
+}
+
+// letIn has the client of a WebSocket let in, as the device with that key.
+func (h *heard) letIn(k key) error {
+	params, err := json.Marshal(k.sign(plain(), time.Now(), ""))
+	if err != nil {
+		return err
+	}
+	if _, err := h.Write(frame(`{"type":"req","id":"0","method":"connect","params":` + string(params) + `}`)); err != nil {
+		return err
+	}
+	for {
+		kind, payload, err := next(h.in)
+		if err != nil || kind != opText {
+			return fmt.Errorf("%s, %v", payload, err)
+		}
+		var res protocol.Response
+		if err := json.Unmarshal(payload, &res); err != nil || res.Type == "res" {
+			if !res.OK {
+				return fmt.Errorf("refused: %s", payload)
+			}
+			return nil
+		}
+	}
+}
+
+func (f *foes) upgradeDeaf() *heard {
+	h, err := upgradeOn(f.connect())
+	if err != nil {
+		f.t.Errorf("upgrade: %v", err)
+	}
+	return h
 }
 
 // upgrade returns a WebSocket whose messages are read and forgotten.
@@ -209,26 +245,11 @@ func (f *foes) upgrade() net.Conn {
 
 // enterDeaf returns a WebSocket that was let in, from which nothing is read.
 func (f *foes) enterDeaf() net.Conn {
-	c := f.upgradeDeaf()
-	params, err := json.Marshal(newKey(f.t).sign(plain(), time.Now(), ""))
-	if err != nil {
-		f.t.Error(err)
+	h := f.upgradeDeaf()
+	if err := h.letIn(newKey(f.t)); err != nil {
+		f.t.Errorf("connect: %v", err)
 	}
-	f.say(c, string(frame(`{"type":"req","id":"0","method":"connect","params":`+string(params)+`}`)))
-	for {
-		kind, payload, err := next(c.in)
-		if err != nil || kind != opText {
-			f.t.Errorf("connect: %s, %v", payload, err)
-			return c
-		}
-		var res protocol.Response
-		if err := json.Unmarshal(payload, &res); err != nil || res.Type == "res" {
-			if !res.OK {
-				f.t.Errorf("connect: %s", payload)
-			}
-			return c
-		}
-	}
+	return h
 }
 
 // enter returns one that was let in, whose messages are read and forgotten.

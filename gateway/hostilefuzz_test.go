@@ -1,13 +1,11 @@
 package gateway_test
 
 import (
-	"bufio"
 	"bytes"
 	"encoding/json"
 	"io"
 	"log/slog"
 	"net"
-	"net/http"
 	"runtime"
 	"strings"
 	"testing"
@@ -42,15 +40,11 @@ func (g *target) connect(t *testing.T) net.Conn {
 
 func (g *target) upgrade(t *testing.T) *heard {
 	t.Helper()
-	c := g.connect(t)
-	if _, err := io.WriteString(c, upgradeHead); err != nil {
-		t.Fatal(err)
+	h, err := upgradeOn(g.connect(t))
+	if err != nil {
+		t.Fatalf("upgrade: %v", err)
 	}
-	in := bufio.NewReader(c)
-	if res, err := http.ReadResponse(in, nil); err != nil || res.StatusCode != http.StatusSwitchingProtocols {
-		t.Fatalf("upgrade: %v, %v", res, err)
-	}
-	return &heard{c, in}
+	return h
 }
 
 // end reads on until the gateway has nothing more to say.
@@ -170,22 +164,12 @@ func (g *target) enter(t *testing.T, k key) *heard {
 		t.Fatal(err)
 	}
 	_ = raw.(*net.TCPConn).SetLinger(0)
-	params, err := json.Marshal(k.sign(plain(), time.Now(), ""))
+	h, err := upgradeOn(raw)
+	if err == nil {
+		err = h.letIn(k)
+	}
 	if err != nil {
-		t.Fatal(err)
+		t.Fatalf("connect: %v", err)
 	}
-	_, _ = io.WriteString(raw, upgradeHead+string(frame(`{"type":"req","id":"0","method":"connect","params":`+string(params)+`}`)))
-	c := &heard{raw, bufio.NewReader(raw)}
-	if res, err := http.ReadResponse(c.in, nil); err != nil || res.StatusCode != http.StatusSwitchingProtocols {
-		t.Fatalf("upgrade: %v, %v", res, err)
-	}
-	for {
-		_, payload, err := next(c.in)
-		if err != nil || bytes.HasPrefix(payload, []byte(`{"type":"res"`)) {
-			if !bytes.Contains(payload, []byte(`"ok":true`)) {
-				t.Fatalf("connect: %s, %v", payload, err)
-			}
-			return c
-		}
-	}
+	return h
 }
