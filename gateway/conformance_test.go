@@ -1,7 +1,6 @@
 package gateway_test
 
 import (
-	"encoding/json"
 	"net/http"
 	"strings"
 	"testing"
@@ -199,11 +198,7 @@ func TestUnauthorized(t *testing.T) {
 					if reason == "missing" { // without a secret and a device the device is asked for first
 						p = newKey(t).sign(p, time.Now(), w.nonce)
 					}
-					raw, err := json.Marshal(object{"type": "req", "id": "1", "method": "connect", "params": p})
-					if err != nil {
-						t.Fatal(err)
-					}
-					w.send(websocket.MessageText, string(raw))
+					w.post("1", "connect", p)
 					code, _, answer := w.closed()
 					want := "unauthorized: " + mode.wrong + " " + reason + " (" + hint + ")"
 					if code != 1008 || answer == nil || answer.Message != want {
@@ -219,11 +214,7 @@ func TestUnauthorized(t *testing.T) {
 	var last *protocol.Error
 	for range 2 {
 		w := locked.open(t, nil)
-		raw, err := json.Marshal(object{"type": "req", "id": "1", "method": "connect", "params": with(plain(), object{"auth": object{"token": "x"}})})
-		if err != nil {
-			t.Fatal(err)
-		}
-		w.send(websocket.MessageText, string(raw))
+		w.post("1", "connect", with(plain(), object{"auth": object{"token": "x"}}))
 		_, _, last = w.closed()
 	}
 	if last == nil || last.Message != "unauthorized: too many failed authentication attempts (retry later)" {

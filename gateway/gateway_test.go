@@ -96,11 +96,7 @@ func TestScopes(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		err = c.Call(t.Context(), method, nil, nil)
-		if err == nil {
-			return ""
-		}
-		return err.Error()
+		return text(c.Call(t.Context(), method, nil, nil))
 	}
 	for _, tc := range []struct {
 		o            client.Options

@@ -1,19 +1,16 @@
 package gateway_test
 
 import (
-	"encoding/json"
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/coder/websocket"
 
 	"github.com/coderclaw/coderclaw/gateway"
 	"github.com/coderclaw/coderclaw/gateway/client"
 	"github.com/coderclaw/coderclaw/gateway/config"
 )
 
-// Whoever can make a key can come as a device. That must not free guesses at the
+// TestGuessesWithADeviceAreLimited: whoever can make a key can come as a device. That must not free guesses at the
 // shared secret of the limit.
 func TestGuessesWithADeviceAreLimited(t *testing.T) {
 	t.Parallel()
@@ -47,7 +44,7 @@ func TestGuessesWithADeviceAreLimited(t *testing.T) {
 	}
 }
 
-// A device that is none must not tell by the count of failures whether the secret beside
+// TestGuessesWithABadDeviceTellNothing: a device that is none must not tell by the count of failures whether the secret beside
 // it was right: such guesses would be free.
 func TestGuessesWithABadDeviceTellNothing(t *testing.T) {
 	t.Parallel()
@@ -66,12 +63,7 @@ func TestGuessesWithABadDeviceTellNothing(t *testing.T) {
 	p := with(plain(), object{"auth": object{"token": "some token", "password": secret}})
 	p = newKey(t).sign(p, time.Now(), w.nonce)
 	p["device"].(object)["signature"] = "AAAA"
-	raw, err := json.Marshal(object{"type": "req", "id": "c", "method": "connect", "params": p})
-	if err != nil {
-		t.Fatal(err)
-	}
-	w.send(websocket.MessageText, string(raw))
-	if res := w.answer(); res.OK || res.Error.Message != "device signature invalid" {
+	if res := w.ask("c", "connect", p); res.OK || res.Error.Message != "device signature invalid" {
 		t.Fatalf("%+v", res)
 	}
 	try(client.Options{Password: "wrong"})
@@ -80,7 +72,7 @@ func TestGuessesWithABadDeviceTellNothing(t *testing.T) {
 	}
 }
 
-// A device that may do little is not to have its guesses at the shared secret forgiven
+// TestGuessesBetweenSuccessesAreLimited: a device that may do little is not to have its guesses at the shared secret forgiven
 // for its own token.
 func TestGuessesBetweenSuccessesAreLimited(t *testing.T) {
 	t.Parallel()
