@@ -44,14 +44,12 @@ func newBrowsers(o *Options, secret func() string) *browsers {
 	if cfg.Enabled != nil && !*cfg.Enabled {
 		return b
 	}
-	home := webui.Home(cfg.BasePath)
 	b.desk.Origin = originOf(o)
-	b.desk.Home = b.desk.Origin + home
+	b.desk.Home = b.desk.Origin + webui.Home(cfg.BasePath)
 	b.desk.Enter = func(text string) string { return webui.EntranceURL(b.desk.Origin, cfg.BasePath, text) }
-	command := strings.TrimSpace("coderclaw open " + o.Profile)
+	entrance := &ticket.Entrance{Office: office, Sessions: b.sessions, Log: o.Log}
 	b.ui = webui.New(webui.Options{
-		BasePath: cfg.BasePath, Root: cfg.Root, Profile: o.Profile, Command: command,
-		Entrance: &ticket.Entrance{Office: office, Sessions: b.sessions, Home: home, Command: command, Log: o.Log},
+		BasePath: cfg.BasePath, Root: cfg.Root, Profile: o.Profile, Command: strings.TrimSpace("coderclaw open " + o.Profile), Enter: entrance.Enter,
 	})
 	return b
 }

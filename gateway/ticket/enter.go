@@ -1,8 +1,6 @@
 package ticket
 
 import (
-	"fmt"
-	"html"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -11,19 +9,18 @@ import (
 // FormField is the field of the form in which a page sends a ticket.
 const FormField = "ticket"
 
-// Entrance takes tickets from pages of the gateway, in a form that they post, and gives a
-// cookie for one.
+// Entrance takes tickets from pages of the gateway, in a form that they post. It is safe for
+// concurrent use.
 type Entrance struct {
 	Office   *Office
 	Sessions *Sessions
-	Home     string // path to go on to
-	Command  string // that makes a new ticket, for people
 	Log      *slog.Logger
 }
 
-// ServeHTTP answers with the cookie and the way to the UI, or with a page that says why not.
-func (e *Entrance) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	w.Header().Set("Cache-Control", "no-store")
+// Enter returns the cookie that the sender of a request gets for its ticket. The error is a
+// Refusal. Of the body no more is read than a ticket needs; w, where the request is answered,
+// is told of one that is longer.
+func (e *Entrance) Enter(w http.ResponseWriter, r *http.Request) (*http.Cookie, error) {
 	origin := originOf(r)
 	r.Body = http.MaxBytesReader(w, r.Body, 4<<10)
 	err := r.ParseForm()
@@ -37,20 +34,8 @@ func (e *Entrance) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	if err != nil {
 		e.Log.Warn("a browser was refused", "remote", r.RemoteAddr, "why", err.Error())
-		w.Header().Set("Content-Type", "text/html; charset=utf-8")
-		w.WriteHeader(http.StatusForbidden)
-		fmt.Fprintf(w, refused, html.EscapeString(err.Error()), html.EscapeString(e.Command))
-		return
+		return nil, err
 	}
 	e.Log.Info("a browser was let in by its ticket", "remote", r.RemoteAddr)
-	http.SetCookie(w, e.Sessions.New(r))
-	http.Redirect(w, r, e.Home, http.StatusSeeOther)
+	return e.Sessions.New(r), nil
 }
-
-const refused = `<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>Link refused · coderclaw</title>
-<meta name="viewport" content="width=device-width"><meta name="color-scheme" content="light dark">
-<style>body{font:1rem/1.5 system-ui,sans-serif;max-width:38rem;margin:4rem auto;padding:0 1rem}code{font-size:1.1em}</style></head>
-<body><main><h1>Link refused</h1><p id="why">%s</p>
-<p>For a new one type: <code id="command">%s</code></p></main></body></html>
-`

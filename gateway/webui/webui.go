@@ -6,6 +6,7 @@ package webui
 import (
 	"embed"
 	"encoding/json"
+	"html"
 	"io/fs"
 	"net/http"
 	"net/url"
@@ -23,13 +24,16 @@ const (
 const policy = "default-src 'self'; base-uri 'none'; object-src 'none'; form-action 'self'; frame-ancestors 'none'; script-src 'self'; " +
 	"style-src 'self' 'unsafe-inline'; img-src 'self' data: https:; font-src 'self'; connect-src 'self' ws: wss:"
 
-// Options say what is served. Entrance answers what the page of a ticket posts.
+// Options say what is served.
 type Options struct {
 	BasePath string // gateway.controlUi.basePath, as written
 	Root     string // gateway.controlUi.root: a directory that takes the place of the built-in page, "" for none
 	Profile  string
 	Command  string // that opens the UI, for people
-	Entrance http.Handler
+
+	// Enter returns the cookie for what the page of a ticket posts, or says to the person why
+	// there is none.
+	Enter func(http.ResponseWriter, *http.Request) (*http.Cookie, error)
 }
 
 // UI serves below its base path. It is safe for concurrent use.
@@ -41,6 +45,11 @@ type UI struct {
 
 //go:embed assets
 var assets embed.FS
+
+// refused is the page for who is not let in; {why} and {command} stand in it for what they say.
+//
+//go:embed assets/refused.html
+var refused string
 
 // prefixOf is the path that a base path stands for: "" or a slash and a name.
 func prefixOf(text string) string {
@@ -77,7 +86,7 @@ func New(o Options) *UI {
 		w.Header().Set("Cache-Control", "no-store")
 		file("enter.html")(w, r)
 	})
-	u.mux.Handle("POST "+entrancePath, o.Entrance)
+	u.mux.HandleFunc("POST "+entrancePath, u.enter)
 	for _, name := range []string{"app.js", "enter.js", "style.css"} {
 		u.mux.HandleFunc("GET "+pagePath+name, file(name))
 	}
@@ -119,6 +128,22 @@ func (u *UI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // which knows of no base path.
 func clean(text string) bool {
 	return path.Clean(text) == strings.TrimSuffix(text, "/") || text == "/"
+}
+
+// enter answers what the page of a ticket posts: with the cookie and the way to the UI, or
+// with a page that says why not.
+func (u *UI) enter(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Cache-Control", "no-store")
+	cookie, err := u.o.Enter(w, r)
+	if err == nil {
+		http.SetCookie(w, cookie)
+		http.Redirect(w, r, Home(u.o.BasePath), http.StatusSeeOther)
+		return
+	}
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.WriteHeader(http.StatusForbidden)
+	says := strings.NewReplacer("{why}", html.EscapeString(err.Error()), "{command}", html.EscapeString(u.o.Command))
+	_, _ = says.WriteString(w, refused) // the client may be gone
 }
 
 // config is what a Control UI asks for before it connects.

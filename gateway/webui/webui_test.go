@@ -2,6 +2,7 @@ package webui_test
 
 import (
 	"encoding/json"
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -13,10 +14,12 @@ import (
 	"github.com/coderclaw/coderclaw/gateway/webui"
 )
 
-func entrance(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot) }
-
 func ask(o webui.Options, method, path string) *httptest.ResponseRecorder {
-	o.Entrance = http.HandlerFunc(entrance)
+	if o.Enter == nil {
+		o.Enter = func(http.ResponseWriter, *http.Request) (*http.Cookie, error) {
+			return nil, errors.New("Nobody <may>.")
+		}
+	}
 	w := httptest.NewRecorder()
 	webui.New(o).ServeHTTP(w, httptest.NewRequest(method, path, nil))
 	return w
@@ -51,13 +54,13 @@ func TestServe(t *testing.T) {
 		{"", "", "GET", "/__coderclaw/ui/style.css", 200, "color-scheme"},
 		{"", "", "GET", "/__coderclaw/ui/page.html", 404, ""},
 		{"", "", "GET", "/__coderclaw/open", 200, "ui/enter.js"},
-		{"", "", "POST", "/__coderclaw/open", 418, ""},
+		{"", "", "POST", "/__coderclaw/open", 403, "Nobody &lt;may&gt;."},
 		{"", "", "GET", "/__coderclaw/control-ui-config.json", 200, `"basePath":""`},
 		{"ui", "", "GET", "/ui", 302, "/ui/"},
 		{"/ui/", "", "GET", "/ui?a=b", 302, "/ui/?a=b"},
 		{"/ui", "", "GET", "/ui/", 200, "app.js"},
 		{"/ui", "", "GET", "/ui/__openclaw/control-ui-config.json", 200, `"basePath":"/ui"`},
-		{"/ui", "", "POST", "/ui/__coderclaw/open", 418, ""},
+		{"/ui", "", "POST", "/ui/__coderclaw/open", 403, "<code id=\"command\">coderclaw open &#34;</code>"},
 		{"/ui", "", "GET", "/uis/", 404, ""},
 		{"/ui", "", "GET", "/", 404, ""},
 		{"//evil.example", "", "GET", "/evil.example", 302, "/evil.example/"},
@@ -78,7 +81,7 @@ func TestServe(t *testing.T) {
 		{"", empty, "GET", "/", 503, "Control UI assets not found"},
 		{"", none, "GET", "/__coderclaw/control-ui-config.json", 200, "assistantName"},
 	} {
-		w := ask(webui.Options{BasePath: tc.base, Root: tc.root}, tc.method, tc.path)
+		w := ask(webui.Options{BasePath: tc.base, Root: tc.root, Command: `coderclaw open "`}, tc.method, tc.path)
 		got := w.Body.String()
 		if w.Code == http.StatusFound {
 			got = w.Header().Get("Location")
@@ -94,6 +97,18 @@ func TestServe(t *testing.T) {
 			!strings.Contains(h.Get("Content-Security-Policy"), "frame-ancestors 'none'") {
 			t.Errorf("%s: headers %v", tc.path, h)
 		}
+	}
+}
+
+// TestEnter: a ticket that is good leads to the UI, with the cookie.
+func TestEnter(t *testing.T) {
+	t.Parallel()
+	enter := func(http.ResponseWriter, *http.Request) (*http.Cookie, error) {
+		return &http.Cookie{Name: "a", Value: "b"}, nil
+	}
+	w := ask(webui.Options{BasePath: "a b", Enter: enter}, "POST", "/a%20b/__coderclaw/open")
+	if w.Code != http.StatusSeeOther || w.Header().Get("Location") != "/a%20b/" || w.Header().Get("Set-Cookie") != "a=b" || w.Header().Get("Cache-Control") != "no-store" {
+		t.Errorf("got %d %v", w.Code, w.Header())
 	}
 }
 
