@@ -2,12 +2,8 @@ package auth
 
 import (
 	"cmp"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -17,7 +13,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/coderclaw/coderclaw/gateway/protocol"
-	"github.com/coderclaw/coderclaw/internal/atomicfile"
+	"github.com/coderclaw/coderclaw/internal/jsonfile"
 )
 
 // PendingTTL is how long a pairing request waits for an answer.
@@ -93,6 +89,11 @@ type Devices struct {
 	pending map[string]*Pending
 }
 
+const (
+	pairedFile  = "paired.json"
+	pendingFile = "pending.json"
+)
+
 // NewDevices returns the store below the state dir. It reads nothing yet.
 func NewDevices(stateDir string, now func() time.Time) *Devices {
 	return &Devices{dir: filepath.Join(stateDir, "devices"), now: now}
@@ -106,59 +107,30 @@ func (d *Devices) loadLocked() error {
 	if d.loaded {
 		return nil
 	}
-	paired, pending := map[string]*Device{}, map[string]*Pending{}
-	if err := readJSON(filepath.Join(d.dir, "paired.json"), &paired); err != nil {
+	paired, err := jsonfile.ReadMap(filepath.Join(d.dir, pairedFile), soundDevice)
+	if err != nil {
 		return err
 	}
-	if err := readJSON(filepath.Join(d.dir, "pending.json"), &pending); err != nil {
+	pending, err := jsonfile.ReadMap(filepath.Join(d.dir, pendingFile), func(_ string, p *Pending) bool { return p != nil })
+	if err != nil {
 		return err
-	}
-	if paired == nil || pending == nil {
-		return fmt.Errorf("%s: a file holds null where it should hold an object; remove it", d.dir)
-	}
-	for id, dev := range paired {
-		if dev == nil || dev.DeviceID != id {
-			return fmt.Errorf("%s: the entry %q is damaged; remove it", filepath.Join(d.dir, "paired.json"), id)
-		}
-		for role, t := range dev.Tokens {
-			if t == nil || t.Role != role {
-				return fmt.Errorf("%s: the %s token of %q is damaged; remove it", filepath.Join(d.dir, "paired.json"), role, id)
-			}
-		}
-	}
-	for id, p := range pending {
-		if p == nil || Overdue(d.now(), p.TS) {
-			delete(pending, id)
-		}
 	}
 	d.paired, d.pending, d.loaded = paired, pending, true
+	d.forgetLocked()
 	return nil
 }
 
-func readJSON(path string, into any) error {
-	raw, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
+// soundDevice tells whether a record is that of its id, and its tokens those of their roles.
+func soundDevice(id string, dev *Device) bool {
+	if dev == nil || dev.DeviceID != id {
+		return false
 	}
-	if err != nil {
-		return err
+	for role, t := range dev.Tokens {
+		if t == nil || t.Role != role {
+			return false
+		}
 	}
-	if err := json.Unmarshal(raw, into); err != nil {
-		return fmt.Errorf("%s: %w; mend or remove it", path, err)
-	}
-	return nil
-}
-
-// saveLocked writes one file. d.mu must be held.
-func (d *Devices) saveLocked(name string, v any) error {
-	if err := os.MkdirAll(d.dir, 0o700); err != nil {
-		return err
-	}
-	text, err := json.MarshalIndent(v, "", "  ")
-	if err != nil {
-		return err
-	}
-	return atomicfile.WriteFile(filepath.Join(d.dir, name), append(text, '\n'), 0o600)
+	return true
 }
 
 // keepLocked makes dev the record of its id, nil for none, once that is on disk: a change
@@ -168,7 +140,7 @@ func (d *Devices) keepLocked(deviceID string, dev *Device) error {
 	if next[deviceID] = dev; dev == nil {
 		delete(next, deviceID)
 	}
-	if err := d.saveLocked("paired.json", next); err != nil {
+	if err := jsonfile.Write(filepath.Join(d.dir, pairedFile), next); err != nil {
 		return err
 	}
 	d.paired = next
@@ -182,7 +154,7 @@ func (d *Devices) waitLocked(requestID string, p *Pending) error {
 	if next[requestID] = p; p == nil {
 		delete(next, requestID)
 	}
-	if err := d.saveLocked("pending.json", next); err != nil {
+	if err := jsonfile.Write(filepath.Join(d.dir, pendingFile), next); err != nil {
 		return err
 	}
 	d.pending = next

@@ -14,6 +14,7 @@ import (
 
 	"github.com/coderclaw/coderclaw/gateway/config"
 	"github.com/coderclaw/coderclaw/internal/atomicfile"
+	"github.com/coderclaw/coderclaw/internal/jsonfile"
 	"github.com/coderclaw/coderclaw/profiles"
 )
 
@@ -98,14 +99,7 @@ func (r rotation) write(path string) error {
 	for _, p := range r.previous {
 		f.Previous = append(f.Previous, retiredForm{hex.EncodeToString(p.sum[:]), p.until.UnixMilli()})
 	}
-	text, err := json.MarshalIndent(f, "", "  ")
-	if err != nil {
-		return err
-	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return err
-	}
-	return atomicfile.WriteFile(path, append(text, '\n'), 0o600)
+	return jsonfile.Write(path, f)
 }
 
 // InForce returns the fingerprint of the token that a running gateway asks for, which

@@ -6,9 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
 	"sync"
@@ -18,7 +16,7 @@ import (
 
 	"github.com/coderclaw/coderclaw/gateway/auth"
 	"github.com/coderclaw/coderclaw/gateway/protocol"
-	"github.com/coderclaw/coderclaw/internal/atomicfile"
+	"github.com/coderclaw/coderclaw/internal/jsonfile"
 )
 
 // What a caller can be wrong about.
@@ -68,15 +66,15 @@ func newStore(stateDir string, now func() time.Time) *store {
 // s.mu must be held.
 func (s *store) loadLocked() error {
 	if !s.loaded {
-		pending, err := readMap[protocol.NodePairRequest](filepath.Join(s.dir, pendingFile), func(key string, r protocol.NodePairRequest) bool { return r.RequestID == key && r.NodeID != "" })
+		pending, err := jsonfile.ReadMap[protocol.NodePairRequest](filepath.Join(s.dir, pendingFile), func(key string, r protocol.NodePairRequest) bool { return r.RequestID == key && r.NodeID != "" })
 		if err != nil {
 			return err
 		}
-		paired, err := readMap[protocol.PairedNode](filepath.Join(s.dir, pairedFile), func(key string, n protocol.PairedNode) bool { return n.NodeID == key && n.Token != "" })
+		paired, err := jsonfile.ReadMap[protocol.PairedNode](filepath.Join(s.dir, pairedFile), func(key string, n protocol.PairedNode) bool { return n.NodeID == key && n.Token != "" })
 		if err != nil {
 			return err
 		}
-		names, err := readMap[string](filepath.Join(s.dir, namesFile), func(key, name string) bool { return key != "" && name != "" })
+		names, err := jsonfile.ReadMap[string](filepath.Join(s.dir, namesFile), func(key, name string) bool { return key != "" && name != "" })
 		if err != nil {
 			return err
 		}
@@ -88,53 +86,12 @@ func (s *store) loadLocked() error {
 	return nil
 }
 
-// readMap reads a JSON object whose entries all pass sound. A file that is not
-// there is an empty one.
-func readMap[V any](path string, sound func(string, V) bool) (map[string]V, error) {
-	raw, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return map[string]V{}, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	return parseMap(path, raw, sound)
-}
-
-func parseMap[V any](path string, raw []byte, sound func(string, V) bool) (map[string]V, error) {
-	var m map[string]V
-	if err := json.Unmarshal(raw, &m); err != nil {
-		return nil, fmt.Errorf("%s: %w; mend or remove it", path, err)
-	}
-	if m == nil {
-		return nil, fmt.Errorf("%s: holds null where it should hold an object; mend or remove it", path)
-	}
-	for _, key := range slices.Sorted(maps.Keys(m)) {
-		if !sound(key, m[key]) {
-			return nil, fmt.Errorf("%s: the entry %q is damaged; mend or remove it", path, key)
-		}
-	}
-	return m, nil
-}
-
-// save writes one file.
-func (s *store) save(name string, v any) error {
-	if err := os.MkdirAll(s.dir, 0o700); err != nil {
-		return err
-	}
-	text, err := json.MarshalIndent(v, "", "  ")
-	if err != nil {
-		return err
-	}
-	return atomicfile.WriteFile(filepath.Join(s.dir, name), append(text, '\n'), 0o600)
-}
-
 // change replaces one of the maps once what it will hold is on disk, so that memory
 // and disk agree when the disk is full. s.mu must be held.
 func change[V any](s *store, name string, m *map[string]V, do func(map[string]V)) error {
 	next := maps.Clone(*m)
 	do(next)
-	if err := s.save(name, next); err != nil {
+	if err := jsonfile.Write(filepath.Join(s.dir, name), next); err != nil {
 		return err
 	}
 	*m = next

@@ -109,17 +109,3 @@ func TestStoreLeavesDamageAlone(t *testing.T) {
 		}
 	}
 }
-
-// FuzzPaired: whatever the file holds, reading it ends in sound entries or an error.
-func FuzzPaired(f *testing.F) {
-	f.Add([]byte(`{"a":{"nodeId":"a","token":"t","caps":["x"],"createdAtMs":1,"approvedAtMs":2}}`))
-	f.Add([]byte(`{"a":null}`))
-	f.Fuzz(func(t *testing.T, raw []byte) {
-		m, err := parseMap("paired.json", raw, func(key string, n protocol.PairedNode) bool { return n.NodeID == key && n.Token != "" })
-		for key, n := range m {
-			if err == nil && (n.NodeID != key || n.Token == "") {
-				t.Errorf("%q: %+v", key, n)
-			}
-		}
-	})
-}
