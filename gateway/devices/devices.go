@@ -111,7 +111,7 @@ func (f *Feature) rotate(_ context.Context, s *rpc.Session, p protocol.DeviceTok
 // mayGrant keeps one who may only pair from making a device that may do more.
 func mayGrant(s *rpc.Session, scopes []string) error {
 	for _, scope := range scopes {
-		if need := rpc.Scope(scope); !s.Has(rpc.ScopeAdmin) && !s.Has(need) && !(need == rpc.ScopeRead && s.Has(rpc.ScopeWrite)) {
+		if !s.May(rpc.Scope(scope)) {
 			return protocol.Invalid("missing scope: " + scope)
 		}
 	}

@@ -109,7 +109,7 @@ func (h *Hub) broadcast(event string, payload any, d Delivery) (told <-chan stru
 
 // reaches tells whether the client may see the event.
 func (d Delivery) reaches(s *Session) bool {
-	return d.Need == "" || s.Role == protocol.RoleOperator && (s.Has(ScopeAdmin) || s.Has(d.Need))
+	return d.Need == "" || s.Role == protocol.RoleOperator && s.May(d.Need)
 }
 
 // Send sends an event to one client, without a number.

@@ -15,7 +15,7 @@ import (
 // Scope is a permission of an operator.
 type Scope string
 
-// The scopes. Admin includes all; write includes read.
+// The scopes; see Session.May for which include others.
 const (
 	ScopeAdmin     Scope = "operator.admin"
 	ScopeRead      Scope = "operator.read"
@@ -135,14 +135,14 @@ func (m *Mux) authorise(s *Session, name string) *protocol.Error {
 	if nodeOnly(name) != (s.Role == protocol.RoleNode) {
 		return protocol.Invalid("unauthorized role: " + s.Role)
 	}
-	if s.Role == protocol.RoleNode || s.Has(ScopeAdmin) {
+	if s.Role == protocol.RoleNode {
 		return nil
 	}
 	need := ScopeAdmin // of every method that is not known
 	if known, ok := m.methods[name]; ok {
 		need = known.need
 	}
-	if s.Has(need) || need == ScopeRead && s.Has(ScopeWrite) {
+	if s.May(need) {
 		return nil
 	}
 	return protocol.Invalid("missing scope: " + string(need))

@@ -41,8 +41,8 @@ type Session struct {
 	conn   *websocket.Conn
 	line   Line
 	in     *Intake
-	turn   *turn        // of the goroutine that reads, as is warned; nil but for a large message
-	warned bool         // of frames that are not JSON
+	turn   *turn        // of the large message that is being read; nil for others. Only who reads uses it
+	warned bool         // of frames that are not JSON; only who reads uses it
 	held   atomic.Int64 // bytes that the gateway holds for this client
 
 	mu       sync.Mutex // guards what follows
@@ -75,7 +75,7 @@ func (h *Hub) NewSession(id string, conn *websocket.Conn, in *Intake) *Session {
 // allow sets how long a message may be.
 func (s *Session) allow(n int64) {
 	s.in.limit.Store(n)
-	s.conn.SetReadLimit(n) // never met
+	s.conn.SetReadLimit(n) // the intake refuses before
 }
 
 // Run writes what is queued while read, which is to call Read, Serve or Discard, reads.
@@ -94,6 +94,12 @@ func (s *Session) Run(ctx context.Context, read func(context.Context)) {
 
 // Has tells whether the client was given the scope, literally.
 func (s *Session) Has(scope Scope) bool { return slices.Contains(s.Scopes, string(scope)) }
+
+// May tells whether the client may do what needs the scope: admin includes all scopes, and
+// write includes read.
+func (s *Session) May(scope Scope) bool {
+	return s.Has(ScopeAdmin) || s.Has(scope) || scope == ScopeRead && s.Has(ScopeWrite)
+}
 
 // Fail queues the refusal of a request.
 func (s *Session) Fail(id string, e *protocol.Error) { s.offer(failure(id, e)) }
