@@ -1,7 +1,7 @@
 // Package auth owns who may connect to the gateway: the shared secret and its
 // rotation, what trusted proxies and Tailscale vouch for, the locality of a connection,
 // the origin of a page, the lock-out of who guesses, and the devices that are paired.
-// It opens no socket, runs no program and knows no frame but the device payload.
+// It opens no socket, runs no program and knows no frame.
 package auth
 
 import (

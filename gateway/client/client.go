@@ -1,5 +1,6 @@
-// Package client owns the client's side of the gateway's WebSocket protocol, for
-// the command line, for probes and for tests. It prints nothing.
+// Package client owns the client's side of the gateway's WebSocket protocol, for the
+// command line, the node host, probes and tests: the connection, how it is made again, and
+// the identity that a device keeps. It prints nothing.
 package client
 
 import (
@@ -60,6 +61,9 @@ type Client struct {
 	closed  bool // by Close
 }
 
+// noCloseFrame is the code of a connection that broke, which no frame carries (RFC 6455, 7.4.1).
+const noCloseFrame = 1006
+
 // CloseError says that the gateway closed the connection.
 type CloseError struct {
 	Code   int
@@ -71,7 +75,7 @@ func (e *CloseError) Error() string {
 	switch e.Code {
 	case protocol.CloseNormal:
 		note = " normal closure"
-	case 1006:
+	case noCloseFrame:
 		note = " abnormal closure (no close frame)"
 	}
 	reason := e.Reason
@@ -262,7 +266,7 @@ func closeError(err error) error {
 	if e, ok := errors.AsType[websocket.CloseError](err); ok {
 		return &CloseError{Code: int(e.Code), Reason: e.Reason}
 	}
-	return &CloseError{Code: 1006}
+	return &CloseError{Code: noCloseFrame}
 }
 
 // Hello is what the gateway said when it let the client in.

@@ -28,7 +28,8 @@ const closeNotText = 1007
 var errNotText = errors.New("a text frame that is not UTF-8")
 
 // Read returns the next message. It is for the one goroutine that reads. Its bytes count
-// as held for the client until Done is called with them. It ends when the connection does; see write.
+// as held for the client until Done is called with them. It ends when the connection does, and
+// takes no ctx for the reason that write gives.
 func (s *Session) Read() ([]byte, error) {
 	s.endTurn()
 	raw, err := s.message()
