@@ -242,11 +242,7 @@ func (d *Devices) approveLocked(p *Pending) error {
 	now := d.nowMs()
 	dev := &Device{DeviceID: p.DeviceID, PublicKey: p.PublicKey, CreatedAtMs: now, Tokens: map[string]*DeviceToken{}}
 	if old := d.paired[p.DeviceID]; old != nil && old.PublicKey == p.PublicKey {
-		*dev = *old
-		dev.Tokens = map[string]*DeviceToken{}
-		for role, t := range old.Tokens {
-			dev.Tokens[role] = t
-		}
+		*dev = old.copy()
 	}
 	dev.describe(Connect{DisplayName: p.DisplayName, Platform: p.Platform, ClientID: p.ClientID, ClientMode: p.ClientMode, Role: p.Role, RemoteIP: p.RemoteIP})
 	dev.Roles = union(dev.Roles, p.Roles)
@@ -257,7 +253,7 @@ func (d *Devices) approveLocked(p *Pending) error {
 }
 
 func newToken(old *DeviceToken, role string, scopes []string, now int64) *DeviceToken {
-	t := &DeviceToken{Token: randomToken(), Role: role, Scopes: normalise(scopes), CreatedAtMs: now}
+	t := &DeviceToken{Token: RandomToken(), Role: role, Scopes: normalise(scopes), CreatedAtMs: now}
 	if old != nil {
 		t.CreatedAtMs, t.RotatedAtMs = old.CreatedAtMs, now
 	}
@@ -327,9 +323,6 @@ func (d *Devices) EnsureToken(deviceID, role string, scopes []string) (*DeviceTo
 	}
 	t := newToken(dev.Tokens[role], role, scopes, d.nowMs())
 	next := dev.copy()
-	if next.Tokens == nil {
-		next.Tokens = map[string]*DeviceToken{}
-	}
 	next.Tokens[role] = t
 	return t, d.keepLocked(deviceID, &next)
 }

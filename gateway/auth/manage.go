@@ -41,10 +41,11 @@ func (d *Devices) Paired(deviceID string) (bool, error) {
 	return d.paired[deviceID] != nil, nil
 }
 
-// copy returns a device that shares nothing which changes.
+// copy returns a device that shares nothing which changes, and has a map of tokens.
 func (dev *Device) copy() Device {
 	c := *dev
-	c.Tokens = maps.Clone(dev.Tokens) // a token that changes is replaced as a whole
+	c.Tokens = map[string]*DeviceToken{}
+	maps.Copy(c.Tokens, dev.Tokens) // a token that changes is replaced as a whole
 	return c
 }
 

@@ -5,8 +5,8 @@ import (
 	"encoding/base64"
 )
 
-// randomToken is 32 random bytes in base64url.
-func randomToken() string {
+// RandomToken is 32 random bytes in base64url: a new token for a device or a node.
+func RandomToken() string {
 	var raw [32]byte
 	rand.Read(raw[:]) // never fails
 	return base64.RawURLEncoding.EncodeToString(raw[:])

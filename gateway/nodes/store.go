@@ -1,8 +1,6 @@
 package nodes
 
 import (
-	"crypto/rand"
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -140,7 +138,7 @@ func (s *store) approve(requestID string) (protocol.PairedNode, error) {
 		return protocol.PairedNode{}, err
 	}
 	now := s.now().UnixMilli()
-	n := protocol.PairedNode{NodeID: r.NodeID, Token: newToken(), DisplayName: r.DisplayName, Platform: r.Platform, Version: r.Version, CoreVersion: r.CoreVersion,
+	n := protocol.PairedNode{NodeID: r.NodeID, Token: auth.RandomToken(), DisplayName: r.DisplayName, Platform: r.Platform, Version: r.Version, CoreVersion: r.CoreVersion,
 		UIVersion: r.UIVersion, DeviceFamily: r.DeviceFamily, ModelIdentifier: r.ModelIdentifier, Caps: r.Caps, Commands: r.Commands, RemoteIP: r.RemoteIP,
 		CreatedAtMs: now, ApprovedAtMs: now}
 	if old, again := s.paired[r.NodeID]; again {
@@ -150,12 +148,6 @@ func (s *store) approve(requestID string) (protocol.PairedNode, error) {
 		return protocol.PairedNode{}, err
 	}
 	return n, s.dropLocked(requestID)
-}
-
-func newToken() string {
-	raw := make([]byte, 32)
-	_, _ = rand.Read(raw) // it never fails
-	return base64.RawURLEncoding.EncodeToString(raw)
 }
 
 // reject drops a request and returns the id of its node.
