@@ -1,10 +1,8 @@
 package main
 
 import (
-	"io/fs"
 	"os"
 	"os/exec"
-	"os/user"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -16,123 +14,6 @@ import (
 	"github.com/coderclaw/coderclaw/internal/proctable"
 	"github.com/coderclaw/coderclaw/internal/systemdtest"
 )
-
-const (
-	installed   = "/usr/local/bin/coderclaw"
-	machineUnit = "coderclaw-gateway.service"
-	machineFile = "/etc/systemd/system/" + machineUnit
-	clawHome    = "/home/claw"
-)
-
-// box is a machine with an ordinary user called claw.
-type box struct {
-	host
-	uid int
-}
-
-// newBox puts the program where every user can run it.
-func newBox(t *testing.T) box {
-	t.Helper()
-	exe, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	place(t, exe, installed)
-	b := box{host: host{T: t, units: filepath.Join(clawHome, ".config/systemd/user")}}
-	b.uid, err = strconv.Atoi(strings.TrimSpace(b.must("id", "-u", "claw")))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
-}
-
-func (b box) in(t *testing.T) box { b.T = t; return b }
-
-// sudo runs coderclaw as root, called by claw.
-func (b box) sudo(args ...string) (string, int) {
-	b.Helper()
-	return b.run("env", slices.Concat(b.rootEnv(), []string{"SUDO_USER=claw", "SUDO_UID=" + strconv.Itoa(b.uid), installed}, args)...)
-}
-
-// root runs coderclaw as root who has logged in as such.
-func (b box) root(args ...string) (string, int) {
-	b.Helper()
-	return b.run("env", slices.Concat(b.rootEnv(), []string{installed}, args)...)
-}
-
-func (b box) rootEnv() []string {
-	return []string{"-i", "HOME=/root", "USER=root", "PATH=/usr/local/bin:/usr/bin:/bin", noRace, "GOCOVERDIR=" + os.Getenv("GOCOVERDIR")}
-}
-
-// claw runs coderclaw as claw.
-func (b box) claw(args ...string) (string, int) {
-	b.Helper()
-	return b.run("runuser", slices.Concat([]string{"-u", "claw", "--", "env", "-i", "HOME=" + clawHome, "USER=claw",
-		"PATH=/usr/local/bin:/usr/bin:/bin", noRace, installed}, args)...)
-}
-
-const noRace = "GORACE=" + noRaceWait
-
-// well fails the test unless a command went well.
-func (b box) well(out string, code int) string {
-	b.Helper()
-	if code != 0 {
-		b.Fatalf("exit %d\n%s", code, out)
-	}
-	return out
-}
-
-// refused fails the test unless a command was refused for a reason in these words.
-func (b box) refused(out string, code, want int, words ...string) {
-	b.Helper()
-	for _, w := range words {
-		if !strings.Contains(out, w) {
-			b.Errorf("the refusal lacks %q:\n%s", w, out)
-		}
-	}
-	if code != want {
-		b.Errorf("exit %d, want %d\n%s", code, want, out)
-	}
-}
-
-func (b box) show(props string) string {
-	b.Helper()
-	return b.must("systemctl", "show", "-p", props, machineUnit)
-}
-
-// traces are what is left of the service on disk and in the manager.
-func (b box) traces() []string {
-	b.Helper()
-	var out []string
-	for _, dir := range []string{"/etc/systemd", "/run/systemd/system", "/run/systemd/transient"} {
-		_ = filepath.WalkDir(dir, func(path string, _ fs.DirEntry, _ error) error {
-			if strings.Contains(filepath.Base(path), "coderclaw") {
-				out = append(out, path)
-			}
-			return nil
-		})
-	}
-	for line := range strings.Lines(b.must("systemctl", "list-units", "--all", "--no-legend", "--plain", "coderclaw*")) {
-		out = append(out, strings.TrimSpace(line))
-	}
-	return out
-}
-
-// strangers are files below dir that belong to another user.
-func strangers(dir string, uid int) []string {
-	var out []string
-	_ = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
-		if err != nil {
-			out = append(out, path+": "+err.Error())
-			return nil
-		}
-		if info, err := d.Info(); err == nil && int(info.Sys().(*syscall.Stat_t).Uid) != uid {
-			out = append(out, path)
-		}
-		return nil
-	})
-	return out
-}
 
 // TestServicesOfTheMachine installs, manages and removes a service of the machine that
 // runs as an ordinary user.
@@ -284,43 +165,6 @@ func (b box) install() {
 	}
 }
 
-func stamp(t *testing.T, path string) string {
-	t.Helper()
-	info, err := os.Stat(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return info.ModTime().String()
-}
-
-// owners: everything in claw's home is claw's, and nothing was made in root's.
-func (b box) owners() {
-	b.Helper()
-	if alien := strangers(clawHome, b.uid); len(alien) > 0 {
-		b.Errorf("not of claw: %q", alien)
-	}
-	for _, name := range []string{".coderclaw", ".config/coderclaw"} {
-		path := filepath.Join(homeOfRoot(b.T), name)
-		if _, err := os.Lstat(path); err == nil {
-			b.Errorf("%s was made", path)
-		}
-	}
-}
-
-// gateway is the pid of claw's default gateway.
-func (b box) gateway() int {
-	b.Helper()
-	out := b.well(b.claw("gateway", "status", "--json"))
-	_, rest, _ := strings.Cut(out, `"instance": {`)
-	_, rest, _ = strings.Cut(rest, `"pid": `)
-	digits, _, _ := strings.Cut(rest, ",")
-	pid, err := strconv.Atoi(digits)
-	if err != nil {
-		b.Fatalf("%v in\n%s", err, out)
-	}
-	return pid
-}
-
 func (b box) manage() {
 	for name, do := range map[string]func(...string) (string, int){"sudo": b.sudo, "root": b.root, "claw": b.claw} {
 		for _, flags := range [][]string{nil, {"--system"}} {
@@ -349,68 +193,6 @@ func (b box) manage() {
 	b.well(b.root("gateway", "start", "--system"))
 	b.well(b.claw("gateway", "status", "--require-rpc"))
 	b.well(b.claw("gateway", "start"))
-	b.owners()
-}
-
-// doctor: who the service runs as may look, and root mends, with the files of each
-// in the hands of whom they belong to.
-func (b box) doctor() {
-	for name, do := range map[string]func(...string) (string, int){"sudo": b.sudo, "root": b.root, "claw": b.claw} {
-		for _, flags := range [][]string{nil, {"--system"}, {"--all"}} {
-			if out, code := do(slices.Concat([]string{"doctor"}, flags)...); code != 0 {
-				b.Errorf("%s %v: exit %d\n%s", name, flags, code, out)
-			}
-		}
-	}
-	text, err := os.ReadFile(machineFile)
-	if err != nil {
-		b.Fatal(err)
-	}
-	broken := strings.Replace(string(text), "KillMode=mixed\n", "KillMode=process\nNice=5\n", 1)
-	state := filepath.Join(clawHome, ".coderclaw")
-	breaks := func() {
-		if err := os.WriteFile(machineFile, []byte(broken), 0o644); err != nil {
-			b.Fatal(err)
-		}
-		if err := os.Chmod(state, 0o755); err != nil {
-			b.Fatal(err)
-		}
-	}
-	breaks()
-	out, code := b.claw("doctor")
-	b.refused(out, code, 1, "unit-key-drift", "state-dir-permissions")
-	out, code = b.claw("doctor", "--repair", "--non-interactive")
-	b.refused(out, code, 1, "run: sudo "+installed+" doctor --repair --non-interactive")
-	if out, code := b.sudo("doctor", "--repair", "--non-interactive"); code != 0 {
-		b.Errorf("repair: exit %d\n%s", code, out)
-	}
-	mended, err := os.ReadFile(machineFile)
-	if err != nil || !strings.Contains(string(mended), "KillMode=mixed") || !strings.Contains(string(mended), "Nice=5") {
-		b.Errorf("%v: %s", err, mended)
-	}
-	if info, err := os.Stat(state); err != nil || info.Mode().Perm() != 0o700 {
-		b.Errorf("the state dir: %v, %v", info.Mode(), err)
-	}
-	b.well(b.claw("gateway", "status", "--require-rpc"))
-	b.owners()
-	if alien := strangers("/etc/systemd/system", 0); len(alien) > 0 {
-		b.Errorf("not of root: %q", alien)
-	}
-	// What root will put back lies where claw cannot write it, nor read it.
-	if journals, err := filepath.Glob("/var/lib/coderclaw/doctor/default/*/plan.json"); err != nil || len(journals) == 0 {
-		b.Errorf("no journal: %v", err)
-	}
-	if alien := strangers("/var/lib/coderclaw", 0); len(alien) > 0 {
-		b.Errorf("not of root: %q", alien)
-	}
-	if out, code := b.run("runuser", "-u", "claw", "--", "ls", "/var/lib/coderclaw/doctor"); code == 0 {
-		b.Errorf("claw sees %s", out)
-	}
-	b.well(b.sudo("doctor", "undo", "--yes"))
-	if now, err := os.ReadFile(machineFile); err != nil || string(now) != broken {
-		b.Errorf("undo leaves %v\n%s", err, now)
-	}
-	b.well(b.root("doctor", "--system", "--repair", "--non-interactive"))
 	b.owners()
 }
 
@@ -481,39 +263,6 @@ func (b box) onlyOneOfUser() {
 	b.well(b.sudo("gateway", "uninstall", "--system"))
 }
 
-// takeOver: a unit of another program in the place of ours stays, or is replaced by
-// force and can be given back.
-func (b box) takeOver() {
-	const theirs = "[Service]\nExecStart=/bin/sleep 1000\n"
-	if err := os.WriteFile(machineFile, []byte(theirs), 0o644); err != nil {
-		b.Fatal(err)
-	}
-	same := func() bool {
-		text, err := os.ReadFile(machineFile)
-		info, statErr := os.Stat(machineFile)
-		return err == nil && statErr == nil && string(text) == theirs && info.Mode().Perm() == 0o644
-	}
-	out, code := b.sudo("gateway", "install", "--system")
-	b.refused(out, code, 1, "was not written by coderclaw", "take it over with --force")
-	if !same() {
-		b.Error("the refusal changed the file")
-	}
-	if out := b.well(b.sudo("gateway", "install", "--system", "--force")); !strings.Contains(out, "to give it back: coderclaw doctor undo") {
-		b.Errorf("install by force says:\n%s", out)
-	}
-	b.well(b.claw("gateway", "status", "--require-rpc"))
-	b.well(b.sudo("doctor", "undo", "--yes"))
-	if !same() {
-		b.Error("the undo did not give the file back")
-	}
-	b.owners()
-	b.run("systemctl", "stop", machineUnit)
-	if err := os.Remove(machineFile); err != nil {
-		b.Fatal(err)
-	}
-	b.must("systemctl", "daemon-reload")
-}
-
 func (b box) asRoot() {
 	b.well(b.sudo("gateway", "install", "--system", "--user", "root"))
 	if got := b.show("User"); got != "User=root\n" {
@@ -527,14 +276,4 @@ func (b box) asRoot() {
 	if left := b.traces(); len(left) > 0 {
 		b.Errorf("uninstall leaves %q", left)
 	}
-}
-
-// homeOfRoot is where the files of root would lie.
-func homeOfRoot(t *testing.T) string {
-	t.Helper()
-	root, err := user.LookupId("0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return root.HomeDir
 }
