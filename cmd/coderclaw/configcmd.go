@@ -9,6 +9,7 @@ import (
 
 	"github.com/coderclaw/coderclaw/gateway/config"
 	"github.com/coderclaw/coderclaw/internal/exitcode"
+	"github.com/coderclaw/coderclaw/profiles"
 )
 
 func (a *app) configCommand() *cli.Command {
@@ -28,17 +29,24 @@ func (a *app) configCommand() *cli.Command {
 	}
 }
 
+// configOf reads the config of p, and what its variables are looked up in. What it
+// says may be invalid.
+func (a *app) configOf(p profiles.Profile) (*config.Snapshot, profiles.Lookup, error) {
+	lookup, _, err := config.Environment(p, a.env)
+	if err != nil {
+		return nil, nil, err
+	}
+	snap, err := config.LoadProfile(p, lookup)
+	return snap, lookup, err
+}
+
 // configGet prints one value with its secrets shown as the redaction sentinel.
 func (a *app) configGet(path string, asJSON bool) error {
 	p, _, err := a.profile()
 	if err != nil {
 		return err
 	}
-	lookup, _, err := config.Environment(p, a.env)
-	if err != nil {
-		return err
-	}
-	snap, err := config.LoadProfile(p, lookup)
+	snap, _, err := a.configOf(p)
 	if err != nil {
 		return err
 	}

@@ -37,11 +37,7 @@ func (a *app) gatewayForeground(ctx context.Context, c *cli.Command) error {
 	if err := config.Usable(p); err != nil {
 		return err
 	}
-	lookup, _, err := config.Environment(p, a.env)
-	if err != nil {
-		return err
-	}
-	snap, err := config.LoadProfile(p, lookup)
+	snap, lookup, err := a.configOf(p)
 	if err != nil {
 		return err
 	}
@@ -68,7 +64,7 @@ func (a *app) gatewayForeground(ctx context.Context, c *cli.Command) error {
 	if err != nil {
 		return err
 	}
-	settings, err := a.gatewayAuth(c, cfg, p)
+	settings, err := a.gatewayAuth(c, cfg, p, lookup)
 	if errors.Is(err, auth.ErrNoCredential) {
 		for _, addr := range addrs {
 			if wide := config.BindGate(addr); wide != nil {
@@ -106,7 +102,7 @@ func (a *app) gatewayForeground(ctx context.Context, c *cli.Command) error {
 type foreground struct {
 	profile   profiles.Profile
 	config    *config.Snapshot
-	lookup    func(string) (string, bool) // variables of the config
+	lookup    profiles.Lookup // variables of the config
 	auth      auth.Settings
 	listeners []net.Listener
 	verbose   bool
@@ -207,14 +203,11 @@ func publishMode(c *cli.Command, t *config.Tailscale) error {
 	return nil
 }
 
-// gatewayAuth resolves the credential from flags, config and environment.
-func (a *app) gatewayAuth(c *cli.Command, cfg config.Gateway, p profiles.Profile) (auth.Settings, error) {
+// gatewayAuth resolves the credential from flags, config and environment, where
+// lookup finds what the environment of this command does not have.
+func (a *app) gatewayAuth(c *cli.Command, cfg config.Gateway, p profiles.Profile, lookup profiles.Lookup) (auth.Settings, error) {
 	if kind := c.String("auth"); c.IsSet("auth") && !slices.Contains([]string{"token", "password"}, kind) {
 		return auth.Settings{}, usageError("--auth %q is not a kind of secret; use token or password", kind)
-	}
-	lookup, _, err := config.Environment(p, a.env)
-	if err != nil {
-		return auth.Settings{}, err
 	}
 	env := func(name string) (string, bool) {
 		if v, ok := a.env(name); ok && v != "" {

@@ -65,11 +65,7 @@ func (a *app) probePlan(c *cli.Command) (probePlan, error) {
 	if plan.timeout, err = timeoutOf(c); err != nil {
 		return plan, err
 	}
-	lookup, _, err := config.Environment(p, a.env)
-	if err != nil {
-		return plan, err
-	}
-	snapshot, err := config.LoadProfile(p, lookup)
+	snapshot, lookup, err := a.configOf(p)
 	if err != nil {
 		return plan, err
 	}

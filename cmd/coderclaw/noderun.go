@@ -72,11 +72,7 @@ func (a *app) nodeRun(ctx context.Context, c *cli.Command) error {
 // node is kept apart for each gateway, so that none is shown what another gave.
 func (a *app) nodeClient(c *cli.Command, p profiles.Profile, r *profiles.Registry) (client.Options, error) {
 	none := client.Options{}
-	lookup, _, err := config.Environment(p, a.env)
-	if err != nil {
-		return none, err
-	}
-	snap, err := config.LoadProfile(p, lookup)
+	snap, _, err := a.configOf(p)
 	if err != nil {
 		return none, err
 	}
@@ -87,7 +83,7 @@ func (a *app) nodeClient(c *cli.Command, p profiles.Profile, r *profiles.Registr
 	if c.IsSet("port") {
 		var wanted int
 		if wanted, err = profiles.ParsePort(c.String("port")); err != nil {
-			return none, usageError("--port: %v", err)
+			return none, usageError("--port: %w", err)
 		}
 		own = own && wanted == port
 		port = wanted

@@ -12,7 +12,6 @@ import (
 
 	"github.com/urfave/cli/v3"
 
-	"github.com/coderclaw/coderclaw/gateway/config"
 	"github.com/coderclaw/coderclaw/gateway/statelock"
 	"github.com/coderclaw/coderclaw/gateway/ticket"
 	"github.com/coderclaw/coderclaw/internal/exitcode"
@@ -116,11 +115,7 @@ func (a *app) ticket(ctx context.Context, desk *ticket.Client, p profiles.Profil
 // remoteGateway is the URL of the gateway that p's config means in place of one on this
 // machine, "" for none.
 func (a *app) remoteGateway(p profiles.Profile) string {
-	lookup, _, err := config.Environment(p, a.env)
-	if err != nil {
-		return ""
-	}
-	snap, err := config.LoadProfile(p, lookup)
+	snap, _, err := a.configOf(p)
 	if err != nil || snap.Config.Gateway.Mode != "remote" {
 		return ""
 	}

@@ -66,11 +66,7 @@ func (a *app) openSource(name string) (*source, error) {
 
 // workspaceOf is the workspace that the config of p names, else the profile's own.
 func (a *app) workspaceOf(p profiles.Profile, home string) (string, error) {
-	lookup, _, err := config.Environment(p, a.env)
-	if err != nil {
-		return "", err
-	}
-	snap, err := config.LoadProfile(p, lookup)
+	snap, _, err := a.configOf(p)
 	if err != nil {
 		return "", err
 	}

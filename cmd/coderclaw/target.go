@@ -90,11 +90,8 @@ func (a *app) target(c *cli.Command) (target, error) {
 	if t.timeout, err = timeoutOf(c); err != nil {
 		return target{}, err
 	}
-	lookup, _, err := config.Environment(p, a.env)
-	if err != nil {
-		return target{}, err
-	}
-	if t.config, err = config.LoadProfile(p, lookup); err != nil {
+	var lookup profiles.Lookup
+	if t.config, lookup, err = a.configOf(p); err != nil {
 		return target{}, err
 	}
 	if c.IsSet("url") {
@@ -162,11 +159,7 @@ func (a *app) localTarget(t target, r *profiles.Registry, gw config.Gateway) (ta
 // gatewayOf is the gateway of a profile on this machine, at the first address that
 // its config gives it.
 func (a *app) gatewayOf(p profiles.Profile, check supervisor.Checked) (target, error) {
-	lookup, _, err := config.Environment(p, a.env)
-	if err != nil {
-		return target{}, err
-	}
-	snapshot, err := config.LoadProfile(p, lookup)
+	snapshot, lookup, err := a.configOf(p)
 	if err != nil {
 		return target{}, err
 	}
