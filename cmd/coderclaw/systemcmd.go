@@ -55,14 +55,6 @@ func (a *app) systemEvent(ctx context.Context, c *cli.Command) error {
 // printCall is the action that makes one request and prints its result as it is.
 func (a *app) printCall(method string, params any) cli.ActionFunc {
 	return func(ctx context.Context, c *cli.Command) error {
-		t, err := a.target(c)
-		if err != nil {
-			return err
-		}
-		var raw json.RawMessage
-		if err := a.call(ctx, t, "cli", method, params, &raw); err != nil {
-			return err
-		}
-		return a.printJSON(raw)
+		return askGateway(ctx, a, c, method, params, func(raw json.RawMessage) error { return a.printJSON(raw) })
 	}
 }
