@@ -111,8 +111,6 @@ func (a *app) printProbe(r probeReport) {
 	}
 }
 
-func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
-
 func targetLabel(t probeResult) string {
 	switch t.Kind {
 	case kindLocal:

@@ -139,7 +139,7 @@ func (a *app) serviceFacts(ctx context.Context, s unitService, st *gatewayStatus
 	if err != nil {
 		out.Runtime.Detail = err.Error()
 	} else {
-		st.Coderclaw.Loaded = fact(state.LoadState == servicegen.LoadLoaded)
+		st.Coderclaw.Loaded = yesNo(state.LoadState == servicegen.LoadLoaded)
 		out.Loaded = state.Enabled()
 		out.Runtime = runtimeOf(state)
 	}
@@ -173,8 +173,6 @@ func (a *app) serviceFacts(ctx context.Context, s unitService, st *gatewayStatus
 		out.ConfigAudit.Issues = append(out.ConfigAudit.Issues, i)
 	}
 }
-
-func fact(b bool) string { return map[bool]string{true: yes, false: no}[b] }
 
 func runtimeOf(s servicegen.State) runtimeStatus {
 	r := runtimeStatus{Status: "stopped", State: s.ActiveState, SubState: s.SubState, PID: s.MainPID}
@@ -229,7 +227,7 @@ func (a *app) instanceFacts(ctx context.Context, t target, st *gatewayStatus) {
 			for _, i := range status.Instances {
 				if i.Profile == t.profile.Name {
 					own.Instance = &i
-					own.Alive, own.Ready = fact(i.PID != 0), fact(i.State == instance.Ready)
+					own.Alive, own.Ready = yesNo(i.PID != 0), yesNo(i.State == instance.Ready)
 					if i.State != instance.Ready {
 						st.LastError = i.Reason
 					}
@@ -243,7 +241,7 @@ func (a *app) instanceFacts(ctx context.Context, t target, st *gatewayStatus) {
 		}
 	}
 	h, alive := statelock.Find(t.profile)
-	own.Alive = fact(alive)
+	own.Alive = yesNo(alive)
 	if !alive {
 		own.Ready = no
 	} else if st.Service.Runtime.Status == unknown {

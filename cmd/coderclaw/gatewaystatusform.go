@@ -144,9 +144,3 @@ type socketStatus struct {
 	Path  string `json:"path"`
 	State string `json:"state"` // systemd's word, or unknown
 }
-
-const (
-	yes     = "yes"
-	no      = "no"
-	unknown = "unknown"
-)

@@ -40,7 +40,7 @@ func (a *app) probe(ctx context.Context, t target, deep bool, own *ownStatus) *r
 		own.Tailscale = who.Tailscale
 		if own.Alive == unknown {
 			_, err := proctable.StartTime(who.PID)
-			own.Alive = fact(err == nil)
+			own.Alive = yesNo(err == nil)
 		}
 		if own.Ready == unknown { // that it answers does not say that it wants clients
 			own.Ready = a.readyFact(ctx, t)
@@ -53,7 +53,7 @@ func (a *app) probe(ctx context.Context, t target, deep bool, own *ownStatus) *r
 func (a *app) readyFact(ctx context.Context, t target) string {
 	ctx, cancel := context.WithTimeout(ctx, t.timeout)
 	defer cancel()
-	return fact(serves(ctx, "http"+strings.TrimPrefix(t.url, "ws")+"/readyz", t.fingerprint) == nil)
+	return yesNo(serves(ctx, "http"+strings.TrimPrefix(t.url, "ws")+"/readyz", t.fingerprint) == nil)
 }
 
 // identityWords say which gateway answered.

@@ -41,10 +41,10 @@ func siblingLines(s protocol.Siblings) []string {
 		if !x.Since.IsZero() {
 			line += " since " + localTime(x.Since)
 		}
-		lines = append(lines, fmt.Sprintf("%s: %s; see to it with: coderclaw rescue --repair %s", line, strings.Join(strings.Fields(x.Reason), " "), x.Profile))
+		lines = append(lines, fmt.Sprintf("%s: %s; see to it with: coderclaw rescue --repair %s", line, oneLine(x.Reason), x.Profile))
 	}
 	if s.Unseen != "" {
-		lines = append(lines, "unknown: "+strings.Join(strings.Fields(s.Unseen), " "))
+		lines = append(lines, "unknown: "+oneLine(s.Unseen))
 	}
 	return lines
 }

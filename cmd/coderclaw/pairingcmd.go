@@ -115,7 +115,7 @@ func (a *app) pairingList(ctx context.Context, c *cli.Command) error {
 			return a.printJSON(pairingList{list})
 		}
 		if len(list) == 0 {
-			fmt.Fprintln(a.stdout, strings.Join(strings.Fields("No pending "+kind+" pairing requests."), " "))
+			fmt.Fprintln(a.stdout, oneLine("No pending "+kind+" pairing requests."))
 			return nil
 		}
 		tw := tabwriter.NewWriter(a.stdout, 0, 8, 2, ' ', 0)

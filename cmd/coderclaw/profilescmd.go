@@ -4,18 +4,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"github.com/coderclaw/coderclaw/gateway/statelock"
-	"github.com/coderclaw/coderclaw/internal/lockfile"
 	"io/fs"
 	"os"
 	"strings"
 	"text/tabwriter"
-	"time"
 
 	"github.com/urfave/cli/v3"
 
 	"github.com/coderclaw/coderclaw/gateway/config"
+	"github.com/coderclaw/coderclaw/gateway/statelock"
 	"github.com/coderclaw/coderclaw/internal/exitcode"
+	"github.com/coderclaw/coderclaw/internal/lockfile"
 	"github.com/coderclaw/coderclaw/profiles"
 	"github.com/coderclaw/coderclaw/supervisor/control"
 )
@@ -308,25 +307,4 @@ func ownedPaths(p profiles.Profile) []string {
 		}
 	}
 	return out
-}
-
-// shortAge renders how long ago t was, in the unit that a person would use.
-func shortAge(now, t time.Time) string {
-	if t.IsZero() {
-		return "-"
-	}
-	return age(now.Sub(t))
-}
-
-func age(d time.Duration) string {
-	switch {
-	case d < time.Minute:
-		return fmt.Sprintf("%ds", int(d.Seconds()))
-	case d < time.Hour:
-		return fmt.Sprintf("%dm", int(d.Minutes()))
-	case d < 48*time.Hour:
-		return fmt.Sprintf("%dh", int(d.Hours()))
-	default:
-		return fmt.Sprintf("%dd", int(d.Hours()/24))
-	}
 }

@@ -151,6 +151,6 @@ func (a *app) successor(o supervisor.Options, choose func(r *profiles.Registry, 
 
 // shortened is the beginning of what a program printed, in one line.
 func shortened(out []byte) string {
-	text := strings.Join(strings.Fields(string(out[:min(len(out), 1000)])), " ")
+	text := oneLine(string(out[:min(len(out), 1000)]))
 	return strings.ToValidUTF8(text[:min(len(text), 200)], "")
 }

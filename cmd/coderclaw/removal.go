@@ -10,9 +10,7 @@ import (
 	"path"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
-	"unicode"
 
 	"github.com/coderclaw/coderclaw/internal/proctable"
 	"github.com/coderclaw/coderclaw/profiles"
@@ -301,12 +299,4 @@ func (c contents) note() string {
 		count = "1 file"
 	}
 	return fmt.Sprintf("holds %s that setup did not write: %s%s", count, strings.Join(names, ", "), more)
-}
-
-// shown is the name of a file that anybody may have made, safe for a terminal.
-func shown(name string) string {
-	if strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) }) {
-		return strconv.Quote(name)
-	}
-	return name
 }
