@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"sync"
 	"time"
 
@@ -271,13 +270,4 @@ func (a *app) tryTarget(ctx context.Context, t probeTarget, plan probePlan) prob
 	res.RPC.OK = true
 	res.Config = summarise(snapshot)
 	return res
-}
-
-// fileThere tells whether a file can be read.
-func fileThere(path string) error {
-	f, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	return f.Close()
 }

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
+	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -201,6 +202,15 @@ func (a *app) planSSH(c *cli.Command, plan *probePlan, remote target, gw config.
 	far.source = "ssh " + to.String()
 	plan.ssh = &sshWay{to: to, identity: plan.key, port: n, target: far}
 	return nil
+}
+
+// fileThere says why a file cannot be read, nil when it can.
+func fileThere(path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	return f.Close()
 }
 
 // sshFromBeacons is the way to the first gateway that announces itself. No secret of

@@ -7,11 +7,31 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/coderclaw/coderclaw/gateway/protocol"
+	"github.com/coderclaw/coderclaw/instance"
 	"github.com/coderclaw/coderclaw/internal/proctable"
 	"github.com/coderclaw/coderclaw/servicegen"
 )
+
+// strangerPatience is how long a status waits for a listener that is not the gateway
+// itself to say who it is: the budget that a probe has for this machine.
+const strangerPatience = 800 * time.Millisecond
+
+// notAsked says why a status does not connect, "" when it does: what the supervisor
+// says of a gateway that does not run needs no waiting for an answer of somebody else.
+func (s gatewayStatus) notAsked() string {
+	i := s.Coderclaw.Instance
+	if i == nil || i.PID != 0 || s.Port.Status != "busy" || s.Coderclaw.OwnsPort == yes {
+		return ""
+	}
+	switch i.State {
+	case instance.Stopped, instance.Blocked, instance.Quarantined:
+		return fmt.Sprintf("not asked: the gateway is %s: %s", i.State, firstOf(i.Reason, "no reason given"))
+	}
+	return ""
+}
 
 // probe connects as a client would.
 func (a *app) probe(ctx context.Context, t target, deep bool, own *ownStatus) *rpcStatus {

@@ -1,17 +1,12 @@
 package main
 
 import (
-	"errors"
 	"fmt"
-	"io/fs"
 	"net/url"
 	"os"
 	"strconv"
-	"syscall"
-	"time"
 
 	"github.com/coderclaw/coderclaw/gateway/statelock"
-	"github.com/coderclaw/coderclaw/instance"
 	"github.com/coderclaw/coderclaw/internal/exitcode"
 	"github.com/coderclaw/coderclaw/internal/proctable"
 )
@@ -64,34 +59,4 @@ func (t target) trusts(uid int) bool {
 		}
 	}
 	return false
-}
-
-// strangerPatience is how long a status waits for a listener that is not the gateway
-// itself to say who it is: the budget that a probe has for this machine.
-const strangerPatience = 800 * time.Millisecond
-
-// notAsked says why a status does not connect, "" when it does: what the supervisor
-// says of a gateway that does not run needs no waiting for an answer of somebody else.
-func (s gatewayStatus) notAsked() string {
-	i := s.Coderclaw.Instance
-	if i == nil || i.PID != 0 || s.Port.Status != "busy" || s.Coderclaw.OwnsPort == yes {
-		return ""
-	}
-	switch i.State {
-	case instance.Stopped, instance.Blocked, instance.Quarantined:
-		return fmt.Sprintf("not asked: the gateway is %s: %s", i.State, firstOf(i.Reason, "no reason given"))
-	}
-	return ""
-}
-
-// absent adds what to do to the error of a connect that nobody took.
-func (t target) absent(err error) error {
-	if !t.local() || !errors.Is(err, syscall.ECONNREFUSED) {
-		return err
-	}
-	fix := "start it with: " + startHint(t.profile)
-	if _, err := os.Stat(t.profile.ConfigPath); errors.Is(err, fs.ErrNotExist) {
-		fix = hint(t.profile, "setup") + ", then " + fix
-	}
-	return fmt.Errorf("%w\nFix: %s; why it does not run says: %s", err, fix, hint(t.profile, "gateway status"))
 }

@@ -156,6 +156,19 @@ func (a *app) localTarget(t target, r *profiles.Registry, gw config.Gateway) (ta
 	return t, nil
 }
 
+// sourced is a value and where it was found.
+type sourced struct{ from, value string }
+
+// pickToken returns the first that there is.
+func pickToken(all ...sourced) (from, token string) {
+	for _, s := range all {
+		if s.value != "" {
+			return s.from, s.value
+		}
+	}
+	return "", ""
+}
+
 // gatewayOf is the gateway of a profile on this machine, at the first address that
 // its config gives it.
 func (a *app) gatewayOf(p profiles.Profile, check supervisor.Checked) (target, error) {
@@ -257,22 +270,4 @@ func (a *app) call(ctx context.Context, t target, mode, method string, params, r
 		err = closeErr
 	}
 	return err
-}
-
-// unreachable adds to a failed connect which gateway was meant.
-func (a *app) unreachable(t target, err error) error {
-	if errors.Is(err, context.DeadlineExceeded) {
-		err = fmt.Errorf("gateway timeout after %dms", t.timeout.Milliseconds())
-	}
-	told := fmt.Errorf("%w\n%s%s%s", err, t.block(), t.mismatch(err), t.encryption(err))
-	if r, ok := errors.AsType[*client.RefusedError](err); ok && strings.HasPrefix(r.Err.Message, "unauthorized") {
-		return exitcode.With(exitcode.Auth, told)
-	}
-	return told
-}
-
-// block says which gateway was meant and where that came from.
-func (t target) block() string {
-	return fmt.Sprintf("Gateway target: %s\nSource: %s\nConfig: %s\nBind: %s", t.shown(), t.source, t.profile.ConfigPath,
-		firstOf(t.config.Config.Gateway.Bind, "loopback"))
 }

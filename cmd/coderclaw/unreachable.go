@@ -1,27 +1,37 @@
 package main
 
 import (
+	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"strings"
+	"syscall"
 
 	"github.com/coderclaw/coderclaw/gateway/auth"
 	"github.com/coderclaw/coderclaw/gateway/client"
 	"github.com/coderclaw/coderclaw/gateway/statelock"
+	"github.com/coderclaw/coderclaw/internal/exitcode"
 )
 
-// sourced is a value and where it was found.
-type sourced struct{ from, value string }
-
-// pickToken returns the first that there is.
-func pickToken(all ...sourced) (from, token string) {
-	for _, s := range all {
-		if s.value != "" {
-			return s.from, s.value
-		}
+// unreachable adds to a failed connect which gateway was meant.
+func (a *app) unreachable(t target, err error) error {
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = fmt.Errorf("gateway timeout after %dms", t.timeout.Milliseconds())
 	}
-	return "", ""
+	told := fmt.Errorf("%w\n%s%s%s", err, t.block(), t.mismatch(err), t.encryption(err))
+	if r, ok := errors.AsType[*client.RefusedError](err); ok && strings.HasPrefix(r.Err.Message, "unauthorized") {
+		return exitcode.With(exitcode.Auth, told)
+	}
+	return told
+}
+
+// block says which gateway was meant and where that came from.
+func (t target) block() string {
+	return fmt.Sprintf("Gateway target: %s\nSource: %s\nConfig: %s\nBind: %s", t.shown(), t.source, t.profile.ConfigPath,
+		firstOf(t.config.Config.Gateway.Bind, "loopback"))
 }
 
 // mismatch names both tokens, as lines to follow an error, when the gateway of this
@@ -61,4 +71,16 @@ func (t target) encryption(err error) string {
 		return "\nFix: what answers there may be encrypted; if it is the gateway that is meant, write wss:// in place of ws://"
 	}
 	return ""
+}
+
+// absent adds what to do to the error of a connect that nobody took.
+func (t target) absent(err error) error {
+	if !t.local() || !errors.Is(err, syscall.ECONNREFUSED) {
+		return err
+	}
+	fix := "start it with: " + startHint(t.profile)
+	if _, err := os.Stat(t.profile.ConfigPath); errors.Is(err, fs.ErrNotExist) {
+		fix = hint(t.profile, "setup") + ", then " + fix
+	}
+	return fmt.Errorf("%w\nFix: %s; why it does not run says: %s", err, fix, hint(t.profile, "gateway status"))
 }
