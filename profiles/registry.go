@@ -360,13 +360,3 @@ func (r *Registry) Owner(port int, except string) (Profile, bool) {
 	}
 	return Profile{}, false
 }
-
-// UnitNames are the names of the services of all profiles, for systemd and for launchd.
-func (r *Registry) UnitNames() map[string]bool {
-	out := map[string]bool{}
-	for _, p := range r.profiles {
-		out[p.UnitName()] = true
-		out[p.LaunchdLabel()] = true
-	}
-	return out
-}

@@ -74,7 +74,7 @@ func (a *app) gatewayStatus(ctx context.Context, t target, probe, deep bool) (ga
 		}
 		a.serviceFacts(ctx, s, &st)
 		if deep {
-			st.ExtraServices = extraServices(s, r)
+			st.ExtraServices = extraServices(s.host.Format(), s.unit, r)
 		}
 	}
 	st.Config.CLI = fileStatus(t.config)

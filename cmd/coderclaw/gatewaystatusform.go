@@ -106,13 +106,6 @@ type rpcStatus struct {
 	URL   string `json:"url"`
 }
 
-type extraService struct {
-	Platform string `json:"platform"`
-	Label    string `json:"label"`
-	Detail   string `json:"detail"`
-	Scope    string `json:"scope"`
-}
-
 // ownStatus keeps apart what people easily take for one thing. Each fact is
 // "yes", "no" or "unknown".
 type ownStatus struct {

@@ -128,7 +128,7 @@ func (a *app) printHints(t target, st gatewayStatus, say, warn func(string, ...a
 		warn("Other gateway-like services detected (best effort):")
 		for _, e := range st.ExtraServices {
 			warn("- %s (%s, %s)", e.Label, e.Scope, e.Detail)
-			warn("  Cleanup hint: systemctl --user disable --now %s && rm %s", e.Label, strings.TrimPrefix(e.Detail, "unit: "))
+			warn("  Cleanup hint: %s", e.cleanup())
 		}
 	}
 	if st.RPC != nil && !st.RPC.OK {

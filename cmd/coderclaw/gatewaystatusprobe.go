@@ -3,16 +3,12 @@ package main
 import (
 	"context"
 	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
 	"github.com/coderclaw/coderclaw/gateway/protocol"
 	"github.com/coderclaw/coderclaw/instance"
 	"github.com/coderclaw/coderclaw/internal/proctable"
-	"github.com/coderclaw/coderclaw/servicegen"
 )
 
 // strangerPatience is how long a status waits for a listener that is not the gateway
@@ -82,26 +78,4 @@ func identityWords(who *protocol.Identity) string {
 		return "one that does not say whose it is"
 	}
 	return fmt.Sprintf("that of profile %s, pid %d", firstOf(who.Profile, "(none)"), who.PID)
-}
-
-// extraServices are service files in the user's directory that run a gateway of
-// this family and belong to no profile of the registry.
-func extraServices(s unitService, r interface{ UnitNames() map[string]bool }) []extraService {
-	out := []extraService{}
-	dir := os.DirFS(filepath.Dir(s.unit.Path))
-	names, _ := fs.Glob(dir, "*") // a directory that is not there holds no services
-	known := r.UnitNames()
-	for _, name := range names {
-		if known[name] {
-			continue
-		}
-		text, err := fs.ReadFile(dir, name)
-		if err != nil {
-			continue
-		}
-		if kind := servicegen.OriginOf(s.host.Format(), text).Kind; kind != servicegen.OriginOther {
-			out = append(out, extraService{Platform: string(s.host.Format()), Label: name, Detail: fmt.Sprintf("unit: %s/%s", filepath.Dir(s.unit.Path), name), Scope: string(s.unit.Scope)})
-		}
-	}
-	return out
 }
