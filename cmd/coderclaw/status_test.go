@@ -39,12 +39,13 @@ func TestPortOwner(t *testing.T) {
 func TestNothingSecretIsPasted(t *testing.T) {
 	t.Parallel()
 	s := &secrets{home: "/home/kim"}
-	s.add(`pass"word\1`, "short")
+	s.add(`pass"word\1`, `"<quo&ted>"`, "short")
 	s.addConfig(config.Gateway{Auth: config.Auth{Token: "tok-of-the-gateway"}, Remote: config.Remote{Password: "remote-password"}})
 	s.addAll(map[string]string{"KEY": "value-of-key"})
 	for in, want := range map[string]string{
 		"a tok-of-the-gateway b":                     "a (secret, sha256",
 		`{"x":"pass\"word\\1"}`:                      "(secret, sha256",
+		`{"x":"\"<quo&ted>\""}`:                      `{"x":"(secret, sha256`,
 		"remote-password value-of-key":               "(secret, sha256",
 		`{"accessToken": "abcdef123", "n": 1}`:       `{"accessToken": "(redacted)", "n": 1}`,
 		"Authorization: Bearer abc.def-1 more":       "Bearer (redacted) more",
@@ -58,7 +59,7 @@ func TestNothingSecretIsPasted(t *testing.T) {
 		if !strings.Contains(got, want) {
 			t.Errorf("%s became %s, want %s", in, got, want)
 		}
-		for _, secret := range []string{"tok-of", "remote-password", "value-of-key", `pass\"word`, "abcdef", "abc.def"} {
+		for _, secret := range []string{"tok-of", "remote-password", "value-of-key", `pass\"word`, "quo&ted", "abcdef", "abc.def"} {
 			if strings.Contains(got, secret) {
 				t.Errorf("%s became %s", in, got)
 			}

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"regexp"
 	"strings"
 	"sync"
@@ -30,8 +29,9 @@ func (s *secrets) add(texts ...string) {
 			continue
 		}
 		s.known = append(s.known, t)
-		if quoted, err := json.Marshal(t); err == nil && string(quoted) != `"`+t+`"` {
-			s.known = append(s.known, strings.Trim(string(quoted), `"`)) // as it stands in JSON
+		var quoted strings.Builder
+		if err := writeJSONLine(&quoted, t); err == nil { // as it stands in JSON
+			s.known = append(s.known, strings.TrimSuffix(quoted.String()[1:], "\"\n"))
 		}
 	}
 }
