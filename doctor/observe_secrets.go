@@ -58,8 +58,6 @@ func observeSecrets(t Target, o *Observation) {
 			o.secretsKnown = append(o.secretsKnown, s)
 		}
 	}
-	// The longest first: a secret may hold another.
-	slices.SortFunc(o.secretsKnown, func(a, b string) int { return len(b) - len(a) })
 	for _, c := range []struct{ name, value string }{{config.EnvToken, gw.Auth.Token}, {config.EnvPassword, gw.Auth.Password}} {
 		if c.value == "" || gw.Mode == "remote" {
 			continue

@@ -1,7 +1,9 @@
 package doctor
 
 import (
+	"cmp"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 
@@ -34,9 +36,10 @@ var (
 )
 
 // RedactText replaces what looks like a secret, and every secret that is known. Short
-// ones are known by their shape only.
+// ones are known by their shape only. A secret may hold another; nothing is left of either.
 func RedactText(text string, known []string) string {
-	for _, s := range known {
+	longestFirst := slices.SortedFunc(slices.Values(known), func(a, b string) int { return cmp.Compare(len(b), len(a)) })
+	for _, s := range longestFirst {
 		if len(s) >= leastSecret {
 			text = strings.ReplaceAll(text, s, fingerprint(s))
 		}
