@@ -155,13 +155,13 @@ func (a *app) doctorTarget(p profiles.Profile, r *profiles.Registry) (doctor.Tar
 // state dirs are open to users, whom root must not trust.
 const machineDir = "/var/lib/coderclaw/doctor"
 
-// doctorKey lies beside the registry: gateways cannot read it there.
+// doctorKey is the file with the key of the journals. It lies beside the registry, where
+// gateways cannot read it.
 func doctorKey(r *profiles.Registry) string {
 	return filepath.Join(filepath.Dir(r.Path()), "doctor.key")
 }
 
-// lookAt is what doctor looks at for the profile of s. The key of the journals
-// lies beside the registry, where gateways cannot read it.
+// lookAt is what doctor looks at for the profile of s.
 func (a *app) lookAt(s unitService, r *profiles.Registry) doctor.Target {
 	t := doctor.Target{Profile: s.profile, Host: s.host, Unit: s.unit, Spec: s.spec, Env: a.env,
 		KeyFile: doctorKey(r), Profiles: r, Shared: a.shared(r), Stranger: s.otherRegistry,

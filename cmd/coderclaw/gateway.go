@@ -4,6 +4,8 @@ import (
 	"context"
 
 	"github.com/urfave/cli/v3"
+
+	"github.com/coderclaw/coderclaw/internal/handoff"
 )
 
 // runFlags are the options of a foreground gateway; its subcommands inherit them.
@@ -24,7 +26,7 @@ func runFlags() []cli.Flag {
 
 func (a *app) gatewayCommand() *cli.Command {
 	runAction := func(ctx context.Context, c *cli.Command) error {
-		if _, ok := a.env(envParentFD); ok {
+		if _, ok := a.env(handoff.EnvParentFD); ok {
 			return a.gatewaySupervised(ctx)
 		}
 		return a.gatewayForeground(ctx, c)

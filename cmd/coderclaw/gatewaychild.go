@@ -21,8 +21,6 @@ import (
 	"github.com/coderclaw/coderclaw/profiles"
 )
 
-const envParentFD = handoff.EnvParentFD
-
 // gatewaySupervised runs the gateway as a supervisor's child: identity, secrets
 // and listeners come over inherited descriptors, log lines go to stderr as JSON,
 // and the end of the hand-off pipe ends the process at once.

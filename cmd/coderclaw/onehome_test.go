@@ -47,20 +47,23 @@ func (h *oneHome) must(args ...string) string {
 }
 
 // token is that of the gateway of the default profile.
-func (h *oneHome) token() string { return h.tokenIn(".coderclaw") }
-
-// tokenIn is the token of the gateway whose state dir is that below the home.
-func (h *oneHome) tokenIn(dir string) string {
+func (h *oneHome) token() string {
 	h.Helper()
-	text, err := os.ReadFile(filepath.Join(h.home, dir, "coderclaw.json"))
+	return tokenIn(h.T, filepath.Join(h.home, ".coderclaw"))
+}
+
+// tokenIn is the token of the gateway that has that state dir.
+func tokenIn(t *testing.T, dir string) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(dir, "coderclaw.json"))
 	if err != nil {
-		h.Fatal(err)
+		t.Fatal(err)
 	}
 	var cfg struct {
 		Gateway struct{ Auth struct{ Token string } }
 	}
 	if err := json.Unmarshal(text, &cfg); err != nil {
-		h.Fatal(err)
+		t.Fatal(err)
 	}
 	return cfg.Gateway.Auth.Token
 }

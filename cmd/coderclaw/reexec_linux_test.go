@@ -106,7 +106,7 @@ func (tr *trio) token(profile string) string {
 	if profile != "default" {
 		dir += "-" + profile
 	}
-	return (&oneHome{T: tr.T, home: tr.home}).tokenIn(dir)
+	return tokenIn(tr.T, filepath.Join(tr.home, dir))
 }
 
 // stay connects to a profile and goes on asking on the one connection until ctx ends.

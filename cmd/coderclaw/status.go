@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"runtime"
 	"strings"
@@ -20,11 +19,11 @@ import (
 // itself, and beside it what can be seen from outside.
 type statusJSON struct {
 	*protocol.StatusSummary
-	OS             osJSON          `json:"os"`
-	Gateway        gatewayBrief    `json:"gateway"`
-	GatewayService serviceBrief    `json:"gatewayService"`
-	Health         json.RawMessage `json:"health,omitempty"` // with --deep
-	Coderclaw      ownStatus       `json:"coderclaw"`        // the facts, each by itself
+	OS             osJSON                  `json:"os"`
+	Gateway        gatewayBrief            `json:"gateway"`
+	GatewayService serviceBrief            `json:"gatewayService"`
+	Health         *protocol.HealthSummary `json:"health,omitempty"` // with --deep
+	Coderclaw      ownStatus               `json:"coderclaw"`        // the facts, each by itself
 }
 
 type osJSON struct {
@@ -72,7 +71,7 @@ func (a *app) status(ctx context.Context, c *cli.Command) error {
 	if err != nil {
 		return err
 	}
-	out := statusJSON{OS: osJSON{runtime.GOOS, runtime.GOARCH}, Coderclaw: st.Coderclaw}
+	out := statusJSON{OS: osJSON{runtime.GOOS, runtime.GOARCH}, Health: st.Coderclaw.Health, Coderclaw: st.Coderclaw}
 	out.Coderclaw.Health = nil // it stands beside it
 	out.Gateway = gatewayBrief{Mode: firstOf(t.config.Config.Gateway.Mode, "local"), URL: t.shown(), URLSource: t.source, Reachable: st.RPC.OK, Error: st.RPC.Error}
 	out.GatewayService = serviceBrief{Label: st.Service.Label, Installed: st.Coderclaw.Registered == yes,
@@ -86,11 +85,6 @@ func (a *app) status(ctx context.Context, c *cli.Command) error {
 			out.Gateway.Error = err.Error()
 		} else {
 			out.StatusSummary = &sum
-		}
-	}
-	if st.Coderclaw.Health != nil {
-		if out.Health, err = json.Marshal(st.Coderclaw.Health); err != nil {
-			return err
 		}
 	}
 	if c.Bool("json") {

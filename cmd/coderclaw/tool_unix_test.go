@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"syscall"
 	"time"
+
+	"github.com/coderclaw/coderclaw/internal/handoff"
 )
 
 // slowFile keeps a supervised gateway from booting for as long as it exists.
@@ -17,7 +19,7 @@ const slowFile = "slow"
 // testedMain is coderclaw; one that is a supervised gateway can be made slow, and
 // made to start tools, which nothing else in it does yet.
 func testedMain() {
-	if os.Getenv(envParentFD) == "" {
+	if os.Getenv(handoff.EnvParentFD) == "" {
 		main()
 		return
 	}
