@@ -169,7 +169,7 @@ func observeUnit(t Target, o *Observation) {
 	if o.Disk.State == servicegen.FileText {
 		o.DropIns = o.Disk.AllDropIns(o.State.DropIns...)
 	}
-	if from := o.State.FragmentPath; o.StateErr == nil && o.State.LoadState == servicegen.LoadLoaded && from != "" && t.Unit.Path != "" && !samePlace(from, t.Unit.Path) {
+	if from := o.State.FragmentPath; o.StateErr == nil && o.State.LoadState == servicegen.LoadLoaded && from != "" && t.Unit.Path != "" && !profiles.SamePlace(from, t.Unit.Path) {
 		if _, err := os.Stat(from); err == nil { // else it is what is loaded of a file that is gone
 			o.LoadedFrom = from
 		}
@@ -178,15 +178,6 @@ func observeUnit(t Target, o *Observation) {
 	if view, err := e.effective(); err == nil && o.Disk.State == servicegen.FileText {
 		o.Program = programFact(firstOf(view.Values["ExecStart"], view.Values["ProgramArguments"]))
 	}
-}
-
-func samePlace(a, b string) bool {
-	if filepath.Clean(a) == filepath.Clean(b) {
-		return true
-	}
-	x, errX := os.Stat(a)
-	y, errY := os.Stat(b)
-	return errX == nil && errY == nil && os.SameFile(x, y)
 }
 
 // programFact looks at the program of a command line as a view holds it.

@@ -55,7 +55,7 @@ func (r *Registry) checkAllow(p Profile) error {
 				continue
 			}
 			for _, own := range []struct{ what, path string }{{"config", other.ConfigPath}, {"workspace", other.Workspace}, {"state dir", other.StateDir}} {
-				if samePlace(path, own.path) || inside(path, own.path) {
+				if SamePlace(path, own.path) || inside(path, own.path) {
 					return fmt.Errorf("%s belongs to the %s of profile %s, %s, and no other can be allowed it", path, own.what, other.Name, own.path)
 				}
 			}
@@ -76,9 +76,9 @@ func (p Profile) Owned(home string) []string {
 		return out
 	}
 	shared := filepath.Dir(filepath.Dir(dir)) == filepath.Dir(dir) || // the root, or right below it
-		samePlace(dir, home) || inside(home, dir)
+		SamePlace(dir, home) || inside(home, dir)
 	for _, name := range []string{".config", filepath.Join(".config", "coderclaw")} {
-		shared = shared || samePlace(dir, filepath.Join(home, name))
+		shared = shared || SamePlace(dir, filepath.Join(home, name))
 	}
 	if !shared {
 		out = append(out, dir)

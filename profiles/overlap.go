@@ -21,7 +21,7 @@ func overlap(a, b Profile) error {
 		return &CollisionError{A: a.Name, B: b.Name, Field: field, ValueA: va, ValueB: vb}
 	}
 	block := func(p Profile) string { return fmt.Sprintf("%d-%d", p.Port, p.Block().Last()) }
-	nested := func(x, y string) bool { return samePlace(x, y) || inside(x, y) || inside(y, x) }
+	nested := func(x, y string) bool { return SamePlace(x, y) || inside(x, y) || inside(y, x) }
 	switch {
 	case a.Name == b.Name || a.UnitName() == b.UnitName() || a.LaunchdLabel() == b.LaunchdLabel():
 		return collide("service identity", a.UnitName(), b.UnitName())
@@ -29,13 +29,13 @@ func overlap(a, b Profile) error {
 		return collide("port block", block(a), block(b))
 	case nested(a.StateDir, b.StateDir):
 		return collide("state dir", a.StateDir, b.StateDir)
-	case samePlace(a.ConfigPath, b.ConfigPath):
+	case SamePlace(a.ConfigPath, b.ConfigPath):
 		return collide("config", a.ConfigPath, b.ConfigPath)
 	case nested(a.Workspace, b.Workspace):
 		return collide("workspace", a.Workspace, b.Workspace)
-	case inside(a.ConfigPath, b.Workspace) || samePlace(a.ConfigPath, b.Workspace):
+	case inside(a.ConfigPath, b.Workspace) || SamePlace(a.ConfigPath, b.Workspace):
 		return &CollisionError{A: a.Name, B: b.Name, Field: "place of the config or workspace", ValueA: a.ConfigPath, ValueB: b.Workspace}
-	case inside(b.ConfigPath, a.Workspace) || samePlace(b.ConfigPath, a.Workspace):
+	case inside(b.ConfigPath, a.Workspace) || SamePlace(b.ConfigPath, a.Workspace):
 		return &CollisionError{A: a.Name, B: b.Name, Field: "place of the config or workspace", ValueA: a.Workspace, ValueB: b.ConfigPath}
 	case nested(a.StateDir, b.Workspace):
 		return &CollisionError{A: a.Name, B: b.Name, Field: "directory", ValueA: a.StateDir, ValueB: b.Workspace}

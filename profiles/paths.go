@@ -110,8 +110,10 @@ func realPath(path string) string {
 	}
 }
 
-// samePlace tells whether two paths name the same file, now or once it exists.
-func samePlace(a, b string) bool {
+// SamePlace tells whether two paths name the same file or directory, now or once it
+// exists: links are followed.
+func SamePlace(a, b string) bool {
+	a, b = filepath.Clean(a), filepath.Clean(b)
 	if a == b || realPath(a) == realPath(b) {
 		return true
 	}
@@ -127,7 +129,7 @@ func inside(path, dir string) bool {
 		if parent == p {
 			return false
 		}
-		if samePlace(parent, dir) {
+		if SamePlace(parent, dir) {
 			return true
 		}
 		p = parent

@@ -96,7 +96,7 @@ func Select(r *Registry, s Selection, env Lookup) (Profile, error) {
 	}
 	p.Workspace = filepath.Join(p.StateDir, workspaceName)
 	for _, known := range r.profiles { // the variables may just spell out a profile
-		if samePlace(known.StateDir, p.StateDir) && samePlace(known.ConfigPath, p.ConfigPath) {
+		if SamePlace(known.StateDir, p.StateDir) && SamePlace(known.ConfigPath, p.ConfigPath) {
 			return known, nil
 		}
 	}
@@ -145,9 +145,9 @@ func (v variables) contradict(p Profile, by string) error {
 			variable, value, p.Name, by, own))
 	}
 	switch {
-	case v.stateDir != "" && !samePlace(v.stateDir, p.StateDir):
+	case v.stateDir != "" && !SamePlace(v.stateDir, p.StateDir):
 		return clash(envStateDir, v.stateDir, p.StateDir)
-	case v.config != "" && !samePlace(v.config, p.ConfigPath):
+	case v.config != "" && !SamePlace(v.config, p.ConfigPath):
 		return clash(envConfig, v.config, p.ConfigPath)
 	case v.port != 0 && v.port != p.Port:
 		return clash(envPort, fmt.Sprint(v.port), fmt.Sprint(p.Port))

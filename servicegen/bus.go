@@ -15,6 +15,7 @@ import (
 	"github.com/godbus/dbus/v5"
 
 	"github.com/coderclaw/coderclaw/internal/proctable"
+	"github.com/coderclaw/coderclaw/profiles"
 )
 
 // busAt is one place at which a manager may answer: the bus that it is on, and
@@ -74,7 +75,7 @@ func (o HostOptions) atHome() bool {
 		return true
 	}
 	account, err := user.LookupId(strconv.Itoa(o.UID))
-	return err != nil || account.HomeDir == "" || sameFile(home, account.HomeDir)
+	return err != nil || account.HomeDir == "" || profiles.SamePlace(home, account.HomeDir)
 }
 
 // connect opens the bus of the manager, else the manager's own socket.

@@ -3,6 +3,8 @@ package servicegen
 import (
 	"fmt"
 	"path/filepath"
+
+	"github.com/coderclaw/coderclaw/profiles"
 )
 
 // Elsewhere is the file from which the manager has loaded a unit of u's name when
@@ -10,7 +12,7 @@ import (
 // manager, or a package brought one. It is "" otherwise. Such a unit is not u, and
 // what is done to u must not be done to it.
 func (s State) Elsewhere(u Unit) string {
-	if s.LoadState != LoadLoaded || s.FragmentPath == "" || u.Path == "" || sameFile(s.FragmentPath, u.Path) {
+	if s.LoadState != LoadLoaded || s.FragmentPath == "" || u.Path == "" || profiles.SamePlace(s.FragmentPath, u.Path) {
 		return ""
 	}
 	// Behind a link the manager names either end, and the far one may be gone.

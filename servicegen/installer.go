@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+
+	"github.com/coderclaw/coderclaw/profiles"
 )
 
 // installer is one run of Install.
@@ -201,22 +203,13 @@ func (in *installer) verify() error {
 	if s.LoadState != LoadLoaded {
 		return fmt.Errorf("service %s: the manager did not load %s (state %s): does it read that directory?", in.u.Name, in.u.Path, s.LoadState)
 	}
-	if in.u.Path != "" && s.FragmentPath != "" && !sameFile(s.FragmentPath, in.u.Path) {
+	if in.u.Path != "" && s.FragmentPath != "" && !profiles.SamePlace(s.FragmentPath, in.u.Path) {
 		return fmt.Errorf("service %s: the manager loads %s instead of %s; remove that file", in.u.Name, s.FragmentPath, in.u.Path)
 	}
 	if !in.o.NoStart && s.ActiveState != "active" {
 		return fmt.Errorf("service %s: started, but is now %s/%s (%s)", in.u.Name, s.ActiveState, s.SubState, s.Result)
 	}
 	return nil
-}
-
-func sameFile(a, b string) bool {
-	if filepath.Clean(a) == filepath.Clean(b) {
-		return true
-	}
-	x, errX := os.Stat(a)
-	y, errY := os.Stat(b)
-	return errX == nil && errY == nil && os.SameFile(x, y)
 }
 
 // enableOffline makes the link that the manager would make.

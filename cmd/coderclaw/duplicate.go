@@ -8,6 +8,7 @@ import (
 
 	"github.com/coderclaw/coderclaw/internal/exitcode"
 	"github.com/coderclaw/coderclaw/internal/runas"
+	"github.com/coderclaw/coderclaw/profiles"
 	"github.com/coderclaw/coderclaw/servicegen"
 )
 
@@ -17,7 +18,7 @@ func (a *app) onlyService(ctx context.Context, s unitService) error {
 	registry := specRegistry(s.spec)
 	if !s.machines() {
 		there, found := a.machineUnit(s.profile.Name)
-		if found && sameFile(there.Registry, registry) {
+		if found && profiles.SamePlace(there.Registry, registry) {
 			return exitcode.With(exitcode.Failed, fmt.Errorf("profile %s has a service of the machine already, %s, which runs as user %s, and two would fight for its port; keep that one, or remove it first with: %s",
 				s.profile.Name, s.unit.Name, firstOf(there.User, "root"), a.sudoLine(verbWords(s.profile, "uninstall", "--system")...)))
 		}
@@ -48,7 +49,7 @@ func (a *app) userTwin(ctx context.Context, s unitService) (string, error) {
 	unit := own.Unit(dir)
 	registry := specRegistry(s.spec)
 	if there, found := servicegen.RunBy(format, servicegen.ScopeUser, unit.Path); found {
-		if sameFile(there.Registry, registry) {
+		if profiles.SamePlace(there.Registry, registry) {
 			return unit.Path, nil
 		}
 		return "", nil
@@ -59,7 +60,7 @@ func (a *app) userTwin(ctx context.Context, s unitService) (string, error) {
 	if err != nil || state.LoadState != servicegen.LoadLoaded {
 		return "", nil // nobody is logged in, so nothing of the user runs
 	}
-	if sameFile(state.View.Runs().Registry, registry) {
+	if profiles.SamePlace(state.View.Runs().Registry, registry) {
 		return firstOf(state.FragmentPath, unit.Name), nil
 	}
 	return "", nil

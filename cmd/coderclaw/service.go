@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"runtime"
 	"strconv"
 
@@ -46,7 +45,7 @@ func (a *app) service(p profiles.Profile, r *profiles.Registry) (unitService, er
 		return s, err
 	}
 	there, found := a.machineUnit(p.Name)
-	if !found || there.Registry == "" || !sameFile(there.Registry, r.Path()) {
+	if !found || there.Registry == "" || !profiles.SamePlace(there.Registry, r.Path()) {
 		return s, nil
 	}
 	me := a.site.account
@@ -112,7 +111,7 @@ func (a *app) unitHome(home string) string {
 		uid = os.Getuid()
 	}
 	account, err := runas.Lookup(context.Background(), strconv.Itoa(uid))
-	if err != nil || account.Home == "" || sameFile(account.Home, home) {
+	if err != nil || account.Home == "" || profiles.SamePlace(account.Home, home) {
 		return ""
 	}
 	return home
@@ -129,17 +128,6 @@ func (a *app) mayManage(s unitService, verb string) error {
 	}
 	return exitcode.With(exitcode.Failed, fmt.Errorf("service %s belongs to the machine, so root manages it; run: %s",
 		s.unit.Name, a.sudoLine(verbWords(s.profile, verb, "--system")...)))
-}
-
-// sameFile tells whether two paths lead to one file; one that does not exist is
-// only the same as itself.
-func sameFile(x, y string) bool {
-	if filepath.Clean(x) == filepath.Clean(y) {
-		return true
-	}
-	a, errA := os.Stat(x)
-	b, errB := os.Stat(y)
-	return errA == nil && errB == nil && os.SameFile(a, b)
 }
 
 // installed tells whether a service file, of whatever content, stands in the place of the profile's.

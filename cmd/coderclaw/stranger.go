@@ -34,12 +34,12 @@ func (s unitService) otherRegistry() error {
 		return nil
 	}
 	there, found := servicegen.RunBy(s.host.Format(), s.unit.Scope, s.unit.Path)
-	if !found || there.Registry == "" || sameFile(there.Registry, specRegistry(s.spec)) {
+	if !found || there.Registry == "" || profiles.SamePlace(there.Registry, specRegistry(s.spec)) {
 		return nil
 	}
 	if r, err := profiles.Peek(there.Registry, cmp.Or(there.Home, s.home)); err == nil {
 		p, err := r.Get(s.profile.Name)
-		if err != nil || sameFile(p.StateDir, s.profile.StateDir) {
+		if err != nil || profiles.SamePlace(p.StateDir, s.profile.StateDir) {
 			return nil // it runs nothing, or the same
 		}
 	}
