@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/coderclaw/coderclaw/cmd/bench/launch"
 	"github.com/coderclaw/coderclaw/gateway/config"
 )
 
@@ -28,7 +29,7 @@ func (b *bench) doctorRow(ctx context.Context, bare float64) (row, error) {
 		if err := os.MkdirAll(filepath.Join(state, "workspace"), 0o700); err != nil {
 			return row{}, err
 		}
-		if err := os.WriteFile(filepath.Join(state, "coderclaw.json"), config.Skeleton(token), 0o600); err != nil {
+		if err := os.WriteFile(filepath.Join(state, "coderclaw.json"), config.Skeleton(launch.Token), 0o600); err != nil {
 			return row{}, err
 		}
 	}

@@ -22,22 +22,20 @@ import (
 	"github.com/coderclaw/coderclaw/supervisor/control"
 )
 
-const token = "bench-token-of-one-run"
-
 // bench is one run with its two programs.
 type bench struct{ dir, product, floor string }
 
 // spawn starts a program on a fresh socket. The clock starts at the fork.
 func (b *bench) spawn(ctx context.Context, gateway bool) (*launch.Process, time.Time, error) {
 	if gateway {
-		return launch.Gateway(ctx, b.product, b.dir, token)
+		return launch.Gateway(ctx, b.product, b.dir)
 	}
 	return launch.Program(ctx, b.floor)
 }
 
 // hello connects and waits until the gateway has let the client in.
 func hello(ctx context.Context, url string) error {
-	c, err := client.Dial(ctx, client.Options{URL: url, Token: token})
+	c, err := client.Dial(ctx, client.Options{URL: url, Token: launch.Token})
 	if err != nil {
 		return err
 	}
@@ -130,7 +128,7 @@ func (b *bench) supervised(ctx context.Context) ([]row, error) {
 		if _, err := config.Setup(ctx, p, config.SetupOptions{}); err != nil {
 			return nil, err
 		}
-		if err := os.WriteFile(p.ConfigPath, config.Skeleton(token), 0o600); err != nil {
+		if err := os.WriteFile(p.ConfigPath, config.Skeleton(launch.Token), 0o600); err != nil {
 			return nil, err
 		}
 	}

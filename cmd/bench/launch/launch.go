@@ -19,6 +19,9 @@ import (
 	"github.com/coderclaw/coderclaw/profiles"
 )
 
+// Token is what the gateways of all benchmarks ask for.
+const Token = "bench-token-of-one-run"
+
 // Process is a server that has a listening socket as descriptor 3.
 type Process struct {
 	URL  string // ws://
@@ -47,14 +50,14 @@ func Program(ctx context.Context, path string, args ...string) (*Process, time.T
 }
 
 // Gateway starts the product as one gateway whose home is dir and which lets in
-// who shows token. The time is that just before the fork.
-func Gateway(ctx context.Context, product, dir, token string) (*Process, time.Time, error) {
+// who shows Token. The time is that just before the fork.
+func Gateway(ctx context.Context, product, dir string) (*Process, time.Time, error) {
 	state := filepath.Join(dir, "single")
 	if err := os.MkdirAll(state, 0o700); err != nil {
 		return nil, time.Time{}, err
 	}
 	cfg := filepath.Join(state, "coderclaw.json")
-	if err := os.WriteFile(cfg, config.Skeleton(token), 0o600); err != nil {
+	if err := os.WriteFile(cfg, config.Skeleton(Token), 0o600); err != nil {
 		return nil, time.Time{}, err
 	}
 	p, f, err := listen()
@@ -82,7 +85,10 @@ func Gateway(ctx context.Context, product, dir, token string) (*Process, time.Ti
 	if err == nil {
 		_, err = w.Write(message)
 	}
-	return p, begin, err
+	if err != nil {
+		return nil, begin, errors.Join(err, p.End())
+	}
+	return p, begin, nil
 }
 
 func listen() (*Process, *os.File, error) {

@@ -116,12 +116,12 @@ func (p *peer) greet(echo bool, w who) error {
 func connect(w who, nonce string) ([]byte, error) {
 	c := protocol.ConnectParams{MinProtocol: protocol.Version, MaxProtocol: protocol.Version, Role: protocol.RoleOperator,
 		Client: protocol.ClientInfo{ID: "test", Version: "1", Platform: runtime.GOOS, Mode: w.mode, InstanceID: w.instance},
-		Auth:   &protocol.ConnectAuth{Token: token}}
+		Auth:   &protocol.ConnectAuth{Token: launch.Token}}
 	if w.key != nil {
 		public := w.key.Public().(ed25519.PublicKey)
 		c.Scopes = []string{"operator.admin", "operator.approvals"}
 		d := &protocol.Device{ID: protocol.DeviceID(public), PublicKey: protocol.FormatPublicKey(public), SignedAt: time.Now().UnixMilli(), Nonce: nonce}
-		d.Signature = protocol.Sign(w.key, protocol.DevicePayload(d.ID, c.Client.ID, c.Client.Mode, c.Role, c.Scopes, d.SignedAt, token, nonce))
+		d.Signature = protocol.Sign(w.key, protocol.DevicePayload(d.ID, c.Client.ID, c.Client.Mode, c.Role, c.Scopes, d.SignedAt, launch.Token, nonce))
 		c.Device = d
 	}
 	params, err := json.Marshal(c)

@@ -35,8 +35,6 @@ import (
 	"github.com/coderclaw/coderclaw/cmd/bench/table"
 )
 
-const token = "bench-token-of-one-run"
-
 // Build builds a package of this module as it is released.
 type Build func(ctx context.Context, out, pkg string) error
 
@@ -124,7 +122,7 @@ func (r *round) measure(dir, echo string, p Part) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, bare.End()) }()
-	gateway, _, err := launch.Gateway(r.ctx, r.Gateway, dir, token)
+	gateway, _, err := launch.Gateway(r.ctx, r.Gateway, dir)
 	if err != nil {
 		return err
 	}
