@@ -117,7 +117,7 @@ func Create(ctx context.Context, path, home, name string, o CreateOptions) (Prof
 		}
 		next := append(bytes.Clone(r.raw), separator(r.raw)...)
 		next = append(next, bytes.TrimPrefix(text, []byte("[profiles]\n"))...)
-		check, err := parse(path, home, next)
+		check, err := parse(path, home, next, true)
 		if err != nil {
 			return nil, exitcode.With(exitcode.Usage, err)
 		}
@@ -204,7 +204,7 @@ func Remove(ctx context.Context, path, home, name string) (Profile, error) {
 		gone = p
 		start, end := tableRange(r.raw, name)
 		next := append(bytes.Clone(r.raw[:start]), r.raw[end:]...)
-		check, err := parse(path, home, next)
+		check, err := parse(path, home, next, true)
 		want := r.without(name)
 		if err != nil || !reflect.DeepEqual(check.entries, want) {
 			return nil, errors.Join(fmt.Errorf("registry %s: the table of profile %s is not written in a way that can be cut out; remove it by hand", path, name), err)

@@ -69,13 +69,7 @@ func load(path, home string, apart bool) (*Registry, error) {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, exitcode.With(exitcode.Config, fmt.Errorf("registry: %w", err))
 	}
-	r, err := read(path, home, raw)
-	if err == nil {
-		err = r.checkPorts()
-	}
-	if err == nil && apart {
-		err = r.checkPlaces()
-	}
+	r, err := parse(path, home, raw, apart)
 	if err != nil {
 		return nil, exitcode.With(exitcode.Config, err)
 	}
@@ -106,13 +100,14 @@ func readFile(path string) ([]byte, error) {
 	return raw, errors.Join(err, f.Close())
 }
 
-// parse checks the text of a registry.
-func parse(path, home string, raw []byte) (*Registry, error) {
+// parse checks the text of a registry, also, with apart, for what profiles share on the
+// disk.
+func parse(path, home string, raw []byte, apart bool) (*Registry, error) {
 	r, err := read(path, home, raw)
 	if err == nil {
 		err = r.checkPorts()
 	}
-	if err == nil {
+	if err == nil && apart {
 		err = r.checkPlaces()
 	}
 	return r, err

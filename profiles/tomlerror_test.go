@@ -15,7 +15,7 @@ func TestKinds(t *testing.T) {
 		"profiles = 3":                        `registry R:1:12: profiles: want a table, not this integer`,
 		"[supervisor]\nmetrics_port = \"90\"": `registry R:2:16: supervisor.metrics_port: want a whole number, not this string`,
 	} {
-		if _, err := parse("R", "/h", []byte(text)); err == nil || err.Error() != want {
+		if _, err := parse("R", "/h", []byte(text), true); err == nil || err.Error() != want {
 			t.Errorf("%s:\ngot  %v\nwant %s", text, err, want)
 		}
 	}
