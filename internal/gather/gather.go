@@ -35,7 +35,7 @@ func (n Notes) Run(ctx context.Context, delay time.Duration, do func()) {
 		case <-time.After(delay):
 		}
 		select {
-		case <-n:
+		case <-n: // left meanwhile, so this call is for it too
 		default:
 		}
 		do()

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"os"
 	"os/exec"
+	"strconv"
 	"testing"
 )
 
@@ -39,7 +40,7 @@ func Inside(t *testing.T) bool {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.CommandContext(t.Context(), "/bin/sh", "-ec", script, "sh", ip, self, "-test.run=^"+t.Name()+"$", "-test.count=1", "-test.v="+verbose())
+	cmd := exec.CommandContext(t.Context(), "/bin/sh", "-ec", script, "sh", ip, self, "-test.run=^"+t.Name()+"$", "-test.count=1", "-test.v="+strconv.FormatBool(testing.Verbose()))
 	cmd.Env = append(os.Environ(), insideVar+"="+t.Name())
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
@@ -67,13 +68,7 @@ const script = `ip=$1; shift
 	"$ip" addr add ` + Addr + `/24 dev ` + Interface + `; } || exit 99
 exec "$@"`
 
-func verbose() string {
-	if testing.Verbose() {
-		return "true"
-	}
-	return "false"
-}
-
+// missing ends a test for which this machine lacks something.
 func missing(t *testing.T, why string) {
 	t.Helper()
 	if os.Getenv("CI") != "" && os.Getuid() == 0 {

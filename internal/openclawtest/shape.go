@@ -67,11 +67,11 @@ func objectDiffers(at string, got, want map[string]any) string {
 			return d
 		}
 	}
-	each, any := want["*"]
+	each, anyKey := want["*"]
 	_, more := want["..."]
 	for _, key := range slices.Sorted(maps.Keys(left)) {
 		switch {
-		case any:
+		case anyKey:
 			if d := differs(at+"/"+key, left[key], each); d != "" {
 				return d
 			}

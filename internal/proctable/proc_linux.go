@@ -2,7 +2,6 @@ package proctable
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -75,11 +74,8 @@ type stat struct {
 func readStat(pid int) (stat, error) {
 	var text [maxStat]byte
 	n, err := readInto(text[:], "/proc/"+strconv.Itoa(pid)+"/stat")
-	if errors.Is(err, syscall.ESRCH) || errors.Is(err, fs.ErrNotExist) {
-		return stat{}, fmt.Errorf("pid %d: %w", pid, fs.ErrNotExist)
-	}
 	if err != nil {
-		return stat{}, err
+		return stat{}, gone(pid, err)
 	}
 	return parseStat(text[:n])
 }
