@@ -9,6 +9,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/coderclaw/coderclaw/profiles"
+	"github.com/coderclaw/coderclaw/profiles/archive"
 )
 
 // emptyHome is a home with the built-in profiles and nothing else.
@@ -19,6 +20,23 @@ func emptyHome(t *testing.T, home string) *profiles.Registry {
 		t.Fatal(err)
 	}
 	return r
+}
+
+// TestNoArchiveBringsStateFiles: what coderclaw keeps in a state dir, credentials and
+// rules of what may run among it, cannot come as a part of the config of an archive.
+func TestNoArchiveBringsStateFiles(t *testing.T) {
+	t.Parallel()
+	for _, k := range stateKinds {
+		switch k.pattern {
+		case archive.ConfigName, archive.AgentsDir, "workspace", ".*.tmp":
+			continue // come along, or mean nothing to anybody
+		case "gateway": // some of what lies there; see the tests of the package
+			continue
+		}
+		if !archive.Reserved(k.pattern) {
+			t.Errorf("an archive can bring %s", k.pattern)
+		}
+	}
 }
 
 func TestPlacesThatAreNeverRemoved(t *testing.T) {

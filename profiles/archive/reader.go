@@ -219,10 +219,10 @@ func Reserved(name string) bool {
 		return true
 	}
 	switch top {
-	case "desired", "identity", "devices", "backups", "doctor", "logs", "crashes":
+	case "desired", "identity", "devices", "node", "nodes", "credentials", "exec-approvals.json", "ledger.json", "last-good.json", "backups", "doctor", "logs", "crashes", "tmp":
 		return true
 	case "gateway": // gateway/NAME.json5 would be a likely name too
-		return base == "browser.key"
+		return base == "browser.key" || base == "token-rotation.json"
 	case AgentsDir: // agents/NAME.json5 would be a likely name, and below are the agents' own files
 		return strings.Count(name, "/") > 1
 	}
