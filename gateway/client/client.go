@@ -106,11 +106,12 @@ func Dial(ctx context.Context, o Options) (*Client, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, o.Timeout)
 	defer cancel()
-	if o.Fingerprint != "" && !strings.HasPrefix(o.URL, "wss:") {
+	encrypted := len(o.URL) > 4 && strings.EqualFold(o.URL[:4], "wss:")
+	if o.Fingerprint != "" && !encrypted {
 		return nil, fmt.Errorf("gateway at %s: a certificate is insisted on, and this address is not encrypted; write wss:// in place of ws://", o.shown())
 	}
 	dial := &websocket.DialOptions{CompressionMode: websocket.CompressionDisabled, HTTPHeader: http.Header{}}
-	if strings.HasPrefix(o.URL, "wss:") || o.Dial != nil {
+	if encrypted || o.Dial != nil {
 		transport := &http.Transport{Proxy: http.ProxyFromEnvironment, TLSClientConfig: certificate.Client(o.Fingerprint)}
 		if o.Dial != nil {
 			transport.Proxy = nil
