@@ -12,6 +12,7 @@ import (
 
 	"github.com/coderclaw/coderclaw/gateway/auth"
 	"github.com/coderclaw/coderclaw/gateway/client"
+	"github.com/coderclaw/coderclaw/gateway/protocol"
 	"github.com/coderclaw/coderclaw/gateway/statelock"
 	"github.com/coderclaw/coderclaw/internal/exitcode"
 )
@@ -21,7 +22,7 @@ func (a *app) unreachable(t target, err error) error {
 	if errors.Is(err, context.DeadlineExceeded) {
 		err = fmt.Errorf("gateway timeout after %dms", t.timeout.Milliseconds())
 	}
-	told := fmt.Errorf("%w\n%s%s%s", err, t.block(), t.mismatch(err), t.encryption(err))
+	told := fmt.Errorf("%w\n%s%s%s%s", err, t.block(), t.mismatch(err), t.encryption(err), t.unpaired(err))
 	if r, ok := errors.AsType[*client.RefusedError](err); ok && strings.HasPrefix(r.Err.Message, "unauthorized") {
 		return exitcode.With(exitcode.Auth, told)
 	}
@@ -83,4 +84,25 @@ func (t target) absent(err error) error {
 		fix = hint(t.profile, "setup") + ", then " + fix
 	}
 	return fmt.Errorf("%w\nFix: %s; why it does not run says: %s", err, fix, hint(t.profile, "gateway status"))
+}
+
+// unpaired adds what lets a client in that a gateway does not know yet. An identity that
+// is kept nowhere is another device each time, which no approval helps.
+func (t target) unpaired(err error) string {
+	refused, ok := errors.AsType[*client.RefusedError](err)
+	if !ok || refused.Err.Code != protocol.CodeNotPaired {
+		return ""
+	}
+	details, _ := refused.Err.Details.(map[string]any)
+	request, _ := details["requestId"].(string)
+	if request == "" {
+		return ""
+	}
+	if _, err := os.Stat(t.profile.StateDir); errors.Is(err, fs.ErrNotExist) {
+		return fmt.Sprintf("\nFix: first make a place for the identity of this client, which is another device each time without one: %s", hint(t.profile, "setup"))
+	}
+	if t.local() {
+		return "\nFix: let this client in with: " + hint(t.profile, "devices approve "+shown(request))
+	}
+	return "\nFix: let this client in, on the machine of the gateway and for its profile, with: coderclaw devices approve " + shown(request)
 }
