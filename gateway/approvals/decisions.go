@@ -116,14 +116,14 @@ func (d *Decisions) add(s *rpc.Session, p protocol.ExecApprovalRequestParams) (*
 		return nil, protocol.Invalid("approval id already pending")
 	}
 	if len(d.records) >= maxRecords {
-		return nil, fmt.Errorf("%d approvals wait already", len(d.records))
+		return nil, fmt.Errorf("%d approvals are kept already; decide some, or ask again when they have expired", len(d.records))
 	}
 	size := r.size()
 	for _, other := range d.records {
 		size += other.size()
 	}
 	if size > maxText {
-		return nil, fmt.Errorf("the approvals that wait would have more than %d bytes of text", maxText)
+		return nil, fmt.Errorf("the approvals that are kept would have more than %d bytes of text; decide some, or ask again when they have expired", maxText)
 	}
 	d.records[r.id] = r
 	return r, nil

@@ -181,7 +181,7 @@ func (f File) change(ctx context.Context, do func(protocol.ExecApprovalsSnapshot
 	}
 	raw = append(raw, '\n')
 	if len(raw) > maxFile {
-		return s, fmt.Errorf("%s would have more than %d bytes", s.Path, maxFile)
+		return s, fmt.Errorf("%s would have more than %d bytes; take entries out of it", s.Path, maxFile)
 	}
 	if err := atomicfile.WriteFile(s.Path, raw, 0o600); err != nil {
 		return s, err
