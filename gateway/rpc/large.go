@@ -30,18 +30,18 @@ const largeQuiet = time.Second
 type large struct {
 	log    *slog.Logger
 	places chan struct{}
-	trim   func() // gives memory back
+	trim   func() // gives memory back to the system
 
 	mu    sync.Mutex // guards what follows
 	turns map[*turn]struct{}
-	quiet *time.Timer // set once there has been a turn
+	quiet *time.Timer // calls trim; nil until the first turn ends
 }
 
 // turn is a large message that is coming in, or being looked at.
 type turn struct {
 	s     *Session
 	since time.Time
-	bytes atomic.Int64 // since then; set to a lot once it is complete
+	bytes atomic.Int64 // that have come since; math.MaxInt64 once it is complete, as it is the gateway then that takes its time
 }
 
 func newLarge(log *slog.Logger) *large {

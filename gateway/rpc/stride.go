@@ -13,7 +13,7 @@ import (
 const (
 	longStride = 200 * time.Microsecond
 	rest       = 50 * time.Microsecond
-	longest    = time.Millisecond // that counts: it may have been kept waiting for a processor
+	longest    = time.Millisecond // of a stride, for the rest after it: one that took more was kept waiting for a processor
 )
 
 // resting is how many goroutines rest now.
