@@ -103,7 +103,8 @@ func (f File) Ensure(ctx context.Context) (protocol.ExecApprovalsSnapshot, error
 }
 
 // Set replaces the file, of which the caller must have seen the content with the hash
-// base, else the error is a *protocol.Error. A socket that next does not name is kept.
+// base, else the error is a *protocol.Error, ErrChanged if there is another by now. A socket
+// that next does not name is kept.
 func (f File) Set(ctx context.Context, next protocol.ExecApprovalsFile, base string) (protocol.ExecApprovalsSnapshot, error) {
 	return f.change(ctx, func(old protocol.ExecApprovalsSnapshot) (*protocol.ExecApprovalsFile, error) {
 		switch {
