@@ -25,6 +25,7 @@ type Image struct {
 
 type becomeRequest struct {
 	image Image
+	files parcel     // those of image
 	done  chan error // holds one
 }
 
@@ -38,7 +39,17 @@ type becomeRequest struct {
 // adopted children are that one's. A forker that has adopted some can therefore be
 // replaced again only when it runs on the first thread.
 func (f *Forker) Become(image Image) error {
-	r := becomeRequest{image, make(chan error, 1)}
+	select {
+	case <-f.serving:
+	case <-f.ended:
+		return errEnded
+	}
+	files, arrived, err := f.door.send(image.Files)
+	if err != nil {
+		return err
+	}
+	defer arrived()
+	r := becomeRequest{image, files, make(chan error, 1)}
 	select {
 	case f.becomes <- r:
 	case <-f.ended:
@@ -48,32 +59,27 @@ func (f *Forker) Become(image Image) error {
 }
 
 // become is Become on the thread of the forker.
-func (f *Forker) become(image Image) error {
+func (f *Forker) become(image Image, files parcel) error {
 	if f.adopted.Load() && unix.Gettid() != unix.Getpid() {
 		return errors.New("the thread that starts children is not the first one of the process, and adopted ones would be ended; restart it instead")
 	}
-	fds := make([]uintptr, len(image.Files))
-	for i, file := range image.Files {
-		raw, err := file.SyscallConn()
-		if err == nil {
-			err = raw.Control(func(fd uintptr) { fds[i] = fd })
-		}
-		if err != nil {
-			return err
-		}
+	fds, done, err := f.table.fetchAs(files)
+	if err != nil {
+		return err
 	}
+	defer done()
 	syscall.ForkLock.Lock() // so that no program that is started meanwhile inherits them
 	defer syscall.ForkLock.Unlock()
 	for _, fd := range fds {
-		defer unix.CloseOnExec(int(fd))
-		if _, err := unix.FcntlInt(fd, unix.F_SETFD, 0); err != nil {
+		defer unix.CloseOnExec(fd)
+		if _, err := unix.FcntlInt(uintptr(fd), unix.F_SETFD, 0); err != nil {
 			return fmt.Errorf("pass on descriptor %d: %w", fd, err)
 		}
 	}
 	// A signal that comes before the successor listens would end it, and its children with it.
 	block()
 	defer unblock()
-	err := syscall.Exec(image.Path, image.Args, image.Env)
+	err = syscall.Exec(image.Path, image.Args, image.Env)
 	runtime.KeepAlive(image)
 	return fmt.Errorf("%s: %w", image.Path, err)
 }

@@ -14,6 +14,8 @@ import (
 	"syscall"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/coderclaw/coderclaw/internal/proctable"
 )
 
@@ -26,6 +28,7 @@ const (
 type lineage struct {
 	Generation int
 	Children   map[int]uint64 // start times by pid
+	Files      map[int]string // what is in those that are handed on, by number
 }
 
 // becomesMain starts a child in each of some generations of the same process, and
@@ -35,6 +38,13 @@ func becomesMain() { OnFirstThread(becomes) }
 func becomes() {
 	var l lineage
 	_ = json.Unmarshal([]byte(os.Getenv(lineageVar)), &l) // the first has none
+	for fd, want := range l.Files {
+		got := make([]byte, len(want)+1)
+		if n, err := syscall.Pread(fd, got, 0); err != nil || string(got[:n]) != want {
+			fmt.Println("descriptor", fd, "has", string(got[:max(0, n)]), err)
+			os.Exit(1)
+		}
+	}
 	f := NewForker()
 	children := map[int]Process{}
 	for pid, start := range l.Children {
@@ -73,10 +83,23 @@ func (l lineage) next(f *Forker, children map[int]Process) error {
 		return err
 	}
 	children[p.PID()] = p
-	if err := f.Become(Image{Path: "/no/such/program"}); !errors.Is(err, fs.ErrNotExist) {
+	next := lineage{l.Generation + 1, map[int]uint64{p.PID(): start}, map[int]string{}}
+	var files []*os.File
+	for i := range 20 {
+		fd, err := unix.MemfdCreate("handed on", unix.MFD_CLOEXEC)
+		if err != nil {
+			return err
+		}
+		file := os.NewFile(uintptr(fd), "handed on")
+		next.Files[fd] = fmt.Sprintf("%d of generation %d", i, next.Generation)
+		if _, err := file.WriteString(next.Files[fd]); err != nil {
+			return err
+		}
+		files = append(files, file)
+	}
+	if err := f.Become(Image{Path: "/no/such/program", Files: files}); !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("became nothing: %w", err)
 	}
-	next := lineage{l.Generation + 1, map[int]uint64{p.PID(): start}}
 	for pid, start := range l.Children {
 		next.Children[pid] = start
 	}
@@ -84,7 +107,7 @@ func (l lineage) next(f *Forker, children map[int]Process) error {
 	if err != nil {
 		return err
 	}
-	return f.Become(Image{Path: os.Args[0], Args: os.Args, Env: []string{childVar + "=becomes", noRaceWait, lineageVar + "=" + string(text)}})
+	return f.Become(Image{Path: os.Args[0], Args: os.Args, Env: []string{childVar + "=becomes", noRaceWait, lineageVar + "=" + string(text)}, Files: files})
 }
 
 // TestChildrenOutliveTheProgram: none gets its death signal when the program of

@@ -25,45 +25,61 @@ type Forker struct {
 	ended    chan struct{}
 	adopted  atomic.Bool // some children are the first thread's
 	waits    pollset.Set
-	null     *os.File // of Run
+	serving  chan struct{} // closed when what follows is set
+	door     *door         // to table; nil when that is the table of the process
+	table    *table        // of Run; only for its thread
+
+	shares bool // with the process its table of descriptors, even where that need not be
 }
 
 type forkRequest struct {
-	spec StartSpec
-	done chan forkResult // holds one
+	spec  StartSpec
+	files parcel          // those of spec, see opened
+	done  chan forkResult // holds one
 }
 
 type forkResult struct {
-	p   *process
+	pid int
 	err error
 }
 
 // NewForker returns a forker that works while Run does.
 func NewForker() *Forker {
-	return &Forker{requests: make(chan forkRequest), becomes: make(chan becomeRequest), ended: make(chan struct{})}
+	return &Forker{requests: make(chan forkRequest), becomes: make(chan becomeRequest), ended: make(chan struct{}), serving: make(chan struct{})}
 }
 
 // Waits are what tells of the ends of children, for other waits besides.
 func (f *Forker) Waits() pollset.Waiter { return &f.waits }
 
-// Run forks until ctx ends, which is to be when no child is left. The goroutine
-// keeps its thread meanwhile. Where children were adopted it should be one that is
-// locked to the first thread of the process: see Become.
+// Run forks until ctx ends, which is to be when no child is left. Where children
+// were adopted the goroutine should be one that is locked to the first thread of the
+// process, see Become, and it keeps that thread meanwhile. Otherwise another thread does
+// it, with a table of descriptors of its own if the system lets it.
 func (f *Forker) Run(ctx context.Context) error {
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread() // no child is left whose death signal depends on the thread
 	defer close(f.ended)
-	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
-	if err != nil {
-		return err
-	}
-	defer null.Close()
-	f.null = null
 	waiting := make(chan error, 1)
 	go func() { waiting <- f.waits.Run(ctx) }()
+	if !f.adopted.Load() && !f.shares {
+		if served, err := f.serveApart(ctx, waiting); served {
+			return err
+		}
+	}
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread() // no child is left whose death signal depends on the thread
 	if f.adopted.Load() {
 		unblock() // what the predecessor held back for us, for children inherit it
 	}
+	var err error
+	if f.table, err = sharedTable(); err != nil {
+		return err
+	}
+	return f.serve(ctx, waiting)
+}
+
+// serve does what is asked for, on the thread of f.table.
+func (f *Forker) serve(ctx context.Context, waiting <-chan error) error {
+	defer f.table.close()
+	close(f.serving)
 	for {
 		select {
 		case <-ctx.Done():
@@ -74,17 +90,27 @@ func (f *Forker) Run(ctx context.Context) error {
 			}
 			return err
 		case r := <-f.requests:
-			p, err := f.fork(r.spec)
-			r.done <- forkResult{p, err}
+			pid, err := f.fork(r.spec, r.files)
+			r.done <- forkResult{pid, err}
 		case r := <-f.becomes:
-			r.done <- f.become(r.image)
+			r.done <- f.become(r.image, r.files)
 		}
 	}
 }
 
 // Start starts one process.
 func (f *Forker) Start(_ context.Context, spec StartSpec) (Process, error) {
-	r := forkRequest{spec, make(chan forkResult, 1)}
+	select {
+	case <-f.serving:
+	case <-f.ended:
+		return nil, errEnded
+	}
+	files, arrived, err := f.door.send(opened(spec))
+	if err != nil {
+		return nil, err
+	}
+	defer arrived()
+	r := forkRequest{spec, files, make(chan forkResult, 1)}
 	select {
 	case f.requests <- r:
 	case <-f.ended:
@@ -94,7 +120,14 @@ func (f *Forker) Start(_ context.Context, spec StartSpec) (Process, error) {
 	if res.err != nil {
 		return nil, res.err
 	}
-	return res.p, nil
+	// Nobody else reaps it, so the number is still its own.
+	pidfd, err := unix.PidfdOpen(res.pid, 0)
+	if err != nil {
+		_ = syscall.Kill(-res.pid, syscall.SIGKILL)
+		_, _ = syscall.Wait4(res.pid, nil, 0, nil)
+		return nil, fmt.Errorf("this kernel has no pidfds; Linux 5.4 or later is needed: %w", err)
+	}
+	return f.held(res.pid, pidfd), nil
 }
 
 // process is a child that is waited for through its pidfd, which costs no thread.
@@ -108,53 +141,60 @@ type process struct {
 	cancel func() bool
 }
 
-func (f *Forker) fork(spec StartSpec) (*process, error) {
-	fds := make([]uintptr, len(spec.Files))
-	for i, file := range spec.Files {
-		if file == nil {
-			file = f.null
-		}
-		raw, err := file.SyscallConn() // unlike Fd, it leaves the descriptor non-blocking
-		if err != nil {
-			return nil, err
-		}
-		if err := raw.Control(func(fd uintptr) { fds[i] = fd }); err != nil {
-			return nil, err
+// opened are the files that a start takes. One that comes twice in a row, as that of both
+// outputs does, is there once.
+func opened(spec StartSpec) (files []*os.File) {
+	for i, f := range spec.Files {
+		if f != nil && (i == 0 || f != spec.Files[i-1]) {
+			files = append(files, f)
 		}
 	}
-	pidfd := -1
-	sys := &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM, PidFD: &pidfd}
 	if spec.Group != nil {
-		sys.UseCgroupFD, sys.CgroupFD = true, int(spec.Group.Fd())
+		files = append(files, spec.Group)
+	}
+	return files
+}
+
+// fork starts a process and returns its pid. files are those that opened names.
+func (f *Forker) fork(spec StartSpec, files parcel) (int, error) {
+	got, done, err := f.table.fetch(files)
+	if err != nil {
+		return 0, err
+	}
+	defer done()
+	fds := make([]uintptr, len(spec.Files))
+	next := 0
+	for i, file := range spec.Files {
+		switch {
+		case file == nil:
+			fds[i] = uintptr(f.table.null)
+		case i > 0 && file == spec.Files[i-1]:
+			fds[i] = fds[i-1]
+		default:
+			fds[i] = uintptr(got[next])
+			next++
+		}
+	}
+	sys := &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
+	group := -1
+	if spec.Group != nil {
+		group = got[next]
+		sys.UseCgroupFD, sys.CgroupFD = true, group
 	}
 	attr := &syscall.ProcAttr{Dir: spec.Dir, Env: spec.Env, Files: fds, Sys: sys}
 	pid, err := syscall.ForkExec(spec.Path, spec.Args, attr)
-	moved := false
 	if spec.Group != nil && errors.Is(err, syscall.ENOSYS) {
 		// A filter that may not look into clone3, such as systemd's RestrictNamespaces=, takes it away.
-		sys.UseCgroupFD, moved = false, true
-		pid, err = syscall.ForkExec(spec.Path, spec.Args, attr)
-	}
-	if err == nil && moved {
-		err = enter(spec.Group, pid)
-	}
-	runtime.KeepAlive(spec)
-	if err != nil {
-		if pid > 0 {
-			_ = syscall.Kill(-pid, syscall.SIGKILL)
-			_, _ = syscall.Wait4(pid, nil, 0, nil)
+		sys.UseCgroupFD = false
+		if pid, err = syscall.ForkExec(spec.Path, spec.Args, attr); err == nil {
+			err = enter(group, spec.Group.Name(), pid)
 		}
-		if pidfd >= 0 {
-			_ = unix.Close(pidfd)
-		}
-		return nil, err
 	}
-	if pidfd < 0 {
+	if err != nil && pid > 0 {
 		_ = syscall.Kill(-pid, syscall.SIGKILL)
 		_, _ = syscall.Wait4(pid, nil, 0, nil)
-		return nil, errors.New("this kernel has no pidfds; Linux 5.4 or later is needed")
 	}
-	return f.held(pid, pidfd), nil
+	return pid, err
 }
 
 func (f *Forker) held(pid, pidfd int) *process {
@@ -163,14 +203,14 @@ func (f *Forker) held(pid, pidfd int) *process {
 
 // enter moves a process that has just begun into a control group. Whatever it has
 // started in the meantime stays where it is, and still belongs to its process group.
-func enter(group *os.File, pid int) error {
-	fd, err := unix.Openat(int(group.Fd()), "cgroup.procs", unix.O_WRONLY|unix.O_CLOEXEC, 0)
+func enter(group int, name string, pid int) error {
+	fd, err := unix.Openat(group, "cgroup.procs", unix.O_WRONLY|unix.O_CLOEXEC, 0)
 	if err == nil {
 		_, err = unix.Write(fd, strconv.AppendInt(nil, int64(pid), 10))
 		err = errors.Join(err, unix.Close(fd))
 	}
 	if err != nil {
-		return fmt.Errorf("put pid %d into control group %s: %w", pid, group.Name(), err)
+		return fmt.Errorf("put pid %d into control group %s: %w", pid, name, err)
 	}
 	return nil
 }
