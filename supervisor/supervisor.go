@@ -156,6 +156,7 @@ func New(o Options) (*Supervisor, error) {
 // and returns nil. Everything that it started has ended by then.
 func (s *Supervisor) Run(ctx context.Context) (err error) {
 	defer debug.SetGCPercent(debug.SetGCPercent(startGCPercent))
+	go makeRoom(len(s.o.Profiles))
 	units, err := s.lockedUnits(s.o.Profiles, s.o.Inherited)
 	if err != nil {
 		return err
