@@ -32,9 +32,13 @@ func (b *board) changed() {
 	}
 }
 
-// settle is how long after one status the next is built at the earliest: a storm of
-// changes, each of which asks for the status of all, would be quadratic.
-const settle = 10 * time.Millisecond
+// A storm of changes, each of which asks for the status of all, would be quadratic. So
+// the next status waits for settle times as long as the last took, within bounds.
+const (
+	settle      = 50
+	leastSettle = time.Millisecond
+	mostSettle  = 10 * time.Millisecond
+)
 
 // watch calls fn with the status now and after changes until ctx ends or fn returns an error.
 func (b *board) watch(ctx context.Context, fn func(control.Status) error) error {
@@ -54,10 +58,11 @@ func (b *board) follow(ctx context.Context, fn func() error) error {
 		b.mu.Unlock()
 		if version != seen {
 			seen = version
+			begun := time.Now()
 			if err := fn(); err != nil {
 				return err
 			}
-			pause := time.NewTimer(settle)
+			pause := time.NewTimer(min(max(settle*time.Since(begun), leastSettle), mostSettle))
 			select {
 			case <-ctx.Done():
 				pause.Stop()
