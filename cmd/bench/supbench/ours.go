@@ -3,11 +3,11 @@
 package supbench
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -24,7 +24,7 @@ import (
 type supervised struct {
 	set     *set
 	cmd     *exec.Cmd
-	said    bytes.Buffer // what it logs
+	said    *os.File // what it logs; a pipe would have this process work at each line, on the same processors
 	reports *records
 	cancel  context.CancelFunc
 	slots   []int // pids of the children
@@ -50,11 +50,15 @@ func startOurs(ctx context.Context, program string, s *set, sp spec) (o *supervi
 		return nil, 0, 0, fmt.Errorf("pipe for reports: %w", err)
 	}
 	w := os.NewFile(uintptr(pipe[1]), "reports")
-	o = &supervised{set: s, reports: &records{fd: pipe[0]}}
+	said, err := os.Create(filepath.Join(s.home, "said"))
+	if err != nil {
+		return nil, 0, 0, errors.Join(err, w.Close(), unix.Close(pipe[0]))
+	}
+	o = &supervised{set: s, said: said, reports: &records{fd: pipe[0]}}
 	ctx, o.cancel = context.WithCancel(ctx)
 	o.cmd = exec.CommandContext(ctx, program, SuperviseVerb, file)
 	o.cmd.Env = []string{"HOME=" + s.home, "PATH=" + os.Getenv("PATH")}
-	o.cmd.Stdout, o.cmd.Stderr = &o.said, &o.said
+	o.cmd.Stdout, o.cmd.Stderr = said, said
 	o.cmd.ExtraFiles = []*os.File{w}
 	o.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM} // the caller is locked to its thread
 	o.cmd.Cancel = func() error { return o.cmd.Process.Signal(syscall.SIGTERM) }
@@ -65,7 +69,7 @@ func startOurs(ctx context.Context, program string, s *set, sp spec) (o *supervi
 	}
 	if err := errors.Join(err, w.Close()); err != nil {
 		o.cancel()
-		return nil, 0, 0, errors.Join(err, unix.Close(pipe[0]))
+		return nil, 0, 0, errors.Join(err, unix.Close(pipe[0]), said.Close())
 	}
 	r, err := o.reports.expect(ctx, allReady)
 	if err == nil {
@@ -172,6 +176,9 @@ func (o *supervised) stop() (time.Duration, error) {
 	return took, nil
 }
 
+// lastWords is how much of what a supervisor has logged is shown when something fails, in bytes.
+const lastWords = 4096
+
 // close ends the supervisor if it still runs. With what went wrong comes what it last said.
 func (o *supervised) close(failed error) error {
 	o.cancel()
@@ -179,8 +186,12 @@ func (o *supervised) close(failed error) error {
 		_ = o.cmd.Wait() // it was told to end in the middle of something
 	}
 	if failed != nil {
-		said := o.said.Bytes()
-		failed = fmt.Errorf("%w; the supervisor's last words:\n%s", failed, said[max(0, len(said)-4096):])
+		var said []byte
+		info, err := o.said.Stat()
+		if err == nil {
+			said, err = io.ReadAll(io.NewSectionReader(o.said, max(0, info.Size()-lastWords), lastWords))
+		}
+		failed = errors.Join(fmt.Errorf("%w; the supervisor's last words:\n%s", failed, said), err)
 	}
-	return errors.Join(failed, unix.Close(o.reports.fd))
+	return errors.Join(failed, o.said.Close(), unix.Close(o.reports.fd))
 }
