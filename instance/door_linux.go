@@ -101,7 +101,11 @@ func (t *table) receive(ticket uint64) ([]int, error) {
 		if err != nil {
 			return nil, fmt.Errorf("receive files: %w", err)
 		}
-		t.early[binary.NativeEndian.Uint64(number[:])] = fds
+		came := binary.NativeEndian.Uint64(number[:])
+		if came == ticket { // nearly always
+			return fds, nil
+		}
+		t.early[came] = fds
 	}
 }
 
@@ -111,6 +115,7 @@ func rights(control []byte) (fds []int, err error) {
 		return nil, nil
 	}
 	_, data, _, err := unix.ParseOneSocketControlMessage(control) // nothing else is sent
+	fds = make([]int, 0, len(data)/sizeofFD)
 	for ; len(data) >= sizeofFD; data = data[sizeofFD:] {
 		fds = append(fds, int(binary.NativeEndian.Uint32(data)))
 	}

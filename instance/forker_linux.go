@@ -143,7 +143,8 @@ type process struct {
 
 // opened are the files that a start takes. One that comes twice in a row, as that of both
 // outputs does, is there once.
-func opened(spec StartSpec) (files []*os.File) {
+func opened(spec StartSpec) []*os.File {
+	files := make([]*os.File, 0, len(spec.Files)+1)
 	for i, f := range spec.Files {
 		if f != nil && (i == 0 || f != spec.Files[i-1]) {
 			files = append(files, f)

@@ -159,7 +159,11 @@ func (t *table) fetch(p parcel) (fds []int, done func(), err error) {
 			closeFDs(fds)
 			return nil, nil, err
 		}
-		fds = append(fds, got...)
+		if fds == nil {
+			fds = got // nearly always all
+		} else {
+			fds = append(fds, got...)
+		}
 	}
 	if len(fds) != len(p.files) { // as when the limit of open files is reached
 		closeFDs(fds)
