@@ -76,7 +76,9 @@ func (f *Forker) become(image Image, files parcel) error {
 			return fmt.Errorf("pass on descriptor %d: %w", fd, err)
 		}
 	}
-	// A signal that comes before the successor listens would end it, and its children with it.
+	// We would take a signal that comes now, and it would be lost with us. Held back, it meets the
+	// successor, whose runtime lets it through before that can listen: it ends it, and its children
+	// are told by their death signal.
 	block()
 	defer unblock()
 	err = syscall.Exec(image.Path, image.Args, image.Env)

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"runtime"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -217,6 +218,48 @@ func TestEndingSignalsAreHeldBack(t *testing.T) {
 	}
 	if set != [2]bool{true, false} {
 		t.Errorf("held back %v", set)
+	}
+}
+
+// TestChildrenHoldNothingBack: what is held back from one program to the next is not
+// held back from the children of that.
+func TestChildrenHoldNothingBack(t *testing.T) {
+	t.Parallel()
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	for _, shares := range []bool{false, true} {
+		cmd := exec.CommandContext(t.Context(), os.Args[0])
+		cmd.Env = []string{childVar + "=successor", noRaceWait, sharesVar + "=" + strconv.FormatBool(shares)}
+		block() // which it inherits, as a successor does
+		out, err := cmd.CombinedOutput()
+		unblock()
+		name, mask, _ := strings.Cut(strings.TrimSpace(string(out)), ":")
+		held, perr := strconv.ParseUint(strings.TrimSpace(mask), 16, 64)
+		if err := errors.Join(err, perr); err != nil || name != "SigBlk" || held&ends().Val[0] != 0 {
+			t.Errorf("shares %v: %v: %s", shares, err, out)
+		}
+	}
+}
+
+const sharesVar = "INSTANCE_TEST_SHARES"
+
+// successorMain starts a child that says which signals are held back from it.
+func successorMain() {
+	f := NewForker()
+	f.shares = os.Getenv(sharesVar) == "true"
+	ctx, cancel := context.WithCancel(context.Background())
+	go func() {
+		defer cancel()
+		p, err := f.Start(ctx, StartSpec{Path: "/bin/grep", Args: []string{"grep", "SigBlk", "/proc/self/status"}, Files: []*os.File{nil, os.Stdout, os.Stderr}})
+		if err == nil {
+			_, err = p.Wait()
+		}
+		if err != nil {
+			fmt.Println(err)
+		}
+	}()
+	if err := f.Run(ctx); err != nil {
+		fmt.Println(err)
 	}
 }
 

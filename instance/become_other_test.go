@@ -6,3 +6,6 @@ package instance
 func becomesMain() {}
 
 func huntsMain() {}
+
+// successorMain has nothing to do either.
+func successorMain() {}

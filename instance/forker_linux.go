@@ -66,9 +66,6 @@ func (f *Forker) Run(ctx context.Context) error {
 	}
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread() // no child is left whose death signal depends on the thread
-	if f.adopted.Load() {
-		unblock() // what the predecessor held back for us, for children inherit it
-	}
 	var err error
 	if f.table, err = sharedTable(); err != nil {
 		return err

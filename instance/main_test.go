@@ -36,6 +36,8 @@ func TestMain(m *testing.M) {
 		becomesMain()
 	case "hunts":
 		huntsMain()
+	case "successor":
+		successorMain()
 	default:
 		childMain(how)
 	}
