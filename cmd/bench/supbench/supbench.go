@@ -178,11 +178,9 @@ func (o *Options) ourRound(ctx context.Context, p programs, s *set, t *table.Tab
 	t.Add(table.Row{What: "kill -9 to watchers told ready, p50", Unit: "ms", Bar: -1}, table.Percentile(again, 50), table.Percentile(floor.crash, 50))
 	t.Add(table.Row{What: "kill -9 to watchers told ready, p99", Unit: "ms", Bar: -1}, table.Percentile(again, 99), table.Percentile(floor.crash, 99))
 	if last {
-		_, private, err := procstat.Memory(sup.cmd.Process.Pid)
-		if err != nil {
+		if err := weigh(ctx, t, sup); err != nil {
 			return err
 		}
-		t.Add(table.Row{What: "private memory after the kills", Unit: "MB", Bar: barFor(s)}, private, 0)
 	}
 	if err := o.look(ctx, p, t, sup); err != nil {
 		return err
@@ -211,7 +209,7 @@ func (o *Options) look(ctx context.Context, p programs, t *table.Table, sup *sup
 	return nil
 }
 
-// settle is how long what a start has left behind may go on working.
+// settle is how long what a start or a storm of deaths has left behind may go on working.
 const settle = 3 * time.Second
 
 // watch weighs the supervisor and counts what it does while nothing happens. No
@@ -244,6 +242,26 @@ func (o *Options) watch(ctx context.Context, t *table.Table, sup *supervised) er
 	if o.Pprof != "" {
 		return sup.cmd.Process.Signal(syscall.SIGHUP)
 	}
+	return nil
+}
+
+// weigh tells what 200 deaths within a second have left behind: at once, and once nothing
+// has happened for a moment, which is what the bar is about.
+func weigh(ctx context.Context, t *table.Table, sup *supervised) error {
+	pid := sup.cmd.Process.Pid
+	_, busy, err := procstat.Memory(pid)
+	if err != nil {
+		return err
+	}
+	if err := pause(ctx, settle); err != nil {
+		return err
+	}
+	_, calm, err := procstat.Memory(pid)
+	if err != nil {
+		return err
+	}
+	t.Add(table.Row{What: "private memory, right after the kills", Unit: "MB", Bar: -1}, busy, 0)
+	t.Add(table.Row{What: fmt.Sprintf("private memory, %s after the kills", settle), Unit: "MB", Bar: barFor(sup.set)}, calm, 0)
 	return nil
 }
 
