@@ -15,6 +15,8 @@ import (
 
 	"github.com/coder/websocket"
 	"github.com/coder/websocket/wsjson"
+
+	"github.com/coderclaw/coderclaw/internal/programtest"
 )
 
 // chromium is a real browser with one page, which a test asks about over the DevTools protocol.
@@ -39,9 +41,7 @@ func newChromium(t *testing.T) *chromium {
 	b := &chromium{T: t, bin: t.TempDir(), data: t.TempDir()}
 	script := fmt.Sprintf("#!/bin/sh\necho $$ >%[1]s/pid\nexec %[2]s --headless=new --no-sandbox --disable-gpu --disable-dev-shm-usage --no-first-run "+
 		"--disable-background-networking --user-data-dir=%[1]s/data --remote-debugging-port=0 \"$1\" >%[1]s/log 2>&1\n", b.data, program)
-	if err := os.WriteFile(filepath.Join(b.bin, "xdg-open"), []byte(script), 0o755); err != nil {
-		t.Fatal(err)
-	}
+	programtest.Write(t, filepath.Join(b.bin, "xdg-open"), []byte(script))
 	t.Cleanup(b.end)
 	return b
 }

@@ -16,6 +16,7 @@ import (
 
 	"github.com/coderclaw/coderclaw/gateway/client"
 	"github.com/coderclaw/coderclaw/internal/proctable"
+	"github.com/coderclaw/coderclaw/internal/programtest"
 )
 
 // trio is a home in which `up` runs three profiles.
@@ -266,9 +267,7 @@ func TestReexecTakesTheNewFile(t *testing.T) {
 	tr.bin = "coderclaw" // the file that is to be taken cannot be asked
 	for _, script := range []string{"#!/bin/sh\necho it is broken\nexit 3\n", "no program"} {
 		next := filepath.Join(t.TempDir(), "next")
-		if err := os.WriteFile(next, []byte(script), 0o700); err != nil {
-			t.Fatal(err)
-		}
+		programtest.Write(t, next, []byte(script))
 		if err := os.Rename(next, bin); err != nil {
 			t.Fatal(err)
 		}

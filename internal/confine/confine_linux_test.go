@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/coderclaw/coderclaw/internal/confine"
+	"github.com/coderclaw/coderclaw/internal/programtest"
 )
 
 // scene is a home with two profiles, and a third whose state dir lies elsewhere.
@@ -50,9 +51,10 @@ func newScene(t testing.TB, cred *syscall.Credential) *scene {
 	s.exe = filepath.Join(s.home, "exe")
 	if os.Link(program, s.exe) != nil { // on another disk
 		text, err := os.ReadFile(program)
-		if err := errors.Join(err, os.WriteFile(s.exe, text, 0o755)); err != nil {
+		if err != nil {
 			t.Fatal(err)
 		}
+		programtest.Write(t, s.exe, text)
 	}
 	cmd := exec.CommandContext(t.Context(), "/bin/cat") // ends with the pipe that it reads
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: cred}

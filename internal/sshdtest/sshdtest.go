@@ -15,6 +15,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/coderclaw/coderclaw/internal/programtest"
 )
 
 // Server is a running sshd and a client's side that fits it.
@@ -63,7 +65,7 @@ func Start(t testing.TB) *Server {
 	s.write(t, "ssh_config", strings.Join([]string{
 		"UserKnownHostsFile " + filepath.Join(dir, "known"), "GlobalKnownHostsFile none", "IdentityAgent none", "IdentityFile none", "",
 	}, "\n"), 0o644)
-	s.write(t, "bin/ssh", fmt.Sprintf("#!/bin/sh\nexec %q -F %q \"$@\"\n", ssh, filepath.Join(dir, "ssh_config")), 0o755)
+	programtest.Write(t, filepath.Join(dir, "bin", "ssh"), fmt.Appendf(nil, "#!/bin/sh\nexec %q -F %q \"$@\"\n", ssh, filepath.Join(dir, "ssh_config")))
 	check(t, me.own(dir, "host", "authorized", "sshd_config"))
 
 	var done sync.WaitGroup

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/coderclaw/coderclaw/internal/programtest"
 )
 
 // Story is what becomes of one machine.
@@ -72,12 +74,13 @@ func Program(tb testing.TB, story Story) string {
 	tb.Helper()
 	dir := tb.TempDir()
 	path := filepath.Join(dir, "tailscale")
-	files := map[string]string{path: script, filepath.Join(dir, "story"): string(story)}
+	programtest.Write(tb, path, []byte(script))
+	files := map[string]string{filepath.Join(dir, "story"): string(story)}
 	if story == Taken {
 		files[filepath.Join(dir, "published")] = `{"TCP":{"443":{"HTTPS":true}},"Web":{"` + Host + `:443":{"Handlers":{"/":{"Proxy":"http://127.0.0.1:3000"}}}}}`
 	}
 	for name, text := range files {
-		if err := os.WriteFile(name, []byte(text), 0o700); err != nil {
+		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
 			tb.Fatal(err)
 		}
 	}
