@@ -46,10 +46,14 @@ func (e *examiner) claims() {
 	}
 }
 
-// ours tells whether the listener belongs to this profile's supervisor or
-// gateway, whoever started it.
+// ours tells whether the listener belongs to this profile's service, or to its supervisor
+// or gateway, whoever started it.
 func (e *examiner) ours(l proctable.Listener) bool {
 	if e.o.Supervisor != nil && proctable.IsDescendant(l.PID, e.o.Supervisor.Supervisor.PID) {
+		return true
+	}
+	// Of a service that has just begun the port is seen, which was looked at last, and no supervisor yet.
+	if main := e.o.State.MainPID; main != 0 && proctable.IsDescendant(l.PID, main) {
 		return true
 	}
 	return l.PID != 0 && l.PID == e.o.Gateway

@@ -13,6 +13,11 @@ func portExams() []exam {
 		{"stranger", func(_ *testing.T, _ *Target, o *Observation) {
 			o.Listeners = []proctable.Listener{{PID: 1, Addr: netip.MustParseAddrPort("127.0.0.1:19001")}}
 		}, []Code{PortHeld}},
+		{"service that has just begun", func(_ *testing.T, _ *Target, o *Observation) {
+			o.Supervisor, o.State.ActiveState, o.State.SubState = nil, "activating", "start"
+			o.State.MainPID = os.Getpid()
+			o.Listeners = []proctable.Listener{{PID: os.Getpid(), Addr: netip.MustParseAddrPort("127.0.0.1:19001")}}
+		}, nil},
 		{"gateway by hand on the port", func(_ *testing.T, _ *Target, o *Observation) {
 			o.Gateway, o.GatewayBelow = os.Getpid(), true
 			o.Listeners = []proctable.Listener{{PID: os.Getpid()}}
