@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -34,10 +35,19 @@ func (m *machine) session() (logout func()) {
 	cmd := exec.Command("runuser", "-l", theUser, "-c", "exec sleep 1000")
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	m.try(cmd.Start())
-	m.until("the user is logged in", func() bool { return m.sessions() != "" })
+	leader, id := strconv.Itoa(cmd.Process.Pid), ""
+	m.until("the user is logged in", func() bool {
+		for line := range strings.Lines(m.sessions()) { // one of before may still be closing
+			one := strings.Fields(line)[0]
+			if out, _ := m.run("loginctl", "show-session", one, "--value", "-p", "Leader"); strings.TrimSpace(out) == leader {
+				id = one
+			}
+		}
+		return id != ""
+	})
 	return func() {
 		m.Helper()
-		m.must("loginctl", "terminate-session", strings.Fields(m.sessions())[0])
+		m.must("loginctl", "terminate-session", id)
 		_ = cmd.Wait() // how it ends is not the matter here
 		m.until("the user is logged out", func() bool { return m.sessions() == "" })
 	}
