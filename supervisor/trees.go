@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"strings"
 	"sync"
@@ -12,6 +13,7 @@ import (
 	"github.com/coderclaw/coderclaw/instance"
 	"github.com/coderclaw/coderclaw/internal/cgroup"
 	"github.com/coderclaw/coderclaw/internal/handoff"
+	"github.com/coderclaw/coderclaw/internal/ledger"
 	"github.com/coderclaw/coderclaw/internal/reaper"
 )
 
@@ -33,8 +35,7 @@ type trees struct {
 
 	background sync.WaitGroup // what goes on beside children that start and end
 	orphans    orphans
-	starts     pending // until the child is known
-	book       book
+	recording  chan struct{} // holds one for each that writes a record
 
 	forks sync.RWMutex // read-locked from before a fork until the child is known
 	mu    sync.Mutex   // guards own; taken after forks
@@ -43,8 +44,7 @@ type trees struct {
 
 // newTrees finds out what can be had here. It must be called before the first child is started.
 func (s *Supervisor) newTrees(forker *instance.Forker) *trees {
-	t := &trees{s: s, forker: forker, own: map[int]bool{}, orphans: orphans{hurry: make(chan struct{})}}
-	t.book.starts, t.book.background = &t.starts, &t.background
+	t := &trees{s: s, forker: forker, own: map[int]bool{}, orphans: orphans{hurry: make(chan struct{})}, recording: make(chan struct{}, recorders)}
 	var err error
 	if in := s.o.Inherited; in != nil {
 		t.groups, err = in.adoptTree()
@@ -157,15 +157,13 @@ func (st starter) Start(ctx context.Context, spec instance.StartSpec) (instance.
 		return nil, errors.Join(err, p.remove())
 	}
 	st.u.setLeaf(p.leaf)
-	t.book.add(p.record) // until it is written down, the child's own watch over us has to do
+	t.background.Go(func() { t.inTurn(p.record) }) // until it is written down, the child's own watch over us has to do
 	return p, nil
 }
 
 // fork starts a process that is known to be ours. Starts queue at the forker and not here, so
 // that it goes from one to the next without waiting for anybody to be woken up.
 func (t *trees) fork(ctx context.Context, spec instance.StartSpec) (instance.Process, error) {
-	t.starts.begin()
-	defer t.starts.end()
 	t.forks.RLock()
 	defer t.forks.RUnlock()
 	p, err := t.forker.Start(ctx, spec)
@@ -178,6 +176,24 @@ func (t *trees) fork(ctx context.Context, spec instance.StartSpec) (instance.Pro
 	return p, nil
 }
 
+// Each that waits for the disk costs a thread, and hundreds may start at once. Who
+// waits for a disk that hangs keeps others waiting only for a moment.
+const (
+	recorders  = 2
+	recordWait = 500 * time.Millisecond
+)
+
+func (t *trees) inTurn(do func()) {
+	timer := time.NewTimer(recordWait)
+	defer timer.Stop()
+	select {
+	case t.recording <- struct{}{}:
+		defer func() { <-t.recording }()
+	case <-timer.C:
+	}
+	do()
+}
+
 // treeProcess is a child with all that it starts.
 type treeProcess struct {
 	instance.Process
@@ -188,6 +204,25 @@ type treeProcess struct {
 }
 
 func (p *treeProcess) instance() string { return strings.TrimPrefix(p.tag, handoff.EnvInstance+"=") }
+
+// record writes the child down, for the supervisor that comes after one that is
+// killed. What cannot be written down runs all the same.
+func (p *treeProcess) record() {
+	e, err := ledger.Describe(p.PID())
+	if errors.Is(err, fs.ErrNotExist) {
+		return // it has ended already
+	}
+	if err == nil {
+		e.Profile, e.Instance = p.u.profile.Name, p.instance()
+		if p.leaf != nil {
+			e.Cgroup = p.leaf.Dir()
+		}
+		err = p.u.ledger.Begin(e)
+	}
+	if err != nil {
+		p.t.s.o.Log.Warn("the start of a gateway cannot be written down; were this supervisor killed, the next would not know of it", "profile", p.u.profile.Name, "err", err)
+	}
+}
 
 // Wait returns when the child has ended, and with a control group all that it
 // started. Without one, what is left of it is ended beside its successor's start,
