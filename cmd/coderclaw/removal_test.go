@@ -1,8 +1,11 @@
 package main
 
 import (
+	"bytes"
+	"context"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -155,4 +158,74 @@ func TestRemovalTakesOnlyOurs(t *testing.T) {
 			rt.Errorf("the state dir: %v", err)
 		}
 	})
+}
+
+// TestRemovalOfWhatCameLate: a service goes on writing until it is stopped, after the
+// plan was made.
+func TestRemovalOfWhatCameLate(t *testing.T) {
+	t.Parallel()
+	home := t.TempDir()
+	r := emptyHome(t, home)
+	p, err := r.Get(profiles.Default)
+	if err != nil {
+		t.Fatal(err)
+	}
+	put := func(names ...string) error {
+		for _, name := range names {
+			if err := os.MkdirAll(p.StateDir, 0o700); err != nil {
+				return err
+			}
+			if err := os.WriteFile(filepath.Join(p.StateDir, name), nil, 0o600); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	for _, c := range []struct {
+		late []string
+		left []string
+		said []string
+	}{
+		{late: []string{"last-good.json", "gateway.lock"}, said: []string{"last-good.json"}},
+		{late: []string{"last-good.json", "notes.txt"}, left: []string{"notes.txt"}, said: []string{"last-good.json", "not made by coderclaw"}},
+	} {
+		if err := put("coderclaw.json", "supervisor.lock"); err != nil {
+			t.Fatal(err)
+		}
+		var out bytes.Buffer
+		a := &app{stdout: &out}
+		part := removalPart{
+			services: []removal{{Action: "stop", What: "service", Path: "coderclaw-gateway.service", do: func(context.Context) error { return put(c.late...) }}},
+			list:     func() ([]removal, error) { return remover{p: p, r: r}.data(func(string) bool { return true }) },
+			claim:    func() (func(), error) { return a.claimToRemove(p) },
+		}
+		if part.data, err = part.list(); err != nil {
+			t.Fatal(err)
+		}
+		plan := removalPlan{parts: []removalPart{part}}
+		if err := a.carryOut(t.Context(), plan, true); err != nil {
+			t.Fatalf("%v: %v", c.late, err)
+		}
+		for _, want := range c.said {
+			if !strings.Contains(out.String(), want) {
+				t.Errorf("%v: %q is not said:\n%s", c.late, want, out.String())
+			}
+		}
+		if strings.Contains(out.String(), "gateway.lock") {
+			t.Errorf("a lock of its own claim is said:\n%s", out.String())
+		}
+		entries, _ := os.ReadDir(p.StateDir)
+		var left []string
+		for _, e := range entries {
+			left = append(left, e.Name())
+		}
+		if !slices.Equal(left, c.left) {
+			t.Errorf("%v: %q is left, want %q", c.late, left, c.left)
+		}
+		for _, m := range plan.actions() {
+			if m.do != nil && !m.Done {
+				t.Errorf("%v: %s %s is not done", c.late, m.Action, m.Path)
+			}
+		}
+	}
 }

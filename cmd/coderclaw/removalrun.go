@@ -47,6 +47,7 @@ type removalPlan struct {
 type removalPart struct {
 	services []removal // to be stopped or removed before the rest is claimed
 	data     []removal
+	list     func() ([]removal, error)          // makes data; nil when that is all there is
 	claim    func() (release func(), err error) // nil when no data is removed
 	busy     error
 }
@@ -145,7 +146,8 @@ func (a *app) carryOut(ctx context.Context, plan removalPlan, say bool) error {
 		return nil
 	}
 	any := func(removal) bool { return true }
-	for _, part := range plan.parts {
+	for i := range plan.parts {
+		part := &plan.parts[i]
 		if err := each(part.services, any); err != nil {
 			return err
 		}
@@ -156,7 +158,13 @@ func (a *app) carryOut(ctx context.Context, plan removalPlan, say bool) error {
 				return err
 			}
 		}
-		err := each(part.data, func(m removal) bool { return m.What != isLock && m.What != "state dir" })
+		late, err := part.again()
+		if err == nil && say && len(late) > 0 {
+			err = a.printRemovals(late, false)
+		}
+		if err == nil {
+			err = each(part.data, func(m removal) bool { return m.What != isLock && m.What != "state dir" })
+		}
 		release() // an open file cannot be removed everywhere
 		if err == nil {
 			err = each(part.data, any)
@@ -166,6 +174,29 @@ func (a *app) carryOut(ctx context.Context, plan removalPlan, say bool) error {
 		}
 	}
 	return nil
+}
+
+// again lists the data once more, now that nobody works on it: what has just been
+// stopped may have written until then. It returns what the plan did not show.
+func (part *removalPart) again() (late []removal, err error) {
+	if part.list == nil {
+		return nil, nil
+	}
+	now, err := part.list()
+	if err != nil {
+		return nil, err
+	}
+	shown := func(m removal) bool {
+		return slices.ContainsFunc(part.data, func(o removal) bool { return o.Path == m.Path && o.Action == m.Action })
+	}
+	now = slices.DeleteFunc(now, func(m removal) bool { return m.What == isLock && !shown(m) }) // of our own claim
+	for _, m := range now {
+		if !shown(m) {
+			late = append(late, m)
+		}
+	}
+	part.data = now
+	return late, nil
 }
 
 // claimToRemove is claim for one that leaves no lock behind where none was.

@@ -90,8 +90,17 @@ func (a *app) resetPart(ctx context.Context, c *cli.Command, p profiles.Profile,
 	}
 	x := a.remover(p, r)
 	x.outside, x.force = c.Bool("workspace"), c.Bool("force")
+	keepsService := false
+	part.list = func() ([]removal, error) {
+		list, err := x.data(want)
+		if keepsService {
+			// That a person wants it stopped is recorded in the state dir, and stays with the service.
+			list = slices.DeleteFunc(list, func(m removal) bool { return m.Path == p.DesiredFile() || m.What == "state dir" })
+		}
+		return list, err
+	}
 	var err error
-	if part.data, err = x.data(want); err != nil {
+	if part.data, err = part.list(); err != nil {
 		return part, err
 	}
 	if _, part.busy = a.holder(ctx, p, r); part.busy != nil || !p.Registered() {
@@ -103,8 +112,10 @@ func (a *app) resetPart(ctx context.Context, c *cli.Command, p profiles.Profile,
 		return part, err
 	}
 	if s.installed(ctx) && s.stranger() == nil {
-		// That a person wants it stopped is recorded in the state dir, and stays with the service.
-		part.data = slices.DeleteFunc(part.data, func(m removal) bool { return m.Path == p.DesiredFile() || m.What == "state dir" })
+		keepsService = true
+		if part.data, err = part.list(); err != nil {
+			return part, err
+		}
 		part.services = []removal{{Action: "stop", What: "service", Profile: p.Name, Path: firstOf(s.unit.Path, s.unit.Name), Note: "and keep it stopped",
 			do: func(ctx context.Context) error {
 				if _, err := s.host.State(ctx, s.unit); errors.Is(err, servicegen.ErrNoBus) {

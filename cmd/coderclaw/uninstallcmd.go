@@ -96,8 +96,9 @@ func (a *app) uninstallPart(ctx context.Context, c *cli.Command, p profiles.Prof
 	}
 	x := a.remover(p, r)
 	x.outside, x.force = c.Bool("workspace"), c.Bool("force")
+	part.list = func() ([]removal, error) { return x.data(want) }
 	var err error
-	if part.data, err = x.data(want); err != nil {
+	if part.data, err = part.list(); err != nil {
 		return part, err
 	}
 	byService, err := a.holder(ctx, p, r)
