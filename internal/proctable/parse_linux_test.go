@@ -58,7 +58,7 @@ func FuzzEstablished(f *testing.F) {
 	f.Fuzz(func(t *testing.T, table string) {
 		counts := map[int]int{18789: 0}
 		_ = countEstablished(strings.NewReader(table), counts)
-		if len(counts) != 1 || counts[18789] > strings.Count(strings.ToUpper(table), ":4965") {
+		if len(counts) != 1 || counts[18789] > strings.Count(table, "4965") { // a port may have zeros before it
 			t.Errorf("%q: %v", table, counts)
 		}
 	})
