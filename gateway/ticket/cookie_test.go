@@ -116,7 +116,9 @@ func TestSessions(t *testing.T) {
 
 func FuzzEnds(f *testing.F) {
 	s := &Sessions{Key: func() []byte { return []byte("key") }, Secret: func() string { return "secret" }, Now: time.Now, User: someone}
-	f.Add(s.New(request(here)).Value[1:])
+	other := *s
+	other.Key = func() []byte { return []byte("other key") } // one of this key cut short could be made whole again
+	f.Add(other.New(request(here)).Value)
 	f.Fuzz(func(t *testing.T, value string) {
 		r := request(here)
 		r.Header.Set("Cookie", "coderclaw_session_18789="+value)
