@@ -35,7 +35,7 @@ func (e *examiner) serviceState() {
 		e.mended(UnitStartLimitHit, e.start(), ViewRunning, Finding{Have: fmt.Sprintf("%d restarts, %s", s.NRestarts, outcome(s)), Want: "active"})
 	case s.ActiveState == "failed":
 		e.mended(UnitFailed, e.start(), ViewRunning, Finding{Have: outcome(s), Want: "active", Message: "The service has failed and is not started again by itself" + exitWords(s.ExecMainStatus) + "."})
-	case s.SubState == "auto-restart":
+	case s.SubState == "auto-restart", s.ActiveState == "activating" && s.NRestarts > 0: // in the midst of the next try
 		e.add(UnitRestarting, ViewRunning, Finding{Have: fmt.Sprintf("%d restarts, %s", s.NRestarts, outcome(s)), Want: "active",
 			Message: "The service fails again and again, and the manager starts it each time" + exitWords(s.ExecMainStatus) + ".", Fix: "see the reason with: " + e.journal()})
 	case !s.Running() && (s.ActiveState == "inactive" || s.ActiveState == "") && e.o.Supervisor == nil:

@@ -35,6 +35,8 @@ func runningExams() []exam {
 		{"start limit by name", down("failed", func(s *servicegen.State) { s.Result = "start-limit-hit" }), []Code{UnitStartLimitHit}},
 		{"start limit by its traces", down("failed", func(s *servicegen.State) { s.Result, s.ExecMainStatus, s.NRestarts = "exit-code", 1, 5 }), []Code{UnitStartLimitHit}},
 		{"restarting", down("activating", func(s *servicegen.State) { s.SubState, s.Result, s.ExecMainStatus = "auto-restart", "exit-code", 203 }), []Code{UnitRestarting}},
+		{"restarting, on its next try", down("activating", func(s *servicegen.State) { s.SubState, s.Result, s.NRestarts = "start", "success", 1 }), []Code{UnitRestarting}},
+		{"starting", down("activating", func(s *servicegen.State) { s.SubState, s.Result = "start", "success" }), nil},
 		{"stopped", down("inactive", nil), []Code{UnitStopped}},
 		{"stopped as asked", func(t *testing.T, g *Target, o *Observation) {
 			down("inactive", nil)(t, g, o)

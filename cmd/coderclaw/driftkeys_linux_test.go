@@ -87,7 +87,8 @@ func keyDrifts() []drift {
 		}},
 		drift{name: "fails again and again", code: doctor.UnitRestarting, do: func(m *machine) {
 			m.Helper()
-			loaded(line("ExecStart", "ExecStart=/usr/bin/false\n"))(m)
+			line("ExecStart", "ExecStart=/usr/bin/false\n")(m)
+			loaded(line("RestartSec", "RestartSec=60\n"))(m) // or its start limit would soon be what is found
 			m.ctl("restart", m.name())
 		}},
 		drift{name: "a copy of the program", code: doctor.UnitProgram, do: copied("/home/claw/bin/coderclaw")},
