@@ -84,9 +84,14 @@ func processDrifts() []drift {
 			}
 		}},
 		{name: "supervisor does not answer", code: doctor.SupervisorMute,
-			do: func(m *machine) { m.Helper(); m.try(syscall.Kill(m.pidsOf(m.victim())[0], syscall.SIGSTOP)) },
+			do: func(m *machine) {
+				m.Helper()
+				m.systemctl("service-watchdogs", "no") // the manager would end it before doctor has looked twice
+				m.try(syscall.Kill(m.pidsOf(m.victim())[0], syscall.SIGSTOP))
+			},
 			hand: func(m *machine) {
 				m.Helper()
+				m.systemctl("service-watchdogs", "yes")
 				was := m.pidsOf(m.victim())[0]
 				m.try(syscall.Kill(was, syscall.SIGKILL))
 				m.until("another supervisor runs", func() bool { return m.active() == "active" })
