@@ -110,6 +110,7 @@ func (m *machine) healthy() {
 	if main := strings.TrimSpace(m.systemctl("show", "--value", "-p", "MainPID", m.name())); main != fmt.Sprint(pids[0]) {
 		m.Errorf("the unit's process is %s, the supervisor %d", main, pids[0])
 	}
+	m.until("its config is kept as the last good one", func() bool { return m.seen().Kept }) // the last that a start writes
 }
 
 // stat is what would change if a file were written or replaced.
