@@ -253,9 +253,7 @@ func wholeTree(t *testing.T, tree *Tree, kill func(*Leaf) error) {
 	}
 	_ = cmd.Wait() // killed
 	for pid, start := range started {
-		if lives(pid, start) {
-			t.Errorf("pid %d lives on", pid)
-		}
+		ended(t, pid, start)
 	}
 	for range 2 { // the second time there is nothing to do
 		if err := l.End(t.Context()); err != nil {
@@ -297,6 +295,24 @@ func limits(t *testing.T, tree *Tree, missing []Missing) {
 	}
 }
 
+// ended fails the test unless the process ends. The kernel takes one out of its group
+// a moment before it shows it as ended.
+func ended(t *testing.T, pid int, start uint64) {
+	t.Helper()
+	limit := time.NewTimer(time.Minute)
+	defer limit.Stop()
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for lives(pid, start) {
+		select {
+		case <-limit.C:
+			t.Errorf("pid %d lives on", pid)
+			return
+		case <-tick.C:
+		}
+	}
+}
+
 // lives tells whether the process runs. One that has ended may wait for a while until
 // whoever inherited it takes note; it is in no group any more.
 func lives(pid int, start uint64) bool {
@@ -326,9 +342,7 @@ func reuse(t *testing.T, tree *Tree) {
 	}
 	_ = cmd.Wait() // killed
 	for pid, start := range started {
-		if lives(pid, start) {
-			t.Errorf("pid %d lives on", pid)
-		}
+		ended(t, pid, start)
 	}
 	if full, err := l.Populated(); err != nil || full {
 		t.Errorf("populated: %v, %v", full, err)
