@@ -98,7 +98,7 @@ func (a *app) ownUnit() string {
 }
 
 // delegatedTime bounds the question to the service manager.
-const delegatedTime = 2 * time.Second
+const delegatedTime = 10 * time.Second
 
 // delegated tells whether the unit that started this process was given the control
 // group to divide. A user's manager says so only when it is asked.
