@@ -87,7 +87,7 @@ func (a *app) agreesToLinger(s servicegen.LingerState, asJSON bool) bool {
 }
 
 // managerLimit is how long the manager of a user may take to come up.
-const managerLimit = 10 * time.Second
+const managerLimit = 30 * time.Second
 
 // awaitManager waits for the manager that logind starts for a user who lingers.
 // When it does not come, the installation that follows says so.
