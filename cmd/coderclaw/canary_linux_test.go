@@ -48,7 +48,7 @@ type aviary struct {
 // typed runs a command line of the person, and keeps what it printed.
 func (a *aviary) typed(args ...string) string {
 	a.Helper()
-	ctx, cancel := context.WithTimeout(a.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(a.Context(), 3*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "coderclaw", args...)
 	cmd.Env = a.shell

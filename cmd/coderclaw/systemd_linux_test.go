@@ -29,7 +29,7 @@ type host struct {
 // run runs a command line and returns what it printed and its exit code.
 func (h host) run(name string, args ...string) (string, int) {
 	h.Helper()
-	ctx, cancel := context.WithTimeout(h.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(h.Context(), 3*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, name, args...)
 	out, err := cmd.CombinedOutput()
@@ -68,14 +68,14 @@ func (h host) pid(profile string) int {
 // until polls until ok, for things that only the kernel or systemd can announce.
 func (h host) until(what string, ok func() bool) {
 	h.Helper()
-	limit := time.NewTimer(30 * time.Second)
+	limit := time.NewTimer(time.Minute)
 	defer limit.Stop()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	for !ok() {
 		select {
 		case <-limit.C:
-			h.Fatalf("not within 30 s: %s", what)
+			h.Fatalf("not within a minute: %s", what)
 		case <-tick.C:
 		}
 	}

@@ -162,7 +162,7 @@ func runInside(t *testing.T, cg cgroup, machine bool) ([]byte, error) {
 		Setsid:      true,
 		Pdeathsig:   syscall.SIGKILL,
 	}
-	cmd.WaitDelay = 5 * time.Second
+	cmd.WaitDelay = patience
 	runtime.LockOSThread() // Pdeathsig fires when the thread ends that forked
 	defer runtime.UnlockOSThread()
 	if machine {
@@ -218,12 +218,16 @@ func newCgroup() (cgroup, error) {
 	return c, nil
 }
 
+// patience is how long the kernel and systemd may take for what they do in less than
+// a second on a machine that is idle.
+const patience = time.Minute
+
 // remove kills what is left in the subtree and removes it, the leaves first.
 func (c cgroup) remove() error {
 	if err := os.WriteFile(filepath.Join(string(c), "cgroup.kill"), []byte("1"), 0); err != nil {
 		return err
 	}
-	limit := time.NewTimer(5 * time.Second)
+	limit := time.NewTimer(patience)
 	defer limit.Stop()
 	tick := time.NewTicker(10 * time.Millisecond) // rmdir is refused until the kernel has let go of the dead
 	defer tick.Stop()

@@ -324,7 +324,7 @@ func start(p process) (int, error) {
 
 // waitFor waits until the socket exists.
 func waitFor(path string) error {
-	limit := time.NewTimer(30 * time.Second)
+	limit := time.NewTimer(patience)
 	defer limit.Stop()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
@@ -334,7 +334,7 @@ func waitFor(path string) error {
 		}
 		select {
 		case <-limit.C:
-			return fmt.Errorf("%s did not appear within 30 s", path)
+			return fmt.Errorf("%s did not appear within %s", path, patience)
 		case <-tick.C:
 		}
 	}
