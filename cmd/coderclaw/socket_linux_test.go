@@ -30,10 +30,7 @@ func (h host) render(name string, args ...string) {
 // ready waits for a gateway of the default profile.
 func (h host) ready() {
 	h.Helper()
-	h.until("the gateway is ready", func() bool {
-		_, code := h.run("coderclaw", "gateway", "status", "--require-rpc")
-		return code == 0
-	})
+	h.until("the gateway is ready", h.answers)
 }
 
 // TestSocketUnit: whoever connects while the whole service is replaced is served

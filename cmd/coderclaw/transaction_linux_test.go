@@ -150,11 +150,6 @@ func (x transaction) blocked() {
 	x.healthy()
 }
 
-func (x transaction) answers() bool {
-	_, code := x.run("coderclaw", "gateway", "status", "--require-rpc")
-	return code == 0
-}
-
 // begin starts an installation whose gateway is slow, and returns it when the unit is up.
 func (x transaction) begin() *exec.Cmd {
 	x.Helper()
