@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/coderclaw/coderclaw/servicegen"
 	"github.com/coderclaw/coderclaw/supervisor/control"
@@ -36,10 +37,39 @@ func (t Target) act(ctx context.Context, a Action) error {
 		return t.restartGateway(ctx)
 	case VerbLinger:
 		if t.Linger != nil {
-			return t.Linger(ctx)
+			return t.linger(ctx)
 		}
 	}
 	return fmt.Errorf("%s %s: no such verb", a.Verb, a.Unit)
+}
+
+// How long the manager of a user who now lingers may take to come up, and how often
+// it is asked whether it has.
+const (
+	managerTime = 30 * time.Second
+	managerPoll = 50 * time.Millisecond
+)
+
+// linger lets services of the user run without a login, and waits for the manager
+// that comes of it. When none comes, whatever is asked of it next says so.
+func (t Target) linger(ctx context.Context) error {
+	if err := t.Linger(ctx); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, managerTime)
+	defer cancel()
+	tick := time.NewTicker(managerPoll)
+	defer tick.Stop()
+	for {
+		if _, err := t.Host.State(ctx, t.Unit); !errors.Is(err, servicegen.ErrNoBus) {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
 }
 
 // restartGateway replaces the gateway, where one runs at all.

@@ -3,7 +3,9 @@ package doctor
 import (
 	"context"
 	"os"
+	"slices"
 	"testing"
+	"testing/synctest"
 
 	"github.com/coderclaw/coderclaw/servicegen"
 )
@@ -76,6 +78,7 @@ func TestLingerIsSwitchedOn(t *testing.T) {
 		g := target(t)
 		asked := 0
 		g.Linger = func(context.Context) error { asked++; return nil }
+		g.Host = late{g.Host, new(2), nil}
 		o := healthy(t, g)
 		o.Machine = &Machine{Format: servicegen.FormatSystemd, Linger: servicegen.LingerState{User: "ann", Grade: grade, Command: "sudo loginctl enable-linger ann"}}
 		found := Examine(g, o)
@@ -94,4 +97,52 @@ func TestLingerIsSwitchedOn(t *testing.T) {
 			t.Errorf("%s: asked %d times", grade, asked)
 		}
 	}
+}
+
+// late is a manager that answers at the third question only.
+type late struct {
+	servicegen.Host
+	asked *int
+	verbs *[]string
+}
+
+func (l late) State(context.Context, servicegen.Unit) (servicegen.State, error) {
+	if *l.asked++; *l.asked < 3 {
+		return servicegen.State{}, &servicegen.NoBusError{Address: "unix:path=/none", Hint: "log in", Err: os.ErrNotExist}
+	}
+	return servicegen.State{}, nil
+}
+
+func (l late) Start(_ context.Context, u servicegen.Unit) error {
+	*l.verbs = append(*l.verbs, "start "+u.Name)
+	return nil
+}
+
+// TestLingerBringsTheManager: where no manager is there, the one that comes of
+// lingering is waited for, and the service with it.
+func TestLingerBringsTheManager(t *testing.T) {
+	t.Parallel()
+	g := target(t)
+	o := healthy(t, g)
+	_, gone := late{asked: new(0)}.State(t.Context(), g.Unit)
+	o.State, o.StateErr, o.Process, o.Supervisor = servicegen.State{}, gone, nil, nil
+	o.Machine = &Machine{Format: servicegen.FormatSystemd, Linger: servicegen.LingerState{User: "ann", Grade: servicegen.LingerFree}}
+	asked, verbs := 0, []string{}
+	g.Host, g.Linger = late{g.Host, &asked, &verbs}, func(context.Context) error { verbs = append(verbs, "linger"); return nil }
+	plan, err := MakePlan(g, o, Examine(g, o), PlanOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		for _, s := range plan.Steps {
+			for _, a := range s.Actions {
+				if err := g.act(t.Context(), a); err != nil {
+					t.Error(err)
+				}
+			}
+		}
+		if asked != 3 || !slices.Equal(verbs, []string{"linger", "start " + g.Unit.Name}) {
+			t.Errorf("after %d questions: %q", asked, verbs)
+		}
+	})
 }

@@ -1,8 +1,11 @@
 package doctor
 
 import (
+	"errors"
 	"fmt"
 	"slices"
+
+	"github.com/coderclaw/coderclaw/servicegen"
 )
 
 // permissionRemedies take from others what they should not have.
@@ -31,11 +34,15 @@ func permissionRemedies() []remedy {
 func machineRemedies() []remedy {
 	return []remedy{{
 		codes: []Code{LingerOff},
-		steps: func(t Target, _ Observation, found []Finding) ([]Step, error) {
+		steps: func(t Target, o Observation, found []Finding) ([]Step, error) {
 			if t.Linger == nil {
 				return nil, nil
 			}
-			return []Step{{What: "switch lingering of " + found[0].Key + " on", Actions: []Action{t.do(VerbLinger)}}}, nil
+			steps := []Step{{What: "switch lingering of " + found[0].Key + " on", Actions: []Action{t.do(VerbLinger)}}}
+			if errors.Is(o.StateErr, servicegen.ErrNoBus) && !t.blocked(o) { // the manager that comes of it starts the service, which is waited for
+				steps = append(steps, t.runStep(VerbStart))
+			}
+			return steps, nil
 		},
 	}}
 }

@@ -67,15 +67,16 @@ func (m *machine) managerIs(want string) {
 	})
 }
 
-// linger has the user linger again, and waits for what comes of it.
-func linger(m *machine) {
+// lingers waits for what comes of the user's lingering again.
+func lingers(m *machine) {
 	m.Helper()
-	m.must("loginctl", "enable-linger", theUser)
 	m.managerIs("active")
 	for _, p := range m.registry.List() {
 		m.until(p.Name+" runs", func() bool { return m.pidsOf(p)[1] != 0 })
 	}
-	m.becomes(instance.Ready)
+	if seen := m.seen(); seen.State != instance.Ready {
+		m.Errorf("the repair did not wait for the gateway: %+v", seen)
+	}
 }
 
 // loginDrifts are what lingering, its absence and logouts make of services.
@@ -103,18 +104,18 @@ func loginDrifts() []drift {
 			unlingered(m)
 			logout()
 			m.managerIs("inactive")
-		}, hand: linger},
+		}, then: lingers},
 		{name: "edited while logged out", code: doctor.UnitKeyDrift, key: "KillMode", anew: true, do: func(m *machine) {
 			m.Helper()
 			unlingered(m)
 			m.managerIs("inactive")
 			line("KillMode", "KillMode=process\n")(m)
-		}, hand: func(m *machine) {
+		}, then: func(m *machine) {
 			m.Helper()
 			if strings.Contains(string(m.read(m.unit())), "KillMode=process") {
 				m.Errorf("the file was not mended without a manager")
 			}
-			linger(m)
+			lingers(m)
 		}},
 	}
 }
