@@ -339,26 +339,40 @@ func (c *Client) Call(ctx context.Context, method string, params, result any) er
 	if err := c.writeFrame(context.WithoutCancel(ctx), protocol.Request{Type: protocol.TypeRequest, ID: id, Method: method, Params: raw}); err != nil {
 		return c.ended() // a write fails only when the connection has ended, and the reader knows how
 	}
+	var gaveUp error
 	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-c.done:
-		return c.ended()
 	case res := <-answer:
-		if !res.OK {
-			if res.Error == nil {
-				return &protocol.Error{Code: protocol.CodeUnavailable, Message: method + " failed without a reason"}
-			}
-			return res.Error
+		return outcome(method, res, result)
+	case <-ctx.Done():
+		gaveUp = ctx.Err()
+	case <-c.done:
+	}
+	select {
+	case res := <-answer: // it came just before
+		return outcome(method, res, result)
+	default:
+	}
+	if gaveUp != nil {
+		return gaveUp
+	}
+	return c.ended()
+}
+
+// outcome is what a caller gets of an answer.
+func outcome(method string, res protocol.Response, result any) error {
+	if !res.OK {
+		if res.Error == nil {
+			return &protocol.Error{Code: protocol.CodeUnavailable, Message: method + " failed without a reason"}
 		}
-		if result == nil {
-			return nil
-		}
-		if err := json.Unmarshal(res.Payload, result); err != nil {
-			return fmt.Errorf("result of %s: %w", method, err)
-		}
+		return res.Error
+	}
+	if result == nil {
 		return nil
 	}
+	if err := json.Unmarshal(res.Payload, result); err != nil {
+		return fmt.Errorf("result of %s: %w", method, err)
+	}
+	return nil
 }
 
 // ended waits for the end of the connection and says how it came.

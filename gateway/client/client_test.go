@@ -147,6 +147,43 @@ func TestCallGivesUpAlone(t *testing.T) {
 	}
 }
 
+// late is a context that is looked at only once the connection has ended.
+type late struct {
+	context.Context
+	ended <-chan struct{}
+}
+
+func (l late) Done() <-chan struct{} {
+	<-l.ended
+	return l.Context.Done()
+}
+
+// TestLastAnswer: an answer that comes just before the end of the connection is not lost
+// when its caller gets to look for it only after both.
+func TestLastAnswer(t *testing.T) {
+	t.Parallel()
+	url := serve(t, func(ctx context.Context, conn *websocket.Conn) {
+		var req protocol.Request
+		if wsjson.Read(ctx, conn, &req) == nil {
+			_ = wsjson.Write(ctx, conn, map[string]any{"type": "res", "id": req.ID, "ok": true, "payload": "said"})
+			_ = conn.Close(websocket.StatusServiceRestart, "service restart")
+		}
+	})
+	for range 20 { // of what is there at once, any may be taken first
+		c, err := client.Dial(t.Context(), client.Options{URL: url})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got string
+		if err := c.Call(late{t.Context(), c.Done()}, "say", nil, &got); err != nil || got != "said" {
+			t.Errorf("got %q, %v", got, err)
+		}
+		if err := c.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 func TestDialFailures(t *testing.T) {
 	t.Parallel()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
