@@ -14,9 +14,10 @@ import (
 // Hub is the set of connected clients. Its methods are safe for concurrent use
 // and never wait for a client.
 type Hub struct {
-	mux   *Mux
-	log   *slog.Logger
-	grace time.Duration // closeGrace but in tests
+	mux     *Mux
+	log     *slog.Logger
+	grace   time.Duration // closeGrace but in tests
+	respite time.Duration // how long the requests of one that is expelled may go on; closeGrace but in tests
 
 	large *large
 
@@ -34,7 +35,7 @@ type Hub struct {
 
 // NewHub returns a hub whose clients call the methods of mux.
 func NewHub(mux *Mux, log *slog.Logger) *Hub {
-	return &Hub{mux: mux, log: log, large: newLarge(log), grace: closeGrace, maxHeld: maxHeld, sessions: map[*Session]bool{},
+	return &Hub{mux: mux, log: log, large: newLarge(log), grace: closeGrace, respite: closeGrace, maxHeld: maxHeld, sessions: map[*Session]bool{},
 		explain: func(reason, _ string) string { return reason }}
 }
 

@@ -142,7 +142,7 @@ func (s *Session) expel(code int, reason string) {
 	defer s.mu.Unlock()
 	s.deaf = true
 	if s.ending == nil {
-		time.AfterFunc(s.hub.grace, func() { s.Close(code, reason) })
+		time.AfterFunc(s.hub.respite, func() { s.Close(code, reason) })
 	}
 }
 

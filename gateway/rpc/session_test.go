@@ -95,7 +95,7 @@ func TestExpelledMayDoNothing(t *testing.T) {
 	})
 	m.Waits("slow") // while it does, the client is read from
 	h := quiet(&m)
-	h.grace = 100 * time.Millisecond
+	h.respite = 10 * time.Millisecond
 	s, far := session(t, h)
 	s.Scopes, s.DeviceID = []string{string(ScopeRead)}, "d"
 	wait := serve(t, h, s)
