@@ -5,7 +5,6 @@ import (
 	"errors"
 	"time"
 
-	"github.com/coderclaw/coderclaw/gateway/door"
 	"github.com/coderclaw/coderclaw/gateway/protocol"
 	"github.com/coderclaw/coderclaw/gateway/rpc"
 )
@@ -28,7 +27,7 @@ const restartExpectedMs = 1500
 func (g *Gateway) drain(cause error, served <-chan error, running int) {
 	g.draining.Store(true)
 	g.o.Log.Info("draining", "clients", g.hub.Count())
-	deadline, cancel := context.WithTimeout(context.Background(), max(g.o.Drain, door.Arrival))
+	deadline, cancel := context.WithTimeout(context.Background(), max(g.o.Drain, g.o.arrival))
 	defer cancel()
 	for _, l := range g.o.Listeners {
 		_ = l.Close() // our duplicate only; there is nothing to be done about a failure
@@ -37,7 +36,7 @@ func (g *Gateway) drain(cause error, served <-chan error, running int) {
 		<-served
 	}
 	g.server.SetKeepAlivesEnabled(false)
-	g.door.Settle(deadline)
+	g.door.Settle(deadline, g.o.arrival)
 
 	event := protocol.ShutdownEvent{Reason: "gateway stopping"}
 	if errors.Is(cause, ErrRestart) {

@@ -32,6 +32,10 @@ func (g *Gateway) Clients() int { return g.hub.Count() }
 // GreetFor sets how long a client may take to say who it is.
 func GreetFor(o *Options, d time.Duration) { o.handshakeTimeout = d }
 
+// ArriveFor sets how long after its connection was made a client may take to send a request
+// that the end of the gateway waits for.
+func ArriveFor(o *Options, d time.Duration) { o.arrival = d }
+
 // Welcoming has fn called for each client that is let in, before it is told so.
 func Welcoming(o *Options, fn func(deviceID string)) { o.welcoming = fn }
 

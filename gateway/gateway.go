@@ -67,8 +67,8 @@ type Options struct {
 	Local     net.Listener        // takes commands of the same user, and is owned by the gateway from New on; nil: there is no such socket
 	Rescue    rescue.Supervisor   // that of a gateway that may see to others; nil for all others
 
-	tellTimeout, handshakeTimeout time.Duration         // 0 for the constants; tests set others
-	welcoming                     func(deviceID string) // called before a client is told that it is let in; only tests set it
+	tellTimeout, handshakeTimeout, arrival time.Duration         // 0 for the constants; tests set others
+	welcoming                              func(deviceID string) // called before a client is told that it is let in; only tests set it
 }
 
 // Gateway is one server. Serve is to be called once.
@@ -112,6 +112,7 @@ func New(o Options) (*Gateway, error) {
 	}
 	o.tellTimeout = cmp.Or(o.tellTimeout, tellTimeout)
 	o.handshakeTimeout = cmp.Or(o.handshakeTimeout, handshakeTimeout)
+	o.arrival = cmp.Or(o.arrival, door.Arrival)
 	g := &Gateway{
 		o: o, started: time.Now(), loopbackOnly: onLoopback(o.Listeners),
 		mux: &rpc.Mux{}, door: door.New(door.LimitsFor(door.Files()), o.Log), counts: make(chan int, 1),

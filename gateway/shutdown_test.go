@@ -188,7 +188,7 @@ func TestShutdown(t *testing.T) {
 // answers everybody whom it accepted and leaves the others in the queue.
 func TestDrainAnswersAll(t *testing.T) {
 	t.Parallel()
-	r := start(t)
+	r := startWith(t, func(o *gateway.Options) { gateway.ArriveFor(o, time.Minute) }) // longer than the clients are ever kept waiting for a processor
 	ctx, cancel := context.WithCancel(t.Context())
 	var clients sync.WaitGroup
 	var once sync.Once

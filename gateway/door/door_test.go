@@ -73,8 +73,8 @@ func TestSettle(t *testing.T) {
 		refused.Refused()
 		begin := time.Now()
 		time.AfterFunc(10*time.Second, func() { d.State(busy, http.StateIdle) })
-		d.Settle(t.Context())
-		if took := time.Since(begin); took != 10*time.Second {
+		d.Settle(t.Context(), Arrival)
+		if took := time.Since(begin); took != 10*time.Second+lastLook {
 			t.Errorf("settled after %s", took)
 		}
 		if open(silent) {
@@ -82,8 +82,8 @@ func TestSettle(t *testing.T) {
 		}
 		d.admitted(t)
 		begin = time.Now()
-		d.Settle(t.Context())
-		if took := time.Since(begin); took != Arrival {
+		d.Settle(t.Context(), Arrival)
+		if took := time.Since(begin); took != Arrival+lastLook {
 			t.Errorf("waited %s for a request", took)
 		}
 		upgraded, _ := d.admitted(t)
@@ -91,7 +91,7 @@ func TestSettle(t *testing.T) {
 		time.Sleep(5 * time.Second)
 		time.AfterFunc(100*time.Millisecond, upgraded.Known)
 		begin = time.Now()
-		d.Settle(t.Context())
+		d.Settle(t.Context(), Arrival)
 		if took := time.Since(begin); took != 100*time.Millisecond {
 			t.Errorf("waited %s for a greeting", took)
 		}
@@ -100,9 +100,28 @@ func TestSettle(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
 		defer cancel()
 		begin = time.Now()
-		d.Settle(ctx)
+		d.Settle(ctx, Arrival)
 		if took := time.Since(begin); took != 3*time.Second {
 			t.Errorf("waited %s for an answer that does not come", took)
+		}
+	})
+}
+
+// TestLastLook: a request that came in time is not cut off because this process learns of it
+// only when its time is over.
+func TestLastLook(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		d := quiet(LimitsFor(1024))
+		late, far := d.admitted(t)
+		gone, _ := d.admitted(t)
+		time.AfterFunc(Arrival+lastLook/4, func() { gone.Close() })
+		time.AfterFunc(Arrival+lastLook/2, late.Answering)
+		time.AfterFunc(Arrival+time.Minute, func() { d.State(late, http.StateIdle) })
+		begin := time.Now()
+		d.Settle(t.Context(), Arrival)
+		if took := time.Since(begin); took != Arrival+time.Minute || !open(far) {
+			t.Errorf("settled after %s, open: %v", took, open(far))
 		}
 	})
 }
