@@ -124,7 +124,6 @@ func wantsApproval(err error) bool {
 func (a *app) approval(ctx context.Context, t target, conn *client.Client, req runRequest, patience time.Duration) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience+t.timeout)
 	defer cancel()
-	fmt.Fprintf(a.stderr, "This command waits for an approval; to give it: %s\n", hint(t.profile, "approvals resolve "+req.RunID+" "+protocol.AllowOnce))
 	optional := func(text string) *string {
 		if text == "" {
 			return nil
@@ -133,9 +132,14 @@ func (a *app) approval(ctx context.Context, t target, conn *client.Client, req r
 	}
 	host := "node"
 	p := protocol.ExecApprovalRequestParams{ID: req.RunID, Command: firstOf(strings.TrimSpace(req.Raw), nodes.CommandText(req.Command)), Cwd: optional(req.Cwd), Host: &host,
-		AgentID: optional(req.AgentID), TimeoutMs: patience.Milliseconds()}
+		AgentID: optional(req.AgentID), TimeoutMs: patience.Milliseconds(), TwoPhase: true}
+	if err := conn.Call(ctx, "exec.approval.request", p, nil); err != nil {
+		return "", err
+	}
+	// Not before it waits: a decision that comes sooner is one on nothing.
+	fmt.Fprintf(a.stderr, "This command waits for an approval; to give it: %s\n", hint(t.profile, "approvals resolve "+req.RunID+" "+protocol.AllowOnce))
 	var res protocol.ExecApprovalResult
-	if err := conn.Call(ctx, "exec.approval.request", p, &res); err != nil {
+	if err := conn.Call(ctx, "exec.approval.waitDecision", protocol.ExecApprovalWaitParams{ID: req.RunID}, &res); err != nil {
 		return "", err
 	}
 	switch {
