@@ -179,17 +179,22 @@ func TestSignInEndsWithToken(t *testing.T) {
 func TestSignInEnds(t *testing.T) {
 	t.Parallel()
 	r := start(t)
-	sessions := r.gateway.SessionsAgo(12*time.Hour - 300*time.Millisecond)
 	u, err := url.Parse(r.origin())
 	if err != nil {
 		t.Fatal(err)
 	}
-	cookie := sessions.New(&http.Request{Host: u.Host})
-	w := r.open(t, http.Header{"Origin": {r.origin()}, "Cookie": {cookie.Name + "=" + cookie.Value}})
-	w.post("1", "connect", page("coderclaw-control-ui"))
-	code, reason, _ := w.closed()
-	if code != 1008 || reason != "signed out after a time [coderclaw --profile test open]" && reason != "control ui requires HTTPS or localhost (secure context)" {
-		t.Errorf("closed with %d %s", code, reason)
+	for left := 200 * time.Millisecond; ; left *= 2 {
+		cookie := r.gateway.SessionsAgo(12*time.Hour - left).New(&http.Request{Host: u.Host})
+		w := r.open(t, http.Header{"Origin": {r.origin()}, "Cookie": {cookie.Name + "=" + cookie.Value}})
+		w.post("1", "connect", page("coderclaw-control-ui"))
+		code, reason, refused := w.closed()
+		if refused != nil && left < time.Minute { // on a busy machine the time may be over before it is let in
+			continue
+		}
+		if code != 1008 || reason != "signed out after a time [coderclaw --profile test open]" {
+			t.Errorf("closed with %d %s", code, reason)
+		}
+		return
 	}
 }
 

@@ -3,6 +3,7 @@ package gateway_test
 import (
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -167,7 +168,11 @@ func TestFramesAfterHello(t *testing.T) {
 			t.Errorf("a binary frame with %q: %+v", params, res.Error)
 		}
 	}
-	w.send(websocket.MessageText, `{"type":"req","id":"big","method":"health","params":{"x":"`+strings.Repeat("x", protocol.MaxPayload)+`"}}`)
+	var sending sync.WaitGroup
+	defer sending.Wait()
+	sending.Go(func() { // it may be cut off before all is sent
+		_ = w.conn.Write(t.Context(), websocket.MessageText, []byte(`{"type":"req","id":"big","method":"health","params":{"x":"`+strings.Repeat("x", protocol.MaxPayload)+`"}}`))
+	})
 	if code, _, _ := w.closed(); code != 1009 {
 		t.Errorf("a frame that is too large: closed with %d", code)
 	}
