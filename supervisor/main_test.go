@@ -25,6 +25,7 @@ import (
 
 	"github.com/coderclaw/coderclaw/instance"
 	"github.com/coderclaw/coderclaw/internal/handoff"
+	"github.com/coderclaw/coderclaw/internal/porttest"
 	"github.com/coderclaw/coderclaw/internal/sdnotify"
 	"github.com/coderclaw/coderclaw/supervisor/control"
 )
@@ -184,18 +185,21 @@ func ask(ctx context.Context, port int, line string) (reply string, dialed bool,
 	return strings.TrimSpace(reply), true, err
 }
 
-// freePorts finds ports that nobody listens on.
+// ports are those of tests, clear of the blocks of profiles and of what others take for
+// ports of a moment.
+var ports = porttest.Range{First: 22000, Last: 29999, Size: 1, Matters: []int{0}}
+
+// freePorts finds ports that nobody listens on, nor will before the test has ended.
 func freePorts(t *testing.T, n int) []int {
 	t.Helper()
-	var ports []int
+	var list []int
 	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
+		port, err := ports.Take(t.Cleanup)
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer l.Close()
-		ports = append(ports, l.Addr().(*net.TCPAddr).Port)
+		list = append(list, port)
 	}
-	slices.Sort(ports)
-	return ports
+	slices.Sort(list)
+	return list
 }

@@ -138,8 +138,16 @@ func newChaos(t *testing.T) *chaos {
 		t.Fatal(err)
 	}
 	c.mount()
-	t.Cleanup(c.clean) // before the file system goes
-	c.makeProfiles()
+	var ports []int
+	for range chaosProfiles {
+		port, err := freeBlock(t.Cleanup)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ports = append(ports, port)
+	}
+	t.Cleanup(c.clean) // before the file system and the ports go
+	c.makeProfiles(ports)
 	return c
 }
 
@@ -165,17 +173,14 @@ func (c *chaos) mount() {
 	})
 }
 
-func (c *chaos) makeProfiles() {
+func (c *chaos) makeProfiles(ports []int) {
 	c.Helper()
 	names := []string{"default", "dev", "rescue"}
-	for len(names) < chaosProfiles {
-		names = append(names, fmt.Sprintf("p%02d", len(names)))
-	}
 	var text strings.Builder
-	for _, name := range names {
-		port, err := freeBlock()
-		if err != nil {
-			c.Fatal(err)
+	for i, port := range ports {
+		name := fmt.Sprintf("p%02d", i)
+		if i < len(names) {
+			name = names[i]
 		}
 		fmt.Fprintf(&text, "[profiles.%s]\nport = %d\ndrain = \"1s\"\nstart_timeout = \"20s\"\nprobe_every = \"1s\"\nprobe_timeout = \"2s\"\nprobe_misses = 2\n\n", name, port)
 	}

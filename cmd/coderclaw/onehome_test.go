@@ -21,7 +21,7 @@ type oneHome struct {
 func newHome(t *testing.T) oneHome {
 	t.Helper()
 	home := t.TempDir()
-	port, err := freeBlock()
+	port, err := freeBlock(t.Cleanup)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -177,7 +177,7 @@ func TestOpenClawOfLater(t *testing.T) {
 // closedPort is a port on which nobody listens, nor will while the test runs.
 func closedPort(t *testing.T) string {
 	t.Helper()
-	port, err := freeBlock()
+	port, err := freeBlock(t.Cleanup)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -35,7 +35,7 @@ func newTrio(t *testing.T, bin string) *trio {
 	tr := &trio{T: t, bin: bin, home: home, ports: map[string]int{}}
 	var registry strings.Builder
 	for _, name := range []string{"default", "dev", "rescue"} {
-		port, err := freeBlock()
+		port, err := freeBlock(t.Cleanup)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -10,55 +10,25 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/coderclaw/coderclaw/instance"
 	"github.com/coderclaw/coderclaw/internal/confine"
+	"github.com/coderclaw/coderclaw/internal/porttest"
 	"github.com/coderclaw/coderclaw/supervisor/control"
 )
 
 var update = flag.Bool("update", false, "rewrite the expected output in testdata and the generated references")
 
-// ports hands out blocks that nobody else on this machine has: the scripts run
-// in parallel, and each needs three.
-var ports struct {
-	sync.Mutex
-	next int
-}
+// blocks are those of tests. They lie below the blocks of the built-in profiles, with
+// which a registry of a test may not overlap.
+var blocks = porttest.Range{First: 3000, Last: 18500, Size: 111, Matters: []int{0, 2, 11}}
 
-// The ports of tests lie below the blocks of the built-in profiles, with which a
-// registry of a test may not overlap.
-const (
-	firstPort = 3000
-	lastPort  = 18500
-)
-
-// freeBlock returns a base of which every port that matters is free.
-func freeBlock() (int, error) {
-	ports.Lock()
-	defer ports.Unlock()
-	if ports.next == 0 {
-		ports.next = firstPort + os.Getpid()%35*400 // runs of two test binaries at once keep apart
-	}
-	for range 100 {
-		base := ports.next
-		if ports.next += 111; ports.next > lastPort {
-			ports.next = firstPort
-		}
-		if free(base) && free(base+2) && free(base+11) {
-			return base, nil
-		}
-	}
-	return 0, fmt.Errorf("no free ports around %d", ports.next)
-}
-
-func free(port int) bool {
-	l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
-	return err == nil && l.Close() == nil
-}
+// freeBlock returns a base of which every port that matters is free, and that nobody
+// else gets before cleanup calls what it is given.
+func freeBlock(cleanup func(func())) (int, error) { return blocks.Take(cleanup) }
 
 // noRaceWait spares each command of a test the second for which one that is built
 // with the race detector waits at its end.
@@ -75,7 +45,7 @@ func setupScript(e *testscript.Env) error {
 	}
 	var registry strings.Builder
 	for _, name := range []string{"default", "dev", "rescue"} {
-		base, err := freeBlock()
+		base, err := freeBlock(e.Defer)
 		if err != nil {
 			return err
 		}
@@ -86,7 +56,7 @@ func setupScript(e *testscript.Env) error {
 	if err := os.WriteFile(path, []byte(registry.String()), 0o600); err != nil {
 		return err
 	}
-	extra, err := freeBlock()
+	extra, err := freeBlock(e.Defer)
 	if err != nil {
 		return err
 	}
