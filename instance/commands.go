@@ -36,14 +36,14 @@ func (m *machine) command(ctx context.Context, c command) {
 		}
 		m.wantReady(ctx, c)
 	case recycle:
-		if s := m.state(); s != Ready && s != Unhealthy {
+		if s := m.state(); s != Ready && s != Unhealthy || m.child.id != c.id {
 			c.done <- nil
 			return
 		}
 		m.waiters = append(m.waiters, c)
 		m.drain(true, c.why)
 	case condemn:
-		if m.child != nil {
+		if m.child != nil && m.child.id == c.id {
 			m.child.fate, m.child.why = ClassOOM, c.why
 			m.kill()
 		}

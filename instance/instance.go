@@ -127,7 +127,8 @@ const (
 
 type command struct {
 	verb verb
-	why  string     // of recycle and condemn
+	id   string     // of the child that recycle and condemn mean
+	why  string     // of the same
 	done chan error // holds one
 	note error      // what did not work though the command did
 	into *Frozen    // of freeze: filled in before it is done
@@ -181,16 +182,17 @@ func (i *Instance) Stop(ctx context.Context) error { return i.ask(ctx, stop) }
 // come while the old child drains make one restart.
 func (i *Instance) Restart(ctx context.Context) error { return i.ask(ctx, restart) }
 
-// Recycle replaces a child that serves, after a drain, for the reason given. It
-// returns when the new one is ready; without such a child it does nothing.
-func (i *Instance) Recycle(ctx context.Context, why string) error {
-	return i.send(ctx, command{verb: recycle, why: why})
+// Recycle replaces the child with that id of Snapshot, after a drain, for the reason
+// given. It returns when the new one is ready. Where that child does not serve, or
+// another has taken its place, it does nothing.
+func (i *Instance) Recycle(ctx context.Context, id, why string) error {
+	return i.send(ctx, command{verb: recycle, id: id, why: why})
 }
 
-// Condemn kills the child, which took too much memory, and returns at once.
-// Without a child it does nothing.
-func (i *Instance) Condemn(ctx context.Context, why string) error {
-	return i.send(ctx, command{verb: condemn, why: why})
+// Condemn kills the child with that id of Snapshot, which took too much memory, and
+// returns at once. Where another has taken its place, or none, it does nothing.
+func (i *Instance) Condemn(ctx context.Context, id, why string) error {
+	return i.send(ctx, command{verb: condemn, id: id, why: why})
 }
 
 func (i *Instance) ask(ctx context.Context, v verb) error { return i.send(ctx, command{verb: v}) }

@@ -100,9 +100,9 @@ func (r *rig) event(events *rand.Rand) {
 		r.last().rude()
 		go func() { _ = r.i.Stop(ctx) }()
 	case n == 11:
-		go func() { _ = r.i.Recycle(ctx, "recycled") }()
+		go func() { _ = r.i.Recycle(ctx, s.ID, "recycled") }()
 	case n == 12 && events.IntN(8) == 0:
-		_ = r.i.Condemn(ctx, "condemned") // there may be nobody
+		_ = r.i.Condemn(ctx, s.ID, "condemned") // there may be nobody
 	case n == 13:
 		r.mu.Lock()
 		r.hash = fmt.Sprint(events.IntN(3))

@@ -24,6 +24,7 @@ func (s *Supervisor) watchMemory(ctx context.Context, u *unit) {
 			return
 		case <-tick.C:
 		}
+		id := u.instance.Snapshot().ID // before it is measured: what is done then is done to no other
 		used := u.memory()
 		if used == 0 {
 			continue // it has just ended
@@ -31,11 +32,11 @@ func (s *Supervisor) watchMemory(ctx context.Context, u *unit) {
 		var err error
 		switch {
 		case l.MemoryHard != 0 && used > l.MemoryHard:
-			err = u.instance.Condemn(ctx, fmt.Sprintf("it took %s of memory, more than its hard budget of %s", size(used), size(l.MemoryHard)))
+			err = u.instance.Condemn(ctx, id, fmt.Sprintf("it took %s of memory, more than its hard budget of %s", size(used), size(l.MemoryHard)))
 		case l.MemorySoft != 0 && used > l.MemorySoft:
 			why := fmt.Sprintf("it takes %s of memory, more than its soft budget of %s", size(used), size(l.MemorySoft))
 			s.o.Log.Warn("the gateway is replaced", "profile", u.profile.Name, "reason", why)
-			err = u.instance.Recycle(ctx, why)
+			err = u.instance.Recycle(ctx, id, why)
 		}
 		if err != nil && ctx.Err() == nil {
 			s.o.Log.Warn("memory budget", "profile", u.profile.Name, "err", err)
