@@ -1,6 +1,7 @@
 package proctable
 
 import (
+	"bufio"
 	"fmt"
 	"maps"
 	"os"
@@ -11,10 +12,23 @@ import (
 func TestWithEnv(t *testing.T) {
 	t.Parallel()
 	variable := fmt.Sprintf("PROCTABLE_TEST=%d", os.Getpid())
-	cmd := exec.CommandContext(t.Context(), "sleep", "1000")
+	cmd := exec.CommandContext(t.Context(), "/bin/sh", "-c", "echo begun; read end")
 	cmd.Env = []string{"A=" + variable, variable, "B="}
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer in.Close()
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
+	}
+	// It has no environment to show for a moment after it has become another program.
+	if line, err := bufio.NewReader(out).ReadString('\n'); line != "begun\n" {
+		t.Fatalf("it says %q, %v", line, err)
 	}
 	start, err := StartTime(cmd.Process.Pid)
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/coderclaw/coderclaw/internal/proctable"
@@ -44,6 +45,8 @@ func TestDead(t *testing.T) {
 
 func TestListeners(t *testing.T) {
 	t.Parallel()
+	syscall.ForkLock.RLock() // what other tests start has every socket open until it runs its own program
+	defer syscall.ForkLock.RUnlock()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
