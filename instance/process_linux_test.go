@@ -103,10 +103,13 @@ func (l *lines) Take(f *os.File, _ func() bool) (last bool, err error) {
 
 func (l *lines) End() ([]byte, error) { return l.begun, nil }
 
+// patience bounds every wait of a test for real processes, far above what any takes.
+const patience = time.Minute
+
 // ready waits for the next child that is ready.
 func (r *real) ready() Snapshot {
 	r.Helper()
-	limit := time.NewTimer(20 * time.Second)
+	limit := time.NewTimer(patience)
 	defer limit.Stop()
 	for {
 		select {
@@ -120,20 +123,26 @@ func (r *real) ready() Snapshot {
 	}
 }
 
-// gone waits until the process has ended.
-func gone(t *testing.T, pid int, start uint64) {
+// until polls for what no event tells.
+func until(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	limit := time.NewTimer(10 * time.Second)
+	limit := time.NewTimer(patience)
 	defer limit.Stop()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
-	for proctable.Alive(pid, start) {
+	for !ok() {
 		select {
 		case <-limit.C:
-			t.Fatalf("pid %d lives on", pid)
+			t.Fatalf("waited in vain for %s", what)
 		case <-tick.C:
 		}
 	}
+}
+
+// gone waits until the process has ended.
+func gone(t *testing.T, pid int, start uint64) {
+	t.Helper()
+	until(t, fmt.Sprintf("the end of pid %d", pid), func() bool { return !proctable.Alive(pid, start) })
 }
 
 func TestCrashAndSuccessor(t *testing.T) {
@@ -240,9 +249,8 @@ func TestRestartsLeakNothing(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if after := open(); after > before+3 { // the output of the last ones is read to its end in the background
-		t.Errorf("%d descriptors before, %d after 50 restarts", before, after)
-	}
+	// The output of the last ones is read to its end in the background.
+	until(t, fmt.Sprintf("no more than the %d descriptors of before", before), func() bool { return open() <= before+3 })
 	if s := r.i.Snapshot(); s.Restarts != 51 || s.Tries != 0 {
 		t.Errorf("%+v", s)
 	}

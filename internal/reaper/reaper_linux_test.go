@@ -170,14 +170,14 @@ func (f *family) leave(role string, n int) ([]int, io.Closer) {
 // until waits for what no event tells of: that another goroutine has reaped.
 func (f *family) until(what string, ok func() bool) {
 	f.Helper()
-	limit := time.NewTimer(20 * time.Second)
+	limit := time.NewTimer(time.Minute)
 	defer limit.Stop()
 	tick := time.NewTicker(2 * time.Millisecond)
 	defer tick.Stop()
 	for !ok() {
 		select {
 		case <-limit.C:
-			f.Fatalf("not within 20 s: %s", what)
+			f.Fatalf("not within a minute: %s", what)
 		case <-tick.C:
 		}
 	}
