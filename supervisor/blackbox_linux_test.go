@@ -15,7 +15,7 @@ import (
 	"github.com/coderclaw/coderclaw/supervisor/crashes"
 )
 
-// crash waits for the black box of a death and returns it.
+// crash waits for the black box of a death and returns it, that of the first of several.
 func (r *rig) crash(p profiles.Profile) crashes.Record {
 	r.t.Helper()
 	var list []crashes.Record
@@ -26,7 +26,7 @@ func (r *rig) crash(p profiles.Profile) crashes.Record {
 		}
 		return len(list) > 0
 	})
-	return list[0]
+	return list[len(list)-1]
 }
 
 func TestCrashIsKept(t *testing.T) {

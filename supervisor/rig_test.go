@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/netip"
 	"os"
@@ -21,7 +22,7 @@ import (
 )
 
 // patience bounds every wait of a test, far above what any takes.
-const patience = 30 * time.Second
+const patience = time.Minute
 
 // testProfiles makes profiles with state dirs of their own below dir.
 func testProfiles(t *testing.T, names ...string) []profiles.Profile {
@@ -170,6 +171,16 @@ func (r *rig) allReady() control.Status {
 			}
 		}
 		return true
+	})
+}
+
+// refused waits until nobody takes clients at the port. What another test is just
+// starting may have a socket open that was closed, until it runs its own program.
+func refused(t *testing.T, port int) {
+	t.Helper()
+	waitFor(t, fmt.Sprintf("the end of clients at port %d", port), func() bool {
+		_, dialed, _ := ask(t.Context(), port, "")
+		return !dialed
 	})
 }
 

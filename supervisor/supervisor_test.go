@@ -98,9 +98,7 @@ func TestThreeProfiles(t *testing.T) {
 		if _, _, err := control.Find(p); !errors.Is(err, control.ErrNone) {
 			t.Errorf("found after the end: %v", err)
 		}
-		if _, dialed, _ := ask(t.Context(), p.Port, ""); dialed {
-			t.Errorf("port %d is still listened on", p.Port)
-		}
+		refused(t, p.Port)
 		want := "hello from " + p.Name + "\n"
 		path, err := logfile.Newest(p.LogDir())
 		if err != nil {

@@ -44,9 +44,7 @@ func TestStopStaysStopped(t *testing.T) {
 	if status.Instances[0].PID != before.Instances[0].PID {
 		t.Error("the sibling changed")
 	}
-	if _, dialed, _ := ask(t.Context(), ps[1].Port, "x"); dialed {
-		t.Error("a stopped gateway's port takes clients")
-	}
+	refused(t, ps[1].Port)
 	wantDesired(t, ps[1], control.WantStopped)
 	r.end()
 
