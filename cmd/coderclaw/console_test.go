@@ -32,6 +32,7 @@ func TestConsoleNeverWaits(t *testing.T) {
 	if err := c.Close(); err != nil {
 		t.Fatal(err)
 	}
+	<-c.done // Close waits no longer than a console may take
 	w.Close()
 	text := <-got
 	if !strings.HasSuffix(text, " lines were dropped, nobody read them)\nlast\n") || len(text) > 2*maxConsole+1024 {
