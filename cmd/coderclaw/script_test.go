@@ -1,10 +1,12 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"flag"
 	"fmt"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -97,7 +99,7 @@ func killChild(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 {
 		ts.Fatalf("usage: kill-child PROFILE")
 	}
-	victim := instances(ts)[args[0]]
+	victim := held(ts, args[0])
 	p, err := os.FindProcess(victim.PID)
 	ts.Check(err)
 	ts.Check(p.Kill())
@@ -115,13 +117,38 @@ func waitState(ts *testscript.TestScript, neg bool, args []string) {
 func awaitState(ts *testscript.TestScript, profile, state string) {
 	await(ts, func(now map[string]control.Instance) bool {
 		i := now[profile]
-		return string(i.State) == state && (i.State != instance.Stopped || i.Supervisor != 0) // stopped is also what no supervisor holds
+		switch {
+		case string(i.State) != state:
+			return false
+		case i.State == instance.Ready && i.Supervisor == 0: // run by hand, it shows so from when it has the lock
+			return serving(i)
+		}
+		return i.State != instance.Stopped || i.Supervisor != 0 // stopped is also what no supervisor holds
 	}, profile+" is not "+state)
 }
 
+// serving tells whether the gateway says that it is ready.
+func serving(i control.Instance) bool {
+	ctx, cancel := context.WithTimeout(context.Background(), awaitLimit)
+	defer cancel()
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	_, err := get(ctx, client, "http"+strings.TrimPrefix(i.URL, "ws")+"/readyz")
+	return err == nil
+}
+
+// held waits until `ps` shows the child of a profile, and returns what it shows.
+func held(ts *testscript.TestScript, profile string) control.Instance {
+	var i control.Instance
+	await(ts, func(now map[string]control.Instance) bool {
+		i = now[profile]
+		return i.PID != 0
+	}, profile+" has no child")
+	return i
+}
+
 // awaitLimit is beyond what any wait takes; the eight deaths before a quarantine take
-// half of it at most, by the bounds of the back-off.
-const awaitLimit = time.Minute
+// a quarter of it at most, by the bounds of the back-off.
+const awaitLimit = 2 * time.Minute
 
 // await waits until ok holds of what `ps` shows.
 func await(ts *testscript.TestScript, ok func(map[string]control.Instance) bool, otherwise string) {

@@ -29,7 +29,7 @@ func tool(ts *testscript.TestScript, neg bool, args []string) {
 		dir += "-" + args[0]
 	}
 	ts.Check(os.WriteFile(filepath.Join(dir, toolFile), []byte(ts.ReadFile(args[1])), 0o600))
-	ts.Check(ts.Exec("kill", "-USR2", strconv.Itoa(instances(ts)[args[0]].PID)))
+	ts.Check(ts.Exec("kill", "-USR2", strconv.Itoa(held(ts, args[0]).PID)))
 }
 
 // outlast waits until a profile that is blocked was tried again N times: outlast PROFILE N
@@ -66,7 +66,12 @@ func about(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 2 {
 		ts.Fatalf("usage: about PROFILE VAR=FIELD...")
 	}
-	text, err := json.Marshal(instances(ts)[args[0]])
+	var shown control.Instance
+	await(ts, func(now map[string]control.Instance) bool {
+		shown = now[args[0]]
+		return shown.State != "" && shown.State != unknown
+	}, args[0]+" is not known")
+	text, err := json.Marshal(shown)
 	ts.Check(err)
 	for _, a := range args[1:] {
 		name, path, _ := strings.Cut(a, "=")
