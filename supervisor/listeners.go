@@ -26,6 +26,7 @@ type listeners struct {
 	failed map[netip.AddrPort]string // additional addresses that were complained of, so that it is said once
 	holder holder                    // of the address that could not be bound last
 	pool   *Activated                // what need not be bound; set before anything else
+	closed time.Time                 // when one was closed last
 }
 
 type socket struct {
@@ -81,7 +82,7 @@ func (l *listeners) bind(ctx context.Context, addrs []netip.AddrPort, log *slog.
 	for i, s := range next {
 		files[i] = s.file
 	}
-	return files, closeSockets(old)
+	return files, l.closeLocked(old)
 }
 
 // tryNew tells whether the first of addrs could be bound for a successor, while
@@ -99,10 +100,11 @@ func (l *listeners) tryNew(ctx context.Context, addrs []netip.AddrPort) error {
 	if _, ok := l.pool.get(addrs[0]); ok {
 		return nil
 	}
-	f, err := listen(ctx, addrs[0])
+	f, err := l.listenLocked(ctx, addrs[0], addrs)
 	if err != nil {
 		return l.blockedLocked(addrs[0], err)
 	}
+	l.closed = time.Now()
 	return f.Close()
 }
 
@@ -120,15 +122,34 @@ func (l *listeners) listenLocked(ctx context.Context, addr netip.AddrPort, wante
 			old = append(old, s)
 		}
 	}
-	if len(old) == 0 {
-		return nil, err
-	}
 	l.bound = slices.DeleteFunc(l.bound, inTheWay)
-	if err := closeSockets(old); err != nil {
+	if err := l.closeLocked(old); err != nil {
 		return nil, err
 	}
-	return listen(ctx, addr)
+	if time.Since(l.closed) > lingers {
+		return nil, err
+	}
+	tick := time.NewTicker(lingers / lingerTries)
+	defer tick.Stop()
+	for range lingerTries {
+		if f, err = listen(ctx, addr); !errors.Is(err, errInUse) {
+			break
+		}
+		select {
+		case <-ctx.Done():
+		case <-tick.C:
+		}
+	}
+	return f, err
 }
+
+// A socket of ours that was closed listens for a moment longer where somebody looks at
+// it in /proc just then, or a process that is being forked has it until it runs its own
+// program. So the address is tried lingerTries times before it is taken for another's.
+const (
+	lingers     = 500 * time.Millisecond
+	lingerTries = 50
+)
 
 // listen binds one address and returns the socket without what would accept on it.
 func listen(ctx context.Context, addr netip.AddrPort) (*os.File, error) {
@@ -244,7 +265,14 @@ func (l *listeners) drop() error {
 	defer l.mu.Unlock()
 	old := l.bound
 	l.bound, l.failed = nil, nil
-	return closeSockets(old)
+	return l.closeLocked(old)
+}
+
+func (l *listeners) closeLocked(list []socket) error {
+	if len(list) > 0 {
+		l.closed = time.Now()
+	}
+	return closeSockets(list)
 }
 
 func closeSockets(list []socket) error {

@@ -8,6 +8,9 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // Only Linux has all of 127/8 to bind to.
@@ -41,15 +44,18 @@ func TestListeners(t *testing.T) {
 		t.Errorf("not the same sockets, or another complaint: %s", complaints.String())
 	}
 	thief.Close()
-	if all := bind("127.0.0.1", "127.0.0.3", "127.0.0.2"); len(all) != 3 || all[0] != first[0] || all[2] != first[1] {
+	var all []*os.File
+	waitFor(t, "the address that became free", func() bool {
+		all = bind("127.0.0.1", "127.0.0.3", "127.0.0.2")
+		return len(all) == 3
+	})
+	if all[0] != first[0] || all[2] != first[1] {
 		t.Errorf("an address that became free was not taken: %v", all)
 	}
 	if fewer := bind("127.0.0.2"); len(fewer) != 1 || fewer[0] != first[1] {
 		t.Errorf("got %v", fewer)
 	}
-	if _, dialed, _ := ask(t.Context(), port, ""); dialed {
-		t.Error("a dropped address still listens")
-	}
+	refused(t, port)        // at the address that was dropped
 	wide := bind("0.0.0.0") // in whose way our own socket is
 	if len(wide) != 1 {
 		t.Errorf("got %v", wide)
@@ -68,10 +74,48 @@ func TestListeners(t *testing.T) {
 	if err := l.drop(); err != nil {
 		t.Error(err)
 	}
-	if _, dialed, _ := ask(t.Context(), port, ""); dialed {
-		t.Error("dropped sockets still listen")
-	}
+	refused(t, port)
 	if _, err := l.bind(t.Context(), nil, log); err == nil {
 		t.Error("no address is no error")
+	}
+}
+
+// TestClosedSocketThatLingers: one of our own that somebody has open for a moment longer
+// is not taken for another's, neither in the way of another nor when it was dropped.
+func TestClosedSocketThatLingers(t *testing.T) {
+	t.Parallel()
+	port := freePorts(t, 1)[0]
+	var l listeners
+	defer l.drop()
+	linger := func(f *os.File) {
+		t.Helper()
+		fd, err := unix.FcntlInt(f.Fd(), unix.F_DUPFD_CLOEXEC, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.AfterFunc(3*lingers/lingerTries, func() { unix.Close(fd) })
+	}
+	bind := func(ip string) *os.File {
+		t.Helper()
+		files, err := l.bind(t.Context(), addrs(port, ip), slog.New(slog.DiscardHandler))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return files[0]
+	}
+	linger(bind("127.0.0.1"))
+	for _, again := range []func(){
+		func() { bind("0.0.0.0") },
+		func() {
+			if err := l.tryNew(t.Context(), addrs(port, "0.0.0.0")); err != nil {
+				t.Error(err)
+			}
+		},
+	} {
+		linger(bind("0.0.0.0"))
+		if err := l.drop(); err != nil {
+			t.Fatal(err)
+		}
+		again()
 	}
 }
