@@ -126,7 +126,7 @@ func (l *listeners) listenLocked(ctx context.Context, addr netip.AddrPort, wante
 	if err := l.closeLocked(old); err != nil {
 		return nil, err
 	}
-	if time.Since(l.closed) > lingers {
+	if time.Since(l.closed) > lately {
 		return nil, err
 	}
 	tick := time.NewTicker(lingers / lingerTries)
@@ -143,10 +143,12 @@ func (l *listeners) listenLocked(ctx context.Context, addr netip.AddrPort, wante
 	return f, err
 }
 
-// A socket of ours that was closed listens for a moment longer where somebody looks at
-// it in /proc just then, or a process that is being forked has it until it runs its own
-// program. So the address is tried lingerTries times before it is taken for another's.
+// A socket of ours that was closed lately listens for a moment longer where somebody
+// looks at it in /proc just then, or a process that is being forked has it until it runs
+// its own program. So the address is tried lingerTries times before it is taken for
+// another's.
 const (
+	lately      = 10 * time.Second
 	lingers     = 500 * time.Millisecond
 	lingerTries = 50
 )

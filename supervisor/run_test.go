@@ -114,12 +114,12 @@ func TestKilledSupervisorLeavesNoChild(t *testing.T) {
 	}
 	for i, p := range ps {
 		waitFor(t, "a record of nothing but what runs", func() bool {
-			book, err := ledger.Open(p.Ledger())
-			if err != nil {
-				t.Fatal(err)
+			var book struct{ Entries []ledger.Entry } // Open is for the supervisor alone: it puts away what it cannot read
+			text, err := os.ReadFile(p.Ledger())
+			if err == nil {
+				err = json.Unmarshal(text, &book)
 			}
-			list := book.Entries()
-			return len(list) == 1 && list[0].Instance == second.Instances[i].ID
+			return err == nil && len(book.Entries) == 1 && book.Entries[0].Instance == second.Instances[i].ID
 		})
 	}
 	for pid, start := range born {
