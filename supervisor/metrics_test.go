@@ -5,6 +5,7 @@ package supervisor
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -42,9 +43,14 @@ func parsed(t *testing.T, text []byte) map[string]*dto.MetricFamily {
 func (r *rig) metrics(profile string) map[string]*dto.MetricFamily {
 	r.t.Helper()
 	var b bytes.Buffer
-	if err := r.client.Metrics(r.t.Context(), profile, &b); err != nil {
-		r.t.Fatal(err)
-	}
+	waitFor(r.t, "an answer in the time of a client", func() bool {
+		b.Reset()
+		err := r.client.Metrics(r.t.Context(), profile, &b)
+		if err != nil && !errors.Is(err, context.DeadlineExceeded) {
+			r.t.Fatal(err)
+		}
+		return err == nil
+	})
 	return parsed(r.t, b.Bytes())
 }
 

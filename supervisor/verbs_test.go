@@ -146,7 +146,8 @@ func TestRestartFromBelow(t *testing.T) {
 	}
 	var got control.Restart
 	waitFor(t, "the end of the restart", func() bool {
-		if got, err = r.client.Restarted(t.Context(), fields[3]); err != nil {
+		got, err = r.client.Restarted(t.Context(), fields[3])
+		if err != nil && !errors.Is(err, context.DeadlineExceeded) { // what a busy machine makes of the time of a client
 			t.Fatal(err)
 		}
 		return got.Done
