@@ -242,7 +242,7 @@ func (a *app) listenAddrs(ctx context.Context, addrs []netip.AddrPort) ([]net.Li
 		if !errors.Is(err, syscall.EADDRINUSE) {
 			return nil, exitcode.With(exitcode.Failed, config.ErrFailedToBind(addr.Addr().String(), int(addr.Port()), err))
 		}
-		return nil, fmt.Errorf("%w\n  held by %s\n  stop it with: coderclaw gateway stop, or choose another --port",
+		return nil, fmt.Errorf("%w\n  held by %s\n  if that is a gateway, stop it with: coderclaw gateway stop; else end that program, or choose another --port",
 			config.ErrAlreadyListening(addr.Addr().String(), int(addr.Port())), portHolder(int(addr.Port())))
 	}
 	return out, nil

@@ -50,7 +50,11 @@ func run(ctx context.Context, args []string, env lookupEnv, stdin io.Reader, std
 		err = usageError("%w (see: coderclaw --help)", unknown)
 	}
 	if err != nil && !errors.Is(err, errQuiet) {
-		fmt.Fprintf(stderr, "coderclaw: %v\n", err)
+		text := err.Error()
+		if ctx.Err() != nil {
+			text = strings.ReplaceAll(text, context.Canceled.Error(), "interrupted")
+		}
+		fmt.Fprintf(stderr, "coderclaw: %s\n", text)
 	}
 	return exitcode.Of(err)
 }

@@ -1,10 +1,17 @@
 package main
 
 import (
+	"bytes"
+	"context"
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
 	"github.com/urfave/cli/v3"
+
+	"github.com/coderclaw/coderclaw/internal/exitcode"
 )
 
 func TestPruneKeepsWhatArgsName(t *testing.T) {
@@ -55,5 +62,31 @@ func TestVerbsAreMadeAlone(t *testing.T) {
 				t.Errorf("%q makes %d verbs", args, len(all.Commands))
 			}
 		}
+	}
+}
+
+// TestInterrupted: who presses Ctrl-C is told so, and in no word of the language that
+// this is written in.
+func TestInterrupted(t *testing.T) {
+	t.Parallel()
+	ctx, interrupt := context.WithCancel(t.Context())
+	defer interrupt()
+	mute := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		interrupt()
+		<-r.Context().Done()
+	}))
+	defer mute.Close()
+	home := t.TempDir()
+	env := func(name string) (string, bool) {
+		if name == "HOME" {
+			return home, true
+		}
+		return "", false
+	}
+	var stderr bytes.Buffer
+	code := run(ctx, []string{"coderclaw", "gateway", "call", "health", "--url", "ws" + strings.TrimPrefix(mute.URL, "http"), "--token", "x", "--timeout", "60000"},
+		env, strings.NewReader(""), io.Discard, &stderr)
+	if code != exitcode.Failed || !strings.Contains(stderr.String(), "interrupted") || strings.Contains(stderr.String(), "canceled") {
+		t.Errorf("exit %d: %s", code, stderr.String())
 	}
 }
