@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/coderclaw/coderclaw/instance"
+	"github.com/coderclaw/coderclaw/internal/programtest"
 	"github.com/coderclaw/coderclaw/profiles"
 	"github.com/coderclaw/coderclaw/supervisor/control"
 	"github.com/coderclaw/coderclaw/supervisor/crashes"
@@ -67,7 +68,7 @@ func TestHangIsDumped(t *testing.T) {
 		})
 		old := r.allReady().Instances[0]
 		if stopped {
-			if err := syscall.Kill(old.PID, syscall.SIGSTOP); err != nil {
+			if err := programtest.Halt(t.Context(), old.PID); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/coderclaw/coderclaw/doctor"
 	"github.com/coderclaw/coderclaw/instance"
+	"github.com/coderclaw/coderclaw/internal/programtest"
 	"github.com/coderclaw/coderclaw/servicegen"
 )
 
@@ -87,7 +88,7 @@ func processDrifts() []drift {
 			do: func(m *machine) {
 				m.Helper()
 				m.systemctl("service-watchdogs", "no") // the manager would end it before doctor has looked twice
-				m.try(syscall.Kill(m.pidsOf(m.victim())[0], syscall.SIGSTOP))
+				m.try(programtest.Halt(m.Context(), m.pidsOf(m.victim())[0]))
 			},
 			hand: func(m *machine) {
 				m.Helper()

@@ -37,6 +37,6 @@ func scriptCommands() map[string]func(*testscript.TestScript, bool, []string) {
 	return map[string]func(*testscript.TestScript, bool, []string){
 		"wait-ready": waitReady, "wait-state": waitState, "kill-child": killChild, "field": field, "occupy": occupy, "release": release,
 		"follow": follow, "unfollow": unfollow, "wait-match": waitMatch, "wait-http": waitHTTP, "wait-out": waitOut,
-		"tool": tool, "outlast": outlast, "about": about, "wait-child": waitChild, "wait-gone": awaitGone, "exec-code": execCode,
+		"tool": tool, "outlast": outlast, "about": about, "wait-child": waitChild, "halt": halt, "wait-gone": awaitGone, "exec-code": execCode,
 	}
 }

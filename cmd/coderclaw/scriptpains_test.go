@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"os"
 	"path/filepath"
@@ -10,6 +11,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/coderclaw/coderclaw/internal/proctable"
+	"github.com/coderclaw/coderclaw/internal/programtest"
 	"github.com/coderclaw/coderclaw/profiles"
 	"github.com/coderclaw/coderclaw/supervisor/control"
 )
@@ -58,6 +60,18 @@ func waitChild(ts *testscript.TestScript, neg bool, args []string) {
 		i := now[args[0]]
 		return i.State == "ready" && strconv.Itoa(i.PID) != args[1]
 	}, args[0]+" has no ready child other than "+args[1])
+}
+
+// halt stops a process, and is done when it does nothing any more: halt PID
+func halt(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: halt PID")
+	}
+	pid, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	ctx, cancel := context.WithTimeout(context.Background(), awaitLimit)
+	defer cancel()
+	ts.Check(programtest.Halt(ctx, pid))
 }
 
 // about sets variables from what `ps` shows of a profile, such as pid or

@@ -1,4 +1,5 @@
-// Package programtest owns how tests write a program that they run afterwards.
+// Package programtest owns how tests write a program that they run afterwards, and how
+// they stop one in the middle of its work.
 package programtest
 
 import (
